@@ -1,0 +1,36 @@
+// What the backfill engine needs from whoever runs it. run/ implements it; tests can too.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace zdm::backfill {
+
+// Options that may change while a backfill runs (zdm_set); read again before each batch.
+struct Options {
+    std::chrono::milliseconds batch_target{50};  // time for which a batch may hold row locks
+    double duty = 0.5;                           // share of time at work, sleeps make up the rest
+    double max_rate = 0;                         // rows per second, 0 = no limit
+    std::chrono::milliseconds max_replica_lag{2000};
+};
+
+class Host {
+public:
+    virtual ~Host() = default;
+    // Whether to end now, between batches: paused, rolled back or told to shut down. Opens a short
+    // transaction of its own; never called inside one.
+    virtual bool should_stop() = 0;
+    // The options as they are now. Fresh after each should_stop().
+    virtual Options options() const = 0;
+    // Sleeps outside any transaction, serving interrupts; `reason` is shown while it does (empty:
+    // pacing).
+    virtual void sleep(std::chrono::milliseconds time, const std::string& reason) = 0;
+    // Milliseconds of a steady clock.
+    virtual std::int64_t now_ms() const = 0;
+    // Shows or clears what the step is held back by (a lagging standby, rows locked by a pid).
+    virtual void show_throttle(const std::optional<std::string>& reason) = 0;
+};
+
+}  // namespace zdm::backfill

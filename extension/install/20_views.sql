@@ -1,0 +1,102 @@
+-- Each role sees the migrations that it owns, or whose owner it is a member of; members of pg_monitor see all.
+CREATE VIEW zdm.migrations WITH (security_barrier) AS
+SELECT m.id, m.name, m.state,
+       CASE
+           WHEN m.paused THEN 'paused: zdm_resume(' || quote_literal(m.name) || ')'
+           WHEN w.pid IS NOT NULL THEN 'running'
+           WHEN m.state = 'failed' THEN 'failed'
+           WHEN m.state IN ('done', 'rolled_back', 'planned') THEN 'idle'
+           WHEN m.state = 'ready' AND m.transition THEN 'waiting: zdm_contract(' || quote_literal(m.name) || ')'
+           WHEN m.state = 'expanded' AND m.upto = 'expanded' THEN 'waiting: zdm_start(' || quote_literal(m.name) || ')'
+           ELSE 'stopped: zdm_resume(' || quote_literal(m.name) || ')'
+       END AS activity,
+       m.upto, m.transition, m.paused, m.pause_reason,
+       w.pid AS worker_pid,
+       CASE WHEN locker.pid IS NOT NULL
+            THEN format('waiting for pid %s (%s) to end its transaction', locker.pid, locker.application_name)
+            ELSE m.waiting END AS waiting_for,
+       m.waiting_since,
+       m.owner::text AS owner, m.checksum, m.sql, m.options,
+       s.steps, s.steps_done, s.point_of_no_return, s.removal_started,
+       m.failed_state, m.failed_step, m.sqlstate, m.message, m.detail, m.hint,
+       m.forced_reason, m.forced_by,
+       m.created_at, m.started_at, m.ready_at, m.finished_at
+  FROM zdm.migration m
+  LEFT JOIN LATERAL (
+       SELECT count(*) AS steps, count(*) FILTER (WHERE state IN ('done', 'skipped')) AS steps_done,
+              min(step) FILTER (WHERE removal) AS point_of_no_return,
+              coalesce(bool_or(removal AND state IN ('running', 'done')), false) AS removal_started
+         FROM zdm.step WHERE migration_id = m.id) s ON true
+  LEFT JOIN LATERAL (
+       SELECT l.pid FROM pg_locks l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock' AND l.objsubid = 23108
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND l.classid::bigint = (m.id >> 32) AND l.objid::bigint = (m.id & 4294967295)
+        LIMIT 1) w ON true
+  LEFT JOIN LATERAL (
+       SELECT a.pid, a.application_name
+         FROM pg_stat_progress_create_index p JOIN pg_stat_activity a ON a.pid = p.current_locker_pid
+        WHERE p.pid = w.pid AND p.current_locker_pid <> 0) locker ON true
+ WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
+
+CREATE VIEW zdm.steps WITH (security_barrier) AS
+SELECT m.name AS migration, s.step, s.phase, s.kind, s.relation, s.command, s.undo, s.lock, s.scans, s.rewrites,
+       s.rows, s.bytes, s.note, s.removal, s.line, s.state, s.result, s.started_at, s.finished_at
+  FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration_id
+ WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
+ ORDER BY s.migration_id, s.step;
+
+CREATE VIEW zdm.progress WITH (security_barrier) AS
+SELECT m.name AS migration, s.step, s.kind, s.relation, s.state,
+       count(c.*) AS chunks, count(c.*) FILTER (WHERE c.done) AS chunks_done,
+       coalesce(sum(c.end_block - c.first_block), 0)::bigint AS pages,
+       coalesce(sum(CASE WHEN c.done THEN c.end_block - c.first_block ELSE c.next_block - c.first_block END), 0)::bigint AS pages_done,
+       round(CASE WHEN s.state = 'done' THEN 100
+                  WHEN coalesce(sum(c.end_block - c.first_block), 0) = 0 THEN 0
+                  ELSE least(100, 100.0 * sum(CASE WHEN c.done THEN c.end_block - c.first_block ELSE c.next_block - c.first_block END)
+                                  / sum(c.end_block - c.first_block)) END, 1) AS percent,
+       coalesce(sum(c.rows), 0)::bigint AS rows_done, s.rows AS rows_estimate,
+       round((s.result ->> 'rows_per_second')::numeric, 0) AS rows_per_second,
+       CASE WHEN s.state = 'running' THEN make_interval(secs => (s.result ->> 'eta_seconds')::float8) END AS eta,
+       s.result ->> 'throttled' AS throttled,
+       round(coalesce((s.result ->> 'throttled_seconds')::numeric, 0), 1) AS throttled_seconds,
+       (s.result ->> 'wal_bytes')::bigint AS wal_bytes,
+       s.started_at, s.finished_at
+  FROM zdm.step s
+  JOIN zdm.migration m ON m.id = s.migration_id
+  LEFT JOIN zdm.chunk c ON c.migration_id = s.migration_id AND c.step = s.step
+ WHERE s.kind IN ('backfill', 'delete', 'last_pass', 'count')
+   AND (pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE'))
+ GROUP BY m.id, m.name, s.migration_id, s.step
+ ORDER BY m.id, s.step;
+
+CREATE VIEW zdm.events WITH (security_barrier) AS
+SELECT e.id, m.name AS migration, e.at, e.kind, e.step, e.message, e.detail
+  FROM zdm.event e JOIN zdm.migration m ON m.id = e.migration_id
+ WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
+ ORDER BY e.id;
+
+GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress, zdm.events TO PUBLIC;
+
+COMMENT ON VIEW zdm.migrations IS 'migrations that you may see: state, what each is doing or waiting for, and why it failed';
+COMMENT ON COLUMN zdm.migrations.activity IS 'running, or what it waits for with the call that goes on; stopped: no worker runs it';
+COMMENT ON COLUMN zdm.migrations.upto IS 'the state at which zdm_start was told to stop: expanded, ready or done';
+COMMENT ON COLUMN zdm.migrations.transition IS 'true when old and new application versions live side by side at ready, so that contract waits for you';
+COMMENT ON COLUMN zdm.migrations.worker_pid IS 'process of the background worker that runs it now';
+COMMENT ON COLUMN zdm.migrations.waiting_for IS 'what it waits for right now and who causes it';
+COMMENT ON COLUMN zdm.migrations.point_of_no_return IS 'number of the first step that removes something; null when no step does';
+COMMENT ON COLUMN zdm.migrations.removal_started IS 'true once that step has begun: from then on zdm_rollback refuses';
+COMMENT ON VIEW zdm.steps IS 'the plan of each migration, step by step, with its lock, cost estimate (rows, bytes) and how to undo it';
+COMMENT ON COLUMN zdm.steps.lock IS 'strongest lock that the step takes on the relation';
+COMMENT ON COLUMN zdm.steps.scans IS 'whether the step reads the whole table (never under a lock that blocks reads or writes)';
+COMMENT ON COLUMN zdm.steps.rewrites IS 'whether the step writes a new copy of the table';
+COMMENT ON COLUMN zdm.steps.rows IS 'rows to read or write, estimated from the catalogs';
+COMMENT ON COLUMN zdm.steps.bytes IS 'size of the relation in bytes when planned, from the catalogs';
+COMMENT ON COLUMN zdm.steps.removal IS 'true when it destroys what was there before the migration';
+COMMENT ON VIEW zdm.progress IS 'how far backfills, deletes and checking passes are: percent by pages, rows, rows/s, time left';
+COMMENT ON COLUMN zdm.progress.percent IS 'share of the pages in the fixed range that are done, 0 to 100';
+COMMENT ON COLUMN zdm.progress.eta IS 'time left from the recent rate; null while unknown';
+COMMENT ON COLUMN zdm.progress.throttled IS 'why it is held back at this moment; null when it is not';
+COMMENT ON COLUMN zdm.progress.throttled_seconds IS 'seconds for which it was held back so far';
+COMMENT ON COLUMN zdm.progress.wal_bytes IS 'bytes of WAL that its own batches wrote';
+COMMENT ON VIEW zdm.events IS 'what happened to each migration, in order, with time';

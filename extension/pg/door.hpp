@@ -1,0 +1,38 @@
+// The narrow door: zdm's state is read and written as the owner of the extension.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace zdm::pg {
+
+// The extension's OID, or InvalidOid when it is not installed in this database.
+Oid extension_oid();
+
+// While in scope the current user is the extension's owner and search_path is pinned. Only constant
+// SQL on schema zdm and on system views may run inside. An abort restores both as well.
+class Door {
+public:
+    Door();
+    ~Door();
+    Door(const Door&) = delete;
+    Door& operator=(const Door&) = delete;
+
+private:
+    Oid user_;
+    int context_;
+    int nest_level_;
+};
+
+// While in scope search_path is pinned to pg_catalog, pg_temp and the user stays.
+class PinnedPath {
+public:
+    PinnedPath();
+    ~PinnedPath();
+    PinnedPath(const PinnedPath&) = delete;
+    PinnedPath& operator=(const PinnedPath&) = delete;
+
+private:
+    int nest_level_;
+};
+
+}  // namespace zdm::pg
