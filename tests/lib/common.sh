@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What every script under tests/ shares: where the sources are, who runs servers, how to complain.
 # Sourced, never run. Sets strict mode for whoever sources it.
 set -euo pipefail
@@ -38,11 +39,12 @@ ensure_test_user() {
 }
 
 # Runs a command as the user who may run servers: the test user if we are root, else ourselves.
+# Without the lock that tests/check holds as 9: a server that stays must not keep it.
 as_tester() {
     if is_root; then
-        setpriv --reuid="$ZDM_TEST_USER" --regid="$ZDM_TEST_USER" --clear-groups -- "$@"
+        setpriv --reuid="$ZDM_TEST_USER" --regid="$ZDM_TEST_USER" --clear-groups -- "$@" 9>&-
     else
-        "$@"
+        "$@" 9>&-
     fi
 }
 

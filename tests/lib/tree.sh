@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Copies and builds the sources for tests. Sourced after common.sh.
+#
+# Tests build in a copy: their flags (warnings are errors, fault points compiled in) must not leak into
+# the developer's own objects, and a file that git does not know must not be what makes a build work.
+
+# The files that belong to the sources, relative, NUL-separated: git's view where there is git.
+zdm_source_files() {
+    cd "$ZDM_ROOT"
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git ls-files -coz --exclude-standard
+    else
+        find . \( -path ./build -o -name .git \) -prune -o \( -type f -o -type l \) -printf '%P\0'
+    fi | while IFS= read -r -d '' file; do
+        # Deleted but not yet committed.
+        if [ -e "$file" ] || [ -L "$file" ]; then printf '%s\0' "$file"; fi
+    done
+}
+
+# zdm_copy_tree TARGET: times are kept, so that a second build is an incremental one, and files that
+# were deleted since the last copy go.
+zdm_copy_tree() {
+    local target=$1 list=$1/.files
+    mkdir -p "$target"
+    zdm_source_files | sort -z >"$list.new"
+    if [ -f "$list" ]; then
+        comm -z -23 "$list" "$list.new" | (cd "$target" && xargs -0 -r rm -f --)
+    fi
+    tar -C "$ZDM_ROOT" --null -T "$list.new" -cf - | tar -C "$target" --no-same-owner -xpf -
+    mv "$list.new" "$list"
+}
+
+# Compilers through ccache, where it is: both make and CMake look them up by name.
+zdm_use_ccache() {
+    if [ -d /usr/lib/ccache ] && [ -z "${ZDM_NO_CCACHE:-}" ]; then PATH=/usr/lib/ccache:$PATH; fi
+}
+
+# zdm_build_extension TREE PG_CONFIG: zdm.so as tests want it, with fault points, warnings are errors.
+zdm_build_extension() {
+    # make sees no difference when a source was deleted; putting together again costs nothing.
+    rm -f "$1"/zdm.so "$1"/extension/zdm--*.sql
+    make -C "$1" -j"$(nproc)" PG_CONFIG="$2" WERROR=1 FAULTS=1 all
+}
+
+# zdm_build_programs TREE: command line and unit tests, into TREE/build/programs. Not through the
+# Makefile: what differs from a developer's build is an option of CMake itself.
+zdm_build_programs() {
+    cmake -S "$1" -B "$1/build/programs" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCMAKE_BUILD_TYPE=Debug &&
+        cmake --build "$1/build/programs" -j "$(nproc)"
+}

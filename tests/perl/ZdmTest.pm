@@ -1,0 +1,185 @@
+# What zdm's TAP tests share on top of PostgreSQL::Test::Cluster.
+#
+#     use ZdmTest;
+#     my $node = new_node('main');                    # started, database postgres, CREATE EXTENSION zdm
+#     my $node = new_node('main', preload => 1, conf => "zdm.workers = 1\n", extension => 0);
+#     $node->safe_psql('postgres', q{SELECT zdm_create('m', '…')});
+#     wait_state($node, 'm', 'ready');
+#     kill9(worker_pid($node, 'm'));
+#
+# Everything that waits has a limit and says what it last saw: a hanging test tells nothing.
+package ZdmTest;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Time::HiRes qw(sleep time);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(new_node add_standby poll_until wait_state migration_state worker_pids worker_pid
+    kill9 stop_now read_log zdm_cli schema_dump);
+
+# Seconds that a wait may take unless told; slow machines raise it for all.
+our $timeout = $ENV{ZDM_TEST_WAIT} // 120;
+
+# new_node(name, preload => bool, conf => text, extension => bool, streaming => bool): a running server
+# with no fixed port and a socket in a folder of its own. fsync is on only if asked for: immediate stop
+# and kill -9 lose nothing that the kernel has taken.
+sub new_node {
+    my ($name, %want) = @_;
+    my $node = PostgreSQL::Test::Cluster->new($name);
+    $node->init($want{streaming} ? (allows_streaming => 1) : ());
+    $node->append_conf('postgresql.conf', <<"CONF");
+max_worker_processes = 16
+autovacuum_naptime = 1h
+log_line_prefix = '%m [%p] %a '
+log_lock_waits = on
+log_statement = none
+restart_after_crash = on
+CONF
+    $node->append_conf('postgresql.conf', "shared_preload_libraries = 'zdm'\n") if $want{preload};
+    $node->append_conf('postgresql.conf', $want{conf}) if defined $want{conf};
+    $node->start;
+    $node->safe_psql('postgres', 'CREATE EXTENSION zdm') unless defined $want{extension} && !$want{extension};
+    return $node;
+}
+
+# A streaming standby of a node made with streaming => 1, started and caught up.
+sub add_standby {
+    my ($primary, $name, %want) = @_;
+    $primary->backup("for_$name");
+    my $standby = PostgreSQL::Test::Cluster->new($name);
+    $standby->init_from_backup($primary, "for_$name", has_streaming => 1);
+    $standby->append_conf('postgresql.conf', $want{conf}) if defined $want{conf};
+    $standby->start;
+    $primary->wait_for_catchup($standby);
+    return $standby;
+}
+
+# Polls until the query's output equals what is expected (default 't'), through errors too: the server
+# may be restarting. Returns whether it did; if not, says what it last saw.
+sub poll_until {
+    my ($node, $sql, $expected, $limit, $db) = @_;
+    $expected //= 't';
+    $limit //= $timeout;
+    my $end = time + $limit;
+    my ($out, $err);
+    while (1) {
+        (my $code, $out, $err) = $node->psql($db // 'postgres', $sql);
+        return 1 if $code == 0 && $out eq $expected;
+        last if time > $end;
+        sleep 0.05;
+    }
+    diag("gave up after $limit s: $sql\nexpected: $expected\nlast: $out\n" . ($err // ''));
+    return 0;
+}
+
+sub migration_state {
+    my ($node, $name, $db) = @_;
+    return $node->safe_psql($db // 'postgres',
+        'SELECT state FROM zdm.migrations WHERE name = ' . quoted($name));
+}
+
+# Waits until a migration is in one of the states (a name or a reference to names). One that failed when
+# that was not asked for ends the wait at once, with its reason.
+sub wait_state {
+    my ($node, $name, $states, $limit, $db) = @_;
+    $limit //= $timeout;
+    my %wanted = map { $_ => 1 } ref $states ? @$states : $states;
+    my $sql = 'SELECT state FROM zdm.migrations WHERE name = ' . quoted($name);
+    my $end = time + $limit;
+    my $state = '';
+    while (time < $end) {
+        my ($code, $out) = $node->psql($db // 'postgres', $sql);
+        $state = $out if $code == 0;
+        return $state if $wanted{$state};
+        last if $state eq 'failed' || $state eq 'rolled_back';
+        sleep 0.05;
+    }
+    my (undef, $events) = $node->psql($db // 'postgres',
+        'SELECT to_jsonb(e) FROM zdm.events e ORDER BY 1 DESC LIMIT 15');
+    diag("$name is '$state', wanted " . join(' or ', sort keys %wanted) . "; last events:\n$events");
+    return '';
+}
+
+# Process ids of zdm's workers in a database.
+sub worker_pids {
+    my ($node, $db) = @_;
+    my $out = $node->safe_psql($db // 'postgres',
+        q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'zdm%' AND datname = current_database() ORDER BY 1});
+    return split /\n/, $out;
+}
+
+# The process id of a worker, once there is one.
+sub worker_pid {
+    my ($node, $db, $limit) = @_;
+    my $end = time + ($limit // $timeout);
+    while (time < $end) {
+        my ($pid) = worker_pids($node, $db);
+        return $pid if $pid;
+        sleep 0.02;
+    }
+    diag('no worker of zdm came up');
+    return;
+}
+
+# kill -9: the postmaster then ends every session and recovers. Returns when the server answers again.
+sub kill9 {
+    my ($node, @pids) = @_;
+    kill 'KILL', @pids;
+    # The death has to be noticed before an answer means anything.
+    my $end = time + $timeout;
+    for my $pid (@pids) {
+        sleep 0.02 while kill(0, $pid) && time < $end;
+    }
+    return poll_until($node, 'SELECT true');
+}
+
+# Stops the server as a power cut would (immediate), and starts it again.
+sub stop_now {
+    my ($node) = @_;
+    $node->stop('immediate');
+    $node->start;
+    return;
+}
+
+# The server's log so far.
+sub read_log {
+    my ($node) = @_;
+    return slurp_file($node->logfile);
+}
+
+# Runs the command line against a node: (exit code, output, errors). Options as a list, never through a
+# shell.
+sub zdm_cli {
+    my ($node, @arguments) = @_;
+    my ($out, $err) = ('', '');
+    local $ENV{PGHOST} = $node->host;
+    local $ENV{PGPORT} = $node->port;
+    local $ENV{PGDATABASE} = $ENV{PGDATABASE} // 'postgres';
+    my $zdm = $ENV{ZDM} // die 'ZDM does not name the zdm binary';
+    IPC::Run::run([ $zdm, @arguments ], '<', \undef, '>', \$out, '2>', \$err,
+        IPC::Run::timeout($timeout));
+    return ($? >> 8, $out, $err);
+}
+
+# The schema of a database as SQL, without what differs between equal databases.
+sub schema_dump {
+    my ($node, $db, @options) = @_;
+    my ($out, $err) = run_command(
+        [ 'pg_dump', '-s', '--no-owner', @options, '-d', $node->connstr($db // 'postgres') ]);
+    die "pg_dump: $err" if $err ne '';
+    # Newer minor versions guard the dump with a random key.
+    $out =~ s/^\\(un)?restrict .*\n//mg;
+    return $out;
+}
+
+sub quoted {
+    my ($text) = @_;
+    $text =~ s/'/''/g;
+    return "'$text'";
+}
+
+1;
