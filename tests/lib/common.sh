@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 # through peer authentication, so tests have a user that owns nothing else.
 ZDM_TEST_USER=${ZDM_TEST_USER:-zdmtest}
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1

@@ -31,7 +31,7 @@ start() {
     is_root && chown "$ZDM_TEST_USER" "$dir"
     as_tester test -x "$bin/postgres" ||
         die "$ZDM_TEST_USER can't reach $dir (a parent folder is closed to others): use one under /tmp"
-    cd "$dir"
+    cd "$dir" || exit
     if ! [ -f data/PG_VERSION ]; then
         as_tester "$bin/initdb" -D data -U postgres -A trust -N --no-locale -E UTF8 >initdb.log 2>&1 ||
             { cat initdb.log >&2 && die "initdb failed"; }
@@ -53,7 +53,7 @@ stop) as_tester "$(known_bin)/pg_ctl" -D "$dir/data" -w -s -m "${1:-fast}" stop 
 psql) exec "$(known_bin)/psql" -X -h "$dir" -p 5432 -U postgres -d "${PGDATABASE:-postgres}" "$@" ;;
 env)
     say "export PATH='$(known_bin)':\$PATH PGHOST='$dir' PGPORT=5432 PGUSER=postgres" \
-        "PGDATABASE=\${PGDATABASE:-postgres}"
+        "export PGDATABASE=\${PGDATABASE:-postgres}"
     ;;
 *) die "unknown action $action: start, stop, psql or env" ;;
 esac

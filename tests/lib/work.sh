@@ -56,17 +56,18 @@ processes_in() {
     done
 }
 
-# Leaves no server running. The folder itself stays after a failure, until the next run, to be looked at.
+# Whether the run failed, so that its folder is worth a look; told before the closing line.
+is_kept() { [ -n "${ZDM_KEEP:-}" ] || [ "$(count failed "$ZDM_RESULTS")" != 0 ]; }
+say_if_kept() {
+    # In another Debian's folder the path has another beginning afterwards.
+    if [ -n "${work:-}" ] && is_kept; then say "" "kept for a look: ${ZDM_OUTSIDE:-}$work"; fi
+}
+
+# Leaves no server running. The folder itself stays after a failure, until the next run.
 leave_work_folder() {
     local code=$?
     trap - EXIT
-    # A last server may be shutting down on its own when its test was ended.
     end_processes_in "$work" || true
-    if [ "$code" != 0 ] || [ "$(count failed "$ZDM_RESULTS")" != 0 ] || [ -n "${ZDM_KEEP:-}" ]; then
-        # In another Debian's folder the path has another beginning afterwards.
-        say "kept for a look: ${ZDM_OUTSIDE:-}$work" >&2
-    else
-        rm -rf "$work" "$place/work"
-    fi
+    if [ "$code" = 0 ] && ! is_kept; then rm -rf "$work" "$place/work"; fi
     exit "$code"
 }
