@@ -1,0 +1,85 @@
+// The rules of one sync trigger, ready to run, and where a session keeps them. Trivial types only:
+// an ereport may jump over every frame that holds one.
+#pragma once
+
+#include <cstdint>
+
+#include "sync/rule.hpp"
+
+struct CachedExpression;
+struct ExprContext;
+struct ExprState;
+struct List;
+struct MemoryContextData;
+struct RelationData;
+struct Trigger;
+struct TupleTableSlot;
+
+namespace zdm::sync {
+
+// A column as the hot path needs it.
+struct Column {
+    std::int16_t number;
+    std::int16_t length;  // pg_attribute.attlen
+    bool by_value;
+};
+
+struct CompiledRule {
+    Column column;
+    Mode mode;
+    int first;             // the first rule for the same column, itself if there is none before
+    const Column* inputs;  // mode step: what the column follows, without the column itself
+    int input_count;
+    ExprState* value;
+    ExprState* condition;  // null: for all rows
+    const char* name;      // the column's
+    const char* text;      // the expression's
+};
+
+struct Entry;
+
+// One set of expression states. They can't be entered twice, so a trigger that fires while its own
+// expression is being evaluated takes another set.
+struct Compiled {
+    Compiled* next;
+    MemoryContextData* memory;  // holds this struct and all that it points to
+    CachedExpression* cached;
+    std::uint64_t generation;  // of the entry when this was made
+    std::uint32_t user;        // for whom EXECUTE was checked
+    bool busy;
+    std::uint32_t taken_in;  // subtransaction in which it became busy
+    int rule_count;
+    CompiledRule* rules;
+    bool* settled;  // by rule: one for its column has applied to the row (index: first)
+    ExprContext* context;
+    TupleTableSlot* given;  // the row with what the rules gave so far
+    const char* trigger;
+    const char* relation;
+};
+
+// What a session knows about one trigger. Never removed, so that pointers to it stay good.
+struct Entry {
+    struct Key {
+        std::uint32_t trigger;
+        std::uint32_t relation;
+    } key;
+    std::uint64_t generation;  // counts changes of the relation
+    Compiled* sets;            // latest first
+    std::int64_t last_noted;   // second in which evidence was last written
+};
+
+// The entry of a trigger, made if need be. May ereport for lack of memory.
+Entry* find_entry(std::uint32_t trigger, std::uint32_t relation);
+// A set that is idle, current and made for the current user, now busy; null: make one.
+Compiled* take(Entry* entry);
+void give_back(Compiled* set);
+// Adds a set that was just made, busy, and frees those that nobody will use again.
+void add(Entry* entry, Compiled* set);
+
+// Reads, checks and prepares the rules of `trigger`, for the current user. In `analysed` (may be
+// null) comes a list of their expressions before planning, allocated where the caller is. Throws
+// pg::Error ZD702 to ZD708.
+Compiled* compile(RelationData* relation, const ::Trigger* trigger, ::List** analysed);
+void release(Compiled* set);
+
+}  // namespace zdm::sync

@@ -1,0 +1,40 @@
+// Who wrote, and what follows from it: the decision of one rule about one row. Pure, and inline
+// because it runs for every row that an application writes. Nothing here may need a destructor: the
+// questions asked of the row can end in an ereport.
+#pragma once
+
+#include "sync/rule.hpp"
+
+namespace zdm::sync {
+
+struct Decision {
+    bool compute = false;   // evaluate the rule for this row
+    bool evidence = false;  // if that changes the row, an application was at work that doesn't know
+                            // the column
+};
+
+// What `rule` has to do for the row. Row answers, about the row as earlier rules left it:
+//   is_null(rule)               the column is NULL
+//   was_null(rule)              it was NULL before the UPDATE
+//   changed(rule)               it differs from before the UPDATE, by bytes
+//   inputs_changed(rule)        an input differs from before the UPDATE
+//   writer_changed_inputs(rule) likewise, but as the application wrote it, without what earlier
+//                               rules gave
+// Asked in the order of their cost, and only when the answer matters.
+template <typename Row, typename RuleLike>
+inline Decision decide(bool insert, const RuleLike& rule, const Row& row) {
+    if (row.is_null(rule)) {
+        // An INSERT without the column, or an UPDATE that took the value away.
+        if (insert || !row.was_null(rule)) return {true, true};
+        // A row that the backfill has not reached: that it is written again says nothing about the
+        // writer, unless he changed what the column follows.
+        return {true, rule.mode == Mode::step && row.writer_changed_inputs(rule)};
+    }
+    if (insert || rule.mode == Mode::once) return {};
+    if (!row.inputs_changed(rule)) return {};
+    // Whoever sets the column himself knows it, and his value stays.
+    if (row.changed(rule)) return {};
+    return {true, row.writer_changed_inputs(rule)};
+}
+
+}  // namespace zdm::sync

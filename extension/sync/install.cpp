@@ -1,0 +1,127 @@
+#include "sync/install.hpp"
+
+#include "pg/bridge.hpp"
+#include "pg/door.hpp"
+#include "pg/spi.hpp"
+#include "sync/acted.hpp"
+#include "sync/compiled.hpp"
+
+#include "pg/executor.hpp"
+
+namespace zdm::sync {
+
+namespace {
+
+// The relation while it is looked at; the transaction keeps its lock.
+class OpenRelation {
+public:
+    explicit OpenRelation(Oid relation)
+        : relation_(pg::call([&] { return table_open(relation, RowExclusiveLock); })) {}
+    ~OpenRelation() { table_close(relation_, NoLock); }
+    OpenRelation(const OpenRelation&) = delete;
+    OpenRelation& operator=(const OpenRelation&) = delete;
+
+    Relation get() const { return relation_; }
+
+private:
+    Relation relation_;
+};
+
+const ::Trigger* find_trigger(Relation relation) {
+    const TriggerDesc* const triggers = relation->trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
+        if (std::string_view{triggers->triggers[i].tgname} == kTriggerName)
+            return &triggers->triggers[i];
+    throw pg::Error{pg::state::kUndefinedObject,
+                    "ZD709: the step made no trigger " + std::string{kTriggerName} +
+                        " on table \"" + RelationGetRelationName(relation) + "\"",
+                    "The stored command does not say what its step is for.",
+                    "Undo the migration with zdm_rollback(...) and create it again."};
+}
+
+// The text in the arguments of a trigger holds nothing in place. With these, dropping a function or
+// column that a rule uses is refused, instead of breaking every write.
+void record_dependencies(Relation relation, const ::Trigger* trigger, const Compiled* set,
+                         List* nodes) {
+    pg::call([&] {
+        ObjectAddress self;
+        ObjectAddressSet(self, TriggerRelationId, trigger->tgoid);
+        recordDependencyOnSingleRelExpr(&self, reinterpret_cast<Node*>(nodes),
+                                        RelationGetRelid(relation), DEPENDENCY_NORMAL,
+                                        DEPENDENCY_NORMAL, false);
+        for (int i = 0; i < set->rule_count; ++i) {
+            ObjectAddress column;
+            ObjectAddressSubSet(column, RelationRelationId, RelationGetRelid(relation),
+                                set->rules[i].column.number);
+            recordDependencyOn(&self, &column, DEPENDENCY_NORMAL);
+        }
+    });
+}
+
+// Compiles the rules as the first row would, so that a mistake ends the step and no application's
+// write. True when the trigger fires always already.
+bool check_rules(Oid relation_oid) {
+    const OpenRelation relation{relation_oid};
+    const ::Trigger* const trigger = find_trigger(relation.get());
+    List* nodes = NIL;
+    Compiled* const set = compile(relation.get(), trigger, &nodes);
+    record_dependencies(relation.get(), trigger, set, nodes);
+    release(set);
+    return trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+}
+
+std::string qualified_name(Oid relation) {
+    const auto named = pg::query("SELECT $1::oid::regclass::text", {std::int64_t{relation}});
+    return named.front().text(0);
+}
+
+bool has_sequence(Oid relation) {
+    return !pg::query("SELECT 1 WHERE to_regclass('zdm.' || $1) IS NOT NULL",
+                      {acted_name(relation)})
+                .empty();
+}
+
+}  // namespace
+
+void install(std::uint32_t relation, const std::string& command) {
+    // A restored dump can have left a sequence of this name.
+    forget(relation);
+    {
+        const pg::Door door;
+        pg::query(("CREATE SEQUENCE zdm." + acted_name(relation)).c_str());
+    }
+    const pg::PinnedPath pinned;
+    pg::query(command.c_str());
+    // Else the rows that logical replication or session_replication_role = replica writes are
+    // missed.
+    if (!check_rules(relation))
+        pg::query(("ALTER TABLE ONLY " + qualified_name(relation) + " ENABLE ALWAYS TRIGGER " +
+                   kTriggerName)
+                      .c_str());
+}
+
+void remove(std::uint32_t relation, const std::string& command) {
+    {
+        const pg::PinnedPath pinned;
+        pg::query(command.c_str());
+    }
+    // After the trigger: whoever holds a lock on the sequence held the table, so nobody is waited
+    // for here.
+    forget(relation);
+}
+
+void forget(std::uint32_t relation) {
+    const pg::Door door;
+    if (has_sequence(relation)) pg::query(("DROP SEQUENCE zdm." + acted_name(relation)).c_str());
+}
+
+std::optional<std::int64_t> last_acted(std::uint32_t relation) {
+    const pg::Door door;
+    if (!has_sequence(relation)) return std::nullopt;
+    const auto acted = pg::query(
+        ("SELECT last_value FROM zdm." + acted_name(relation) + " WHERE is_called").c_str());
+    if (acted.empty()) return std::nullopt;
+    return acted.front().number(0);
+}
+
+}  // namespace zdm::sync

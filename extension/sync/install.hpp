@@ -1,0 +1,29 @@
+// Making and removing a relation's sync trigger, and reading its evidence. For the worker, in its
+// transaction, as the owner of the migration.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace zdm::sync {
+
+// Sorts after the other BEFORE triggers, so that it sees what they changed.
+inline constexpr const char* kTriggerName = "zz_zdm_sync";
+
+// Runs `command`, a CREATE TRIGGER zz_zdm_sync on `relation`, makes it fire always, checks its
+// rules, records what they depend on, and makes the sequence for its evidence. Throws the error
+// that an application's write would otherwise meet.
+void install(std::uint32_t relation, const std::string& command);
+
+// Runs `command`, a DROP TRIGGER, and drops the evidence with it.
+void remove(std::uint32_t relation, const std::string& command);
+
+// Drops the evidence of a relation; nothing happens when there is none.
+void forget(std::uint32_t relation);
+
+// When the trigger of `relation` last had to act for an application that doesn't know the columns
+// being filled, in seconds since 1970; nullopt: never, or nobody watches.
+std::optional<std::int64_t> last_acted(std::uint32_t relation);
+
+}  // namespace zdm::sync

@@ -1,0 +1,237 @@
+// The sync trigger: BEFORE INSERT OR UPDATE ... FOR EACH ROW EXECUTE FUNCTION zdm.sync(rules).
+//
+// It runs for each row that an application writes, so the way of a row has no sigsetjmp and no C++
+// object: frames hold trivial types, and an ereport may jump over them as over C. Checking the call
+// and compiling rules happen once for a query and a session, behind the exception boundary.
+#include <cstring>
+
+#include "pg/bridge.hpp"
+#include "sync/acted.hpp"
+#include "sync/compiled.hpp"
+#include "sync/decide.hpp"
+#include "sync/own_writes.hpp"
+
+#include "pg/executor.hpp"
+
+namespace zdm::sync {
+
+namespace {
+
+TriggerData* trigger_data(FunctionCallInfo fcinfo) {
+    return reinterpret_cast<TriggerData*>(fcinfo->context);
+}
+
+// Checks how the function is called, and remembers the trigger's entry for the rest of the query.
+Datum enter(FunctionCallInfo fcinfo) {
+    constexpr auto kHint =
+        "It belongs in CREATE TRIGGER ... BEFORE INSERT OR UPDATE ... FOR EACH ROW; zdm_start "
+        "makes "
+        "such triggers itself.";
+    const int kState = pg::sqlstate("39P01");
+    if (!CALLED_AS_TRIGGER(fcinfo))
+        throw pg::Error{kState, "ZD701: zdm.sync was not called by a trigger", {}, kHint};
+    const TriggerData* const data = trigger_data(fcinfo);
+    const TriggerEvent event = data->tg_event;
+    if (!TRIGGER_FIRED_BEFORE(event) || !TRIGGER_FIRED_FOR_ROW(event) ||
+        !(TRIGGER_FIRED_BY_INSERT(event) || TRIGGER_FIRED_BY_UPDATE(event)))
+        throw pg::Error{
+            kState, "ZD701: zdm.sync works only in a row trigger before INSERT or UPDATE",
+            "Trigger \"" + std::string{data->tg_trigger->tgname} + "\" fires at another time.",
+            kHint};
+    Entry* const entry = pg::call(
+        [&] { return find_entry(data->tg_trigger->tgoid, RelationGetRelid(data->tg_relation)); });
+    fcinfo->flinfo->fn_extra = entry;
+    return PointerGetDatum(entry);
+}
+
+Datum make_set(FunctionCallInfo fcinfo) {
+    const TriggerData* const data = trigger_data(fcinfo);
+    auto* const entry = static_cast<Entry*>(fcinfo->flinfo->fn_extra);
+    // A change of the relation that arrives while compiling makes the set stale at once.
+    const std::uint64_t generation = entry->generation;
+    Compiled* const set = compile(data->tg_relation, data->tg_trigger, nullptr);
+    set->generation = generation;
+    add(entry, set);
+    return PointerGetDatum(set);
+}
+
+// Equal by bytes. An unchanged value that is stored out of line is the same pointer in both rows,
+// which saves reading it.
+bool same_bytes(const Column& column, Datum a, bool a_null, Datum b, bool b_null) {
+    if (a_null || b_null) return a_null && b_null;
+    if (column.length == -1) {
+        const auto* const x = DatumGetPointer(a);
+        const auto* const y = DatumGetPointer(b);
+        if (x == y) return true;
+        if (VARATT_IS_EXTERNAL_ONDISK(x) && VARATT_IS_EXTERNAL_ONDISK(y) &&
+            std::memcmp(x, y, VARSIZE_EXTERNAL(x)) == 0)
+            return true;
+    }
+    return datum_image_eq(a, b, column.by_value, column.length);
+}
+
+bool differs(const Column& column, TupleTableSlot* a, TupleTableSlot* b) {
+    bool a_null;
+    bool b_null;
+    const Datum x = slot_getattr(a, column.number, &a_null);
+    const Datum y = slot_getattr(b, column.number, &b_null);
+    return !same_bytes(column, x, a_null, y, b_null);
+}
+
+// One row on its way through the rules; answers decide()'s questions.
+struct Row {
+    HeapTuple tuple;          // as the application wrote it
+    TupleTableSlot* written;  // the same
+    HeapTuple old_tuple;      // before the UPDATE
+    TupleTableSlot* old;
+    TupleTableSlot* now;  // with what the rules gave so far; `written` until one gave something
+    TupleDesc columns;
+
+    bool is_null(const CompiledRule& rule) const {
+        // The null bitmap answers without taking the tuple apart.
+        return now == written ? heap_attisnull(tuple, rule.column.number, columns)
+                              : now->tts_isnull[rule.column.number - 1];
+    }
+    bool was_null(const CompiledRule& rule) const {
+        return heap_attisnull(old_tuple, rule.column.number, columns);
+    }
+    bool changed(const CompiledRule& rule) const { return differs(rule.column, now, old); }
+    bool inputs_changed(const CompiledRule& rule) const { return inputs_differ(rule, now); }
+    bool writer_changed_inputs(const CompiledRule& rule) const {
+        return inputs_differ(rule, written);
+    }
+
+private:
+    bool inputs_differ(const CompiledRule& rule, TupleTableSlot* row) const {
+        for (int i = 0; i < rule.input_count; ++i)
+            if (differs(rule.inputs[i], row, old)) return true;
+        return false;
+    }
+};
+
+// Which rule an error on an application's row comes from.
+struct Where {
+    const Compiled* set;
+    int rule;
+};
+
+extern "C" {
+static void describe(void* argument) {
+    const auto* const where = static_cast<const Where*>(argument);
+    errcontext("rule %d of trigger %s on table %s (zdm migration): %s = %s", where->rule + 1,
+               where->set->trigger, where->set->relation, where->set->rules[where->rule].name,
+               where->set->rules[where->rule].text);
+}
+}
+
+// Puts a value into the row. What it points to must live until the row is formed.
+void give(Compiled* set, Row* row, const Column& column, Datum value, bool is_null) {
+    TupleTableSlot* const given = set->given;
+    if (row->now == row->written) {
+        const auto count = static_cast<std::size_t>(row->columns->natts);
+        slot_getallattrs(row->written);
+        ExecClearTuple(given);
+        std::memcpy(given->tts_values, row->written->tts_values, count * sizeof(Datum));
+        std::memcpy(given->tts_isnull, row->written->tts_isnull, count * sizeof(bool));
+        ExecStoreVirtualTuple(given);
+        row->now = given;
+    }
+    given->tts_values[column.number - 1] = value;
+    given->tts_isnull[column.number - 1] = is_null;
+}
+
+// Evaluates a rule for the row; true when it changed the row.
+bool apply(Compiled* set, const CompiledRule& rule, Row* row) {
+    set->context->ecxt_scantuple = row->now;
+    bool is_null;
+    if (rule.condition != nullptr) {
+        const Datum holds = ExecEvalExprSwitchContext(rule.condition, set->context, &is_null);
+        if (is_null || !DatumGetBool(holds)) return false;
+    }
+    set->settled[rule.first] = true;
+    const Datum value = ExecEvalExprSwitchContext(rule.value, set->context, &is_null);
+    bool now_null;
+    const Datum now = slot_getattr(row->now, rule.column.number, &now_null);
+    if (same_bytes(rule.column, value, is_null, now, now_null)) return false;
+    give(set, row, rule.column, value, is_null);
+    return true;
+}
+
+// The row with what the rules gave, in the current memory context.
+HeapTuple form(const Row& row) {
+    HeapTuple formed = heap_form_tuple(row.columns, row.now->tts_values, row.now->tts_isnull);
+    formed->t_data->t_ctid = row.tuple->t_data->t_ctid;
+    formed->t_self = row.tuple->t_self;
+    formed->t_tableOid = row.tuple->t_tableOid;
+    return formed;
+}
+
+// Runs the rules; `evidence` tells whether an application that doesn't know a column was at work.
+HeapTuple fire(const TriggerData* data, Compiled* set, bool* evidence) {
+    const bool insert = TRIGGER_FIRED_BY_INSERT(data->tg_event);
+    TupleTableSlot* const written = insert ? data->tg_trigslot : data->tg_newslot;
+    Row row{insert ? data->tg_trigtuple : data->tg_newtuple,
+            written,
+            data->tg_trigtuple,
+            data->tg_trigslot,
+            written,
+            RelationGetDescr(data->tg_relation)};
+    Where where{set, 0};
+    ErrorContextCallback context{error_context_stack, describe, &where};
+    bool evaluated = false;
+
+    for (int i = 0; i < set->rule_count; ++i) {
+        const CompiledRule& rule = set->rules[i];
+        if (evaluated && set->settled[rule.first]) continue;
+        const Decision decision = decide(insert, rule, row);
+        if (!decision.compute) continue;
+        if (!evaluated) {
+            evaluated = true;
+            std::memset(set->settled, 0, static_cast<std::size_t>(set->rule_count));
+            // An error may have left the memory of an earlier row.
+            ResetExprContext(set->context);
+            error_context_stack = &context;
+        }
+        where.rule = i;
+        if (apply(set, rule, &row) && decision.evidence) *evidence = true;
+    }
+    if (!evaluated) return row.tuple;
+    error_context_stack = context.previous;
+
+    HeapTuple result = row.tuple;
+    if (row.now != written) {
+        result = form(row);
+        ExecClearTuple(set->given);
+    }
+    ResetExprContext(set->context);
+    return result;
+}
+
+}  // namespace
+
+}  // namespace zdm::sync
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(zdm_sync);
+
+Datum zdm_sync(PG_FUNCTION_ARGS) {
+    using namespace zdm::sync;
+    auto* entry = static_cast<Entry*>(fcinfo->flinfo->fn_extra);
+    if (entry == nullptr)
+        entry = reinterpret_cast<Entry*>(DatumGetPointer(zdm::pg::boundary(fcinfo, enter)));
+    const TriggerData* const data = trigger_data(fcinfo);
+    HeapTuple row =
+        TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
+    if (is_own_write(entry->key.relation)) return PointerGetDatum(row);
+
+    Compiled* set = take(entry);
+    if (set == nullptr)
+        set = reinterpret_cast<Compiled*>(DatumGetPointer(zdm::pg::boundary(fcinfo, make_set)));
+    bool evidence = false;
+    row = fire(data, set, &evidence);
+    give_back(set);
+    if (evidence) note_acted(entry->key.relation, &entry->last_noted);
+    return PointerGetDatum(row);
+}
+}
