@@ -13,7 +13,7 @@ struct Options {
     std::chrono::milliseconds batch_target{50};  // time for which a batch may hold row locks
     double duty = 0.5;                           // share of time at work, sleeps make up the rest
     double max_rate = 0;                         // rows per second, 0 = no limit
-    std::chrono::milliseconds max_replica_lag{2000};
+    std::chrono::milliseconds max_replica_lag{2000};  // 0 = no limit
 };
 
 class Host {
@@ -31,6 +31,12 @@ public:
     virtual std::int64_t now_ms() const = 0;
     // Shows or clears what the step is held back by (a lagging standby, rows locked by a pid).
     virtual void show_throttle(const std::optional<std::string>& reason) = 0;
+    // Around the user's expressions, inside each batch's transaction. The first gives the
+    // transaction the settings under which they mean what their author meant (search_path,
+    // TimeZone, …), until its end, and marks what follows as writes of zdm, which the sync trigger
+    // skips; the second ends the mark.
+    virtual void batch_begins() = 0;
+    virtual void batch_ends() noexcept = 0;
 };
 
 }  // namespace zdm::backfill

@@ -1,0 +1,96 @@
+#include "backfill/batch.hpp"
+
+#include <algorithm>
+
+#include "pg/bridge.hpp"
+#include "pg/fault.hpp"
+#include "pg/transaction.hpp"
+
+#include "pg/postgres.hpp"
+
+namespace zdm::backfill {
+
+namespace {
+
+// The user's expressions run inside.
+class UserWork {
+public:
+    explicit UserWork(Host& host) : host_(host) { host_.batch_begins(); }
+    ~UserWork() { host_.batch_ends(); }
+    UserWork(const UserWork&) = delete;
+    UserWork& operator=(const UserWork&) = delete;
+
+private:
+    Host& host_;
+};
+
+void set_until_commit(const char* name, const std::string& value) {
+    pg::call([&] {
+        set_config_option(name, value.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true,
+                          0, false);
+    });
+}
+
+// The batch's own settings, after those of the user.
+void prepare_transaction(Host& host) {
+    // Progress commits with the rows: what a crash takes back is done again.
+    set_until_commit("synchronous_commit", "off");
+    // Rows that others have locked are skipped, but a trigger or a foreign key of the user may meet
+    // one. It must not keep our rows locked for long.
+    set_until_commit("lock_timeout", std::to_string(host.options().batch_target.count()));
+    set_until_commit("plan_cache_mode", "auto");
+}
+
+}  // namespace
+
+void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::uint32_t end,
+               const BatchLimits& limits, const Recorder& record, Batch& batch) {
+    batch = Batch{};
+    batch.from = batch.next = from;
+    pg::Transaction transaction;
+    if (!table.open(!limits.look_only)) {
+        batch.end = Batch::End::busy;
+        return;
+    }
+    if (table.filenode() != filenode) {
+        batch.end = Batch::End::rewritten;
+        return;
+    }
+    const std::uint32_t stop = end - from.block > limits.pages ? from.block + limits.pages : end;
+    std::int64_t locked_at = 0;
+    {
+        const UserWork user{host};
+        prepare_transaction(host);
+        const std::int64_t began = host.now_ms();
+        batch.rows = table.survey(from, Tid{stop, 0}, limits.rows);
+        locked_at = host.now_ms();
+        batch.survey_ms = locked_at - began;
+        if (!limits.look_only) batch.changed = table.change(batch.rows);
+    }
+    if (static_cast<std::int64_t>(batch.rows.size()) < limits.rows) {
+        batch.next = Tid{stop, 0};
+    } else {
+        const Tid last = batch.rows.back();
+        batch.next = Tid{last.block, static_cast<std::uint16_t>(last.offset + 1)};
+    }
+    if (record) record(batch);
+    ZDM_FAULT(limits.stage + ":before_commit");
+    transaction.commit();
+    batch.locked_ms = batch.changed > 0 ? host.now_ms() - locked_at : 0;
+    ZDM_FAULT(limits.stage + ":after_commit");
+}
+
+void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from, Tid end) {
+    pg::Transaction transaction;
+    if (!table.open(!rows.empty())) return;
+    const UserWork user{host};
+    prepare_transaction(host);
+    if (rows.empty()) {
+        table.survey(from, end, 0);
+    } else {
+        table.change(rows);
+        table.check_constraints();
+    }
+}
+
+}  // namespace zdm::backfill

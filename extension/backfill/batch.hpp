@@ -1,0 +1,55 @@
+// One batch: a short transaction over a range of pages that changes what matches there.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "backfill/host.hpp"
+#include "backfill/table.hpp"
+#include "backfill/tid.hpp"
+
+namespace zdm::backfill {
+
+struct BatchLimits {
+    std::int64_t rows = 0;           // at most this many are changed
+    std::uint32_t pages = 0;         // at most this many are read
+    bool look_only = false;          // find rows, change none
+    std::string stage = "backfill";  // what fault points are called
+};
+
+struct Batch {
+    enum class End {
+        done,
+        busy,       // somebody's lock on the table is in the way
+        rewritten,  // the table has another file now: page numbers mean something else
+    };
+    End end = End::done;
+    Tid from;
+    Tid next;               // where the next batch begins
+    std::vector<Tid> rows;  // that matched
+    std::int64_t changed = 0;
+    std::int64_t survey_ms = 0;  // reading, with no row locked
+    std::int64_t locked_ms = 0;  // from the first row lock to the commit
+
+    // Rows that matched and were not changed: others have them locked or changed them meanwhile.
+    std::int64_t left() const { return static_cast<std::int64_t>(rows.size()) - changed; }
+    std::int64_t pages() const { return std::int64_t{next.block} - from.block; }
+    // The pages on which rows were found.
+    Pages found_on() const { return {rows.front().block, rows.back().block + 1}; }
+};
+
+// Called inside a batch's transaction, before its commit, to write progress. Whether anything was
+// changed and how far it got stands in the batch.
+using Recorder = std::function<void(const Batch&)>;
+
+// Runs a batch from `from` to the page before `end` at most. `batch` is filled as it goes, so that
+// after an exception it says which rows were tried.
+void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::uint32_t end,
+               const BatchLimits& limits, const Recorder& record, Batch& batch);
+
+// Tries a change (or, with no rows, reading [from, end)) and takes it back. Throws what it raises.
+void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from, Tid end);
+
+}  // namespace zdm::backfill

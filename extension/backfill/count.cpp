@@ -1,0 +1,57 @@
+// Counting rows that a constraint would refuse, page range by page range, so that no snapshot is
+// held for long.
+#include <algorithm>
+
+#include "backfill/engine.hpp"
+#include "backfill/state.hpp"
+#include "backfill/work.hpp"
+#include "pg/fault.hpp"
+
+namespace zdm::backfill {
+
+Violators count_violators(const Task& task, Host& host, std::size_t examples) {
+    Work work{task, host};
+    Violators result;
+    std::vector<Tid> some;
+    SweepEnd end = SweepEnd::rewritten;
+    while (end == SweepEnd::rewritten) {
+        result.rows = 0;
+        some.clear();
+        Work::Sweep sweep;
+        sweep.stage = "count";
+        sweep.look_only = true;
+        std::uint32_t blocks = 0;
+        // Counted from the start each time: only one pass has one answer.
+        const bool ready = work.with_table([&](Table& table) {
+            sweep.filenode = table.filenode();
+            blocks = table.blocks();
+            make_chunks(task, sweep.filenode, blocks, std::max<std::uint32_t>(blocks, 1), 0);
+            work.progress().load(0);
+        });
+        if (!ready) return result;
+        work.progress().set_pages(blocks, 0);
+        sweep.record = [&](const Batch& batch) {
+            if (!work.progress().due(host.now_ms())) return;
+            advance_chunk(task, 0, batch.next.block, 0);
+            work.write_progress_when_due();
+        };
+        sweep.finished = [&](const Batch& batch) {
+            result.rows += static_cast<std::int64_t>(batch.rows.size());
+            for (const Tid row : batch.rows)
+                if (some.size() < examples) some.push_back(row);
+        };
+        end = work.sweep({0, blocks}, sweep);
+    }
+    if (end == SweepEnd::stopped) return result;
+    const bool ready = work.with_table([&](Table& table) {
+        for (const Tid row : some) result.examples.push_back(table.describe(row));
+        finish_chunk(task, 0, result.rows);
+        work.progress().write(host.now_ms(), {});
+    });
+    if (!ready) return result;
+    ZDM_FAULT("count:finished");
+    result.outcome = Outcome::finished;
+    return result;
+}
+
+}  // namespace zdm::backfill

@@ -1,0 +1,226 @@
+// The last pass. It reads the whole table in small snapshots and proves that no row matches:
+// 1. Without sync, it lets the transactions end that had written to the table when it began: their
+//    rows may be older than the range, and nobody sees them yet.
+// 2. It goes over the fixed range, fills what it finds, and remembers those pages.
+// 3. It visits these pages until nothing matches there any more, and names who has a row locked.
+// 4. Without sync, it counts what matches behind the fixed range.
+#include <algorithm>
+
+#include "backfill/engine.hpp"
+#include "backfill/state.hpp"
+#include "backfill/work.hpp"
+#include "pg/error.hpp"
+#include "pg/fault.hpp"
+#include "pg/spi.hpp"
+
+namespace zdm::backfill {
+
+namespace {
+
+// So many visits without anybody in the way, and without fewer rows than before, mean that filling
+// does not help.
+constexpr int kVainVisits = 10;
+// How many of a visit's rows are asked for who has them locked.
+constexpr std::size_t kAsked = 50;
+
+class LastPassRun {
+public:
+    LastPassRun(const Task& task, Host& host) : task_(task), work_(task, host) {}
+
+    LastPass run();
+
+private:
+    struct Visit {
+        std::int64_t found = 0;
+        std::int64_t changed = 0;
+        std::vector<Tid> some;  // of the rows found
+    };
+
+    bool wait_for_writers();
+    bool take_up();
+    SweepEnd fill(Pages pages, Visit& visit);
+    SweepEnd resolve();
+    SweepEnd count_behind();
+    std::string holder_of(const std::vector<Tid>& rows);
+    void give_up(const Visit& visit);
+
+    const Task& task_;
+    Work work_;
+    Chunk chunk_;                 // all of the table, as this step's progress
+    std::uint32_t fill_end_ = 0;  // end of the range in which rows are filled
+    PageSet found_on_;
+    LastPass result_;
+};
+
+LastPass LastPassRun::run() {
+    SweepEnd end = SweepEnd::rewritten;
+    while (end == SweepEnd::rewritten) {
+        result_.rows_left = 0;
+        found_on_.take();
+        if ((!task_.sync && !wait_for_writers()) || !take_up()) return result_;
+        Visit ignored;
+        end = fill({std::min(chunk_.next, fill_end_), fill_end_}, ignored);
+        if (end == SweepEnd::finished) end = resolve();
+        if (end == SweepEnd::finished) end = count_behind();
+    }
+    if (end == SweepEnd::stopped) return result_;
+    ZDM_FAULT("last_pass:before_finish");
+    work_.in_transaction([&] {
+        finish_chunk(task_, 0, result_.rows_left);
+        work_.progress().write(work_.host().now_ms(), {});
+        result_.rows_filled = work_.progress().rows();
+        add_event(task_,
+                  "read all of " + task_.name + ": " + std::to_string(result_.rows_filled) +
+                      " more filled, " +
+                      (result_.rows_left == 0 ? "none is left"
+                                              : std::to_string(result_.rows_left) +
+                                                    " written since the backfill began are left"));
+    });
+    ZDM_FAULT("last_pass:finished");
+    result_.outcome = Outcome::finished;
+    return result_;
+}
+
+bool LastPassRun::wait_for_writers() {
+    std::vector<std::string> writers;
+    work_.in_transaction([&] { writers = open_writers(task_); });
+    while (!writers.empty()) {
+        std::string who;
+        work_.in_transaction([&] { who = still_open(task_, writers); });
+        if (who.empty()) break;
+        if (!work_.wait(milliseconds{200},
+                        who + " wrote to " + task_.name + " and has its transaction still open"))
+            return false;
+    }
+    work_.released();
+    return true;
+}
+
+bool LastPassRun::take_up() {
+    const bool ready = work_.with_table([&](Table& table) {
+        auto chunks = load_chunks(task_);
+        if (chunks.empty() || chunks.front().filenode != table.filenode()) {
+            make_chunks(task_, table.filenode(), table.blocks(),
+                        std::max<std::uint32_t>(table.blocks(), 1),
+                        chunks.empty() ? 0 : chunks.front().rows);
+            chunks = load_chunks(task_);
+        }
+        chunk_ = chunks.front();
+        // Pages that it was to visit again are not written down one by one.
+        if (chunk_.left > 0) chunk_.next = chunk_.pages.first;
+        fill_end_ = chunk_.pages.end;
+        const auto fixed = fixed_range(task_, task_.of);
+        if (!task_.sync && fixed && fixed->filenode == chunk_.filenode)
+            fill_end_ = std::min(fill_end_, fixed->pages.end);
+        work_.progress().load(chunk_.rows);
+    });
+    ZDM_FAULT("last_pass:chunk_made");
+    work_.progress().set_pages(chunk_.pages.end, chunk_.next);
+    return ready;
+}
+
+SweepEnd LastPassRun::fill(Pages pages, Visit& visit) {
+    Work::Sweep sweep;
+    sweep.stage = "last_pass";
+    sweep.filenode = chunk_.filenode;
+    sweep.record = [&](const Batch& batch) {
+        const bool due = work_.progress().due(work_.host().now_ms());
+        if (!due && batch.rows.empty()) return;
+        if (!batch.rows.empty() && chunk_.left == 0) mark_left(task_, 0, 1);
+        chunk_.next = std::max(chunk_.next, batch.next.block);
+        advance_chunk(task_, 0, chunk_.next, batch.changed);
+        work_.write_progress_when_due();
+    };
+    sweep.finished = [&](const Batch& batch) {
+        if (batch.rows.empty()) return;
+        chunk_.left = 1;
+        found_on_.add(batch.found_on());
+        visit.found += static_cast<std::int64_t>(batch.rows.size());
+        visit.changed += batch.changed;
+        for (const Tid row : batch.rows)
+            if (visit.some.size() < kAsked) visit.some.push_back(row);
+    };
+    return work_.sweep(pages, sweep);
+}
+
+SweepEnd LastPassRun::resolve() {
+    std::int64_t before = INT64_MAX;
+    int vain = 0;
+    while (!found_on_.empty()) {
+        Visit visit;
+        for (const Pages& pages : found_on_.take()) {
+            const SweepEnd end = fill(pages, visit);
+            if (end != SweepEnd::finished) return end;
+        }
+        if (visit.found == 0) break;
+        const std::string holder =
+            visit.changed == visit.found ? std::string{} : holder_of(visit.some);
+        if (!holder.empty()) {
+            vain = 0;
+            if (!work_.wait(milliseconds{200},
+                            "rows of " + task_.name + " are locked by " + holder))
+                return SweepEnd::stopped;
+        } else if (visit.found >= before && ++vain >= kVainVisits) {
+            give_up(visit);
+            break;
+        } else if (vain > 1) {
+            work_.host().sleep(milliseconds{20}, {});
+        }
+        before = visit.found;
+    }
+    work_.released();
+    work_.in_transaction([&] { mark_left(task_, 0, 0); });
+    chunk_.left = 0;
+    return SweepEnd::finished;
+}
+
+std::string LastPassRun::holder_of(const std::vector<Tid>& rows) {
+    std::string holder;
+    const auto ask = [&](Table& table) {
+        for (const Tid row : rows)
+            if (holder.empty()) holder = table.holder(row);
+    };
+    work_.with_table(ask);
+    return holder;
+}
+
+// Rows match again right after they were filled.
+void LastPassRun::give_up(const Visit& visit) {
+    if (!task_.sync) {
+        // An application may be writing them anew all the time.
+        result_.rows_left += visit.found;
+        return;
+    }
+    std::string row;
+    std::string name;
+    const auto describe = [&](Table& table) {
+        row = table.describe(visit.some.front());
+        name = migration_name(task_);
+    };
+    work_.with_table(describe);
+    throw pg::Error{pg::state::kNotInPrerequisiteState,
+                    "ZD206: rows of " + task_.name + " still match after they were filled",
+                    "Row " + row + " is one of " + std::to_string(visit.found) +
+                        "; nobody has it locked. A trigger or a rule of the table may take the "
+                        "change back.",
+                    "Look at the triggers and rules of " + task_.name +
+                        ", then: SELECT zdm_resume(" + pg::quote_literal(name) + ")."};
+}
+
+SweepEnd LastPassRun::count_behind() {
+    Work::Sweep sweep;
+    sweep.stage = "last_pass";
+    sweep.filenode = chunk_.filenode;
+    sweep.look_only = true;
+    sweep.record = [&](const Batch&) { work_.write_progress_when_due(); };
+    sweep.finished = [&](const Batch& batch) {
+        result_.rows_left += static_cast<std::int64_t>(batch.rows.size());
+    };
+    return work_.sweep({fill_end_, chunk_.pages.end}, sweep);
+}
+
+}  // namespace
+
+LastPass run_last_pass(const Task& task, Host& host) { return LastPassRun{task, host}.run(); }
+
+}  // namespace zdm::backfill

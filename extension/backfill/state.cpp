@@ -1,0 +1,153 @@
+#include "backfill/state.hpp"
+
+#include "pg/door.hpp"
+#include "pg/spi.hpp"
+
+namespace zdm::backfill {
+
+namespace {
+
+pg::Result at_door(const char* sql, const std::vector<pg::Value>& parameters) {
+    const pg::Door door;
+    return pg::query(sql, parameters);
+}
+
+std::int64_t wide(std::uint32_t number) { return number; }
+
+Chunk chunk_of(const pg::Row& row) {
+    Chunk chunk;
+    chunk.number = static_cast<int>(row.number(0));
+    chunk.filenode = static_cast<std::uint32_t>(row.number(1));
+    chunk.pages = {static_cast<std::uint32_t>(row.number(2)),
+                   static_cast<std::uint32_t>(row.number(3))};
+    chunk.next = static_cast<std::uint32_t>(row.number(4));
+    chunk.rows = row.number(5);
+    chunk.left = row.number(6);
+    chunk.done = row.flag(7);
+    return chunk;
+}
+
+}  // namespace
+
+std::vector<Chunk> load_chunks(const Task& task) {
+    std::vector<Chunk> chunks;
+    const auto found = at_door(
+        "SELECT chunk, relfilenode, first_block, end_block, next_block, rows, left_rows, done"
+        "  FROM zdm.chunk WHERE migration_id = $1 AND step = $2 ORDER BY chunk",
+        {task.migration, std::int64_t{task.step}});
+    for (const auto& row : found.rows) chunks.push_back(chunk_of(row));
+    return chunks;
+}
+
+void make_chunks(const Task& task, std::uint32_t filenode, std::uint32_t blocks,
+                 std::uint32_t pages, std::int64_t rows) {
+    at_door("DELETE FROM zdm.chunk WHERE migration_id = $1 AND step = $2",
+            {task.migration, std::int64_t{task.step}});
+    at_door(
+        "INSERT INTO zdm.chunk (migration_id, step, chunk, relation_oid, relfilenode, first_block,"
+        "                       end_block, next_block, rows, done)"
+        " SELECT $1, $2, n, $3::oid, $4::oid, n * $6, least($5, (n + 1) * $6), n * $6,"
+        "        CASE WHEN n = 0 THEN $7 ELSE 0 END, $5 = 0"
+        "   FROM generate_series(0, greatest(0, ($5 - 1) / $6)) n",
+        {task.migration, std::int64_t{task.step}, wide(task.relation), wide(filenode), wide(blocks),
+         wide(pages), rows});
+}
+
+void advance_chunk(const Task& task, int number, std::uint32_t next, std::int64_t rows) {
+    at_door(
+        "UPDATE zdm.chunk SET next_block = $4, rows = rows + $5"
+        " WHERE migration_id = $1 AND step = $2 AND chunk = $3",
+        {task.migration, std::int64_t{task.step}, std::int64_t{number}, wide(next), rows});
+}
+
+void mark_left(const Task& task, int number, std::int64_t left) {
+    at_door(
+        "UPDATE zdm.chunk SET left_rows = $4 WHERE migration_id = $1 AND step = $2 AND chunk = $3",
+        {task.migration, std::int64_t{task.step}, std::int64_t{number}, left});
+}
+
+void finish_chunk(const Task& task, int number, std::int64_t left) {
+    at_door(
+        "UPDATE zdm.chunk SET next_block = end_block, left_rows = $4, done = true"
+        " WHERE migration_id = $1 AND step = $2 AND chunk = $3",
+        {task.migration, std::int64_t{task.step}, std::int64_t{number}, left});
+}
+
+std::optional<Chunk> fixed_range(const Task& task, int step) {
+    const auto found = at_door(
+        "SELECT 0, max(relfilenode::bigint), 0, max(end_block), 0, sum(rows), sum(left_rows), true"
+        "  FROM zdm.chunk WHERE migration_id = $1 AND step = $2 HAVING count(*) > 0",
+        {task.migration, std::int64_t{step}});
+    if (found.empty()) return std::nullopt;
+    return chunk_of(found.front());
+}
+
+std::vector<std::string> open_writers(const Task& task) {
+    const auto found = at_door(
+        "SELECT DISTINCT virtualtransaction FROM pg_locks"
+        " WHERE locktype = 'relation' AND relation = $1::oid AND granted"
+        "   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        "   AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock',"
+        "                'AccessExclusiveLock')"
+        "   AND pid IS DISTINCT FROM pg_backend_pid()",
+        {wide(task.relation)});
+    std::vector<std::string> writers;
+    for (const auto& row : found.rows) writers.push_back(row.text(0));
+    return writers;
+}
+
+std::string still_open(const Task& task, const std::vector<std::string>& writers) {
+    const auto found = at_door(
+        "SELECT l.pid, a.application_name FROM pg_locks l"
+        "  LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
+        " WHERE l.locktype = 'relation' AND l.relation = $1::oid"
+        "   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        "   AND l.virtualtransaction = ANY ($2) LIMIT 1",
+        {wide(task.relation), writers});
+    if (found.empty()) return "";
+    if (found.front().is_null(0)) return "a prepared transaction";
+    const std::string name = found.front().text(1);
+    return "pid " + found.front().text(0) + (name.empty() ? "" : " (" + name + ")");
+}
+
+Totals load_totals(const Task& task) {
+    const auto found = at_door(
+        "SELECT (result ->> 'rows')::bigint, (result ->> 'wal_bytes')::bigint,"
+        "       (result ->> 'throttled_seconds')::float8"
+        "  FROM zdm.step WHERE migration_id = $1 AND step = $2",
+        {task.migration, std::int64_t{task.step}});
+    Totals totals;
+    if (found.empty()) return totals;
+    totals.rows = found.front().number(0);
+    totals.wal_bytes = found.front().number(1);
+    totals.throttled_seconds = found.front().real(2);
+    return totals;
+}
+
+void merge_result(const Task& task, const std::string& json) {
+    at_door(
+        "UPDATE zdm.step SET result = result || $3::jsonb WHERE migration_id = $1 AND step = $2",
+        {task.migration, std::int64_t{task.step}, json});
+}
+
+double step_seconds(const Task& task) {
+    const auto found = at_door(
+        "SELECT coalesce(extract(epoch FROM clock_timestamp() - started_at), 0)::float8"
+        "  FROM zdm.step WHERE migration_id = $1 AND step = $2",
+        {task.migration, std::int64_t{task.step}});
+    return found.empty() ? 0 : found.front().real(0);
+}
+
+std::string migration_name(const Task& task) {
+    const auto found = at_door("SELECT name FROM zdm.migration WHERE id = $1", {task.migration});
+    return found.empty() ? "" : found.front().text(0);
+}
+
+void add_event(const Task& task, const std::string& message) {
+    at_door(
+        "INSERT INTO zdm.event (migration_id, kind, step, message)"
+        " VALUES ($1, 'backfill', $2, $3)",
+        {task.migration, std::int64_t{task.step}, message});
+}
+
+}  // namespace zdm::backfill

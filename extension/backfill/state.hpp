@@ -1,0 +1,64 @@
+// Progress in zdm.chunk, results in zdm.step, messages in zdm.event: all through the door, all in
+// the transaction around it. Nobody else writes the chunks and the step of a running migration, so
+// none of this ever waits for a caller, except events: never add one while rows are locked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backfill/task.hpp"
+#include "backfill/tid.hpp"
+
+namespace zdm::backfill {
+
+// A fixed range of pages, the unit of progress.
+struct Chunk {
+    int number = 0;
+    std::uint32_t filenode = 0;
+    Pages pages;
+    std::uint32_t next = 0;  // all pages before it are done
+    std::int64_t rows = 0;   // changed in it by us
+    std::int64_t left = 0;   // found locked, left for the last pass
+    bool done = false;
+};
+
+std::vector<Chunk> load_chunks(const Task& task);
+// Replaces a step's chunks by those of [0, blocks), `pages` each; an empty range gets one that is
+// done. The first takes over `rows` that were changed before.
+void make_chunks(const Task& task, std::uint32_t filenode, std::uint32_t blocks,
+                 std::uint32_t pages, std::int64_t rows);
+// Notes that a chunk is done up to `next`, with so many rows more.
+void advance_chunk(const Task& task, int number, std::uint32_t next, std::int64_t rows);
+// Notes that rows of a chunk wait to be visited again.
+void mark_left(const Task& task, int number, std::int64_t left);
+void finish_chunk(const Task& task, int number, std::int64_t left);
+
+// The file and the end of the range that another step of the migration was given; nullopt when it
+// made none.
+std::optional<Chunk> fixed_range(const Task& task, int step);
+
+// Transactions of others that have written to the relation and are still open, as texts of virtual
+// transaction ids.
+std::vector<std::string> open_writers(const Task& task);
+// "pid 123 (psql)": one of these transactions that is still open; empty when none is.
+std::string still_open(const Task& task, const std::vector<std::string>& writers);
+
+// What a step has written down about itself.
+struct Totals {
+    std::int64_t rows = 0;
+    std::int64_t wal_bytes = 0;
+    double throttled_seconds = 0;
+};
+Totals load_totals(const Task& task);
+// Merges a JSON object into the step's result.
+void merge_result(const Task& task, const std::string& json);
+
+// Seconds since the step began, 0 when that is not known.
+double step_seconds(const Task& task);
+std::string migration_name(const Task& task);
+// Adds a message for people, of kind backfill.
+void add_event(const Task& task, const std::string& message);
+
+}  // namespace zdm::backfill

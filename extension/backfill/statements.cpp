@@ -1,0 +1,36 @@
+#include "backfill/statements.hpp"
+
+namespace zdm::backfill {
+
+namespace {
+
+// CASE keeps the predicate away from indexes (a partial index on "c IS NULL" would be read as a
+// whole by each batch) and its subqueries from becoming joins. The line break ends a comment.
+std::string matches(const std::string& predicate) {
+    return "CASE WHEN (" + predicate + "\n) THEN true ELSE false END";
+}
+
+}  // namespace
+
+std::string survey_text(const std::string& relation, const std::string& predicate) {
+    return "SELECT ctid FROM ONLY " + relation +
+           " WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid OPERATOR(pg_catalog.<) $2 AND " +
+           matches(predicate);
+}
+
+// The rows are locked first, all in the subquery that runs once, without those that others have
+// locked: what the UPDATE then touches is ours already, so that it cannot wait. A row that somebody
+// changed after the statement's snapshot comes out of the subquery with its new place, which the
+// snapshot does not see: it is left for the next visit.
+std::string change_text(const std::string& relation, const std::string& set_clause,
+                        const std::string& predicate, bool key_columns) {
+    const bool deletes = set_clause.empty();
+    const std::string strength = deletes || key_columns ? "UPDATE" : "NO KEY UPDATE";
+    const std::string action = deletes ? "DELETE FROM ONLY " + relation
+                                       : "UPDATE ONLY " + relation + " SET " + set_clause + "\n";
+    return action + " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM ONLY " +
+           relation + " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND " + matches(predicate) +
+           " FOR " + strength + " SKIP LOCKED))";
+}
+
+}  // namespace zdm::backfill

@@ -1,0 +1,21 @@
+// The text of the engine's statements on the relation. Pure.
+//
+// Only zdm's own words are put together here. The SET clause and the predicate are text that the
+// planner has parsed alone and written again; they run under the settings of the migration's
+// owner, so everything of ours is qualified.
+#pragma once
+
+#include <string>
+
+namespace zdm::backfill {
+
+// Which rows of [$1, $2) (tid) match, in the order of the heap.
+std::string survey_text(const std::string& relation, const std::string& predicate);
+
+// Changes the rows at $1 (tid[]) that match and that nobody else has locked; never waits for one.
+// An empty set clause deletes. `key_columns`: the change concerns columns of a unique index, which
+// conflicts with the key-share locks of foreign key checks.
+std::string change_text(const std::string& relation, const std::string& set_clause,
+                        const std::string& predicate, bool key_columns);
+
+}  // namespace zdm::backfill

@@ -1,0 +1,265 @@
+#include "backfill/table.hpp"
+
+#include "backfill/statements.hpp"
+#include "pg/bridge.hpp"
+#include "pg/spi.hpp"
+
+#include "pg/postgres.hpp"
+
+extern "C" {
+#include "catalog/pg_am.h"
+#include "nodes/plannodes.h"
+#include "storage/bufmgr.h"
+#include "storage/itemptr.h"
+#include "utils/plancache.h"
+#include "utils/relcache.h"
+}
+
+namespace zdm::backfill {
+
+namespace {
+
+ItemPointerData item(Tid tid) {
+    ItemPointerData pointer;
+    ItemPointerSet(&pointer, tid.block, tid.offset);
+    return pointer;
+}
+
+Tid tid_of(const ItemPointerData& pointer) {
+    return {ItemPointerGetBlockNumberNoCheck(&pointer),
+            ItemPointerGetOffsetNumberNoCheck(&pointer)};
+}
+
+pg::Error gone(const std::string& name, const std::string& what) {
+    return pg::Error{pg::state::kUndefinedTable, "ZD204: table " + name + " " + what,
+                     "Somebody else changed it while the migration was running.",
+                     "Put it back and call zdm_resume, or take the migration back with "
+                     "zdm_rollback."};
+}
+
+// What open() reads of a relation.
+struct Seen {
+    bool exists;
+    bool heap;
+    const char* schema;
+    const char* name;
+    BlockNumber blocks;
+    Oid filenode;
+};
+
+void set_locally(const char* name, const char* value) {
+    set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+// Plans a prepared statement now and keeps that plan. The settings that lead the planner to scans
+// by tid hold here only: triggers that the statement fires run under their own.
+CachedPlan* plan_now(SPIPlanPtr plan, bool small) {
+    const int level = NewGUCNestLevel();
+    set_locally("enable_tidscan", "on");
+    // Tiny tables tempt it to read them as a whole.
+    if (small) set_locally("enable_seqscan", "off");
+    set_locally("jit", "off");
+    CachedPlan* cached = SPI_plan_get_cached_plan(plan);
+    AtEOXact_GUC(false, level);
+    return cached;
+}
+
+// The first statement of a planned query.
+PlannedStmt* statement_of(CachedPlan* cached) {
+    return linitial_node(PlannedStmt, cached->stmt_list);
+}
+
+// Whether an UPDATE's plan sets columns of a unique index of the relation (or a generated column of
+// one may follow).
+bool sets_key_columns(Oid relation, PlannedStmt* statement) {
+    if (!IsA(statement->planTree, ModifyTable)) return false;
+    auto* modify = reinterpret_cast<ModifyTable*>(statement->planTree);
+    Relation rel = table_open(relation, NoLock);
+    Bitmapset* keys = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_KEY);
+    bool found = false;
+    ListCell* cell = nullptr;
+    foreach (cell, modify->updateColnosLists) {
+        ListCell* column = nullptr;
+        foreach (column, static_cast<List*>(lfirst(cell)))
+            found |= bms_is_member(lfirst_int(column) - FirstLowInvalidHeapAttributeNumber, keys);
+    }
+    TupleDesc shape = RelationGetDescr(rel);
+    for (int i = 0; i < shape->natts; ++i) {
+        Form_pg_attribute attribute = TupleDescAttr(shape, i);
+        if (!attribute->attisdropped && attribute->attgenerated != '\0')
+            found |= bms_is_member(attribute->attnum - FirstLowInvalidHeapAttributeNumber, keys);
+    }
+    bms_free(keys);
+    table_close(rel, NoLock);
+    return found;
+}
+
+[[noreturn]] void bad_plan(const std::string& what) {
+    throw pg::Error{pg::state::kInternal,
+                    "ZD999: unexpected plan for the " + what + " of a backfill",
+                    {},
+                    "Look for planner settings of this role or database (enable_tidscan); if there "
+                    "are none, please report this."};
+}
+
+}  // namespace
+
+SavedPlan::~SavedPlan() { forget(); }
+
+void SavedPlan::forget() {
+    if (plan_ != nullptr) SPI_freeplan(plan_);
+    plan_ = nullptr;
+}
+
+void SavedPlan::make(const std::string& text, std::vector<unsigned> types) {
+    forget();
+    plan_ = pg::call([&] {
+        SPIPlanPtr plan = SPI_prepare_cursor(text.c_str(), static_cast<int>(types.size()),
+                                             types.data(), CURSOR_OPT_GENERIC_PLAN);
+        if (plan == nullptr || SPI_keepplan(plan) != 0)
+            elog(ERROR, "could not prepare: %s", SPI_result_code_string(SPI_result));
+        return plan;
+    });
+}
+
+Table::Table(const Task& task) : task_(task) {}
+
+bool Table::open(bool for_change) {
+    const Oid relation = task_.relation;
+    const LOCKMODE mode = for_change ? RowExclusiveLock : AccessShareLock;
+    // Joining the queue could make applications wait behind us, and us for long.
+    if (!pg::call([&] { return ConditionalLockRelationOid(relation, mode); })) return false;
+    const Seen seen = pg::call([&]() -> Seen {
+        Seen s{};
+        s.exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation));
+        if (!s.exists) return s;
+        Relation rel = table_open(relation, NoLock);
+        s.heap = rel->rd_rel->relam == HEAP_TABLE_AM_OID;
+        s.schema = get_namespace_name(RelationGetNamespace(rel));
+        s.name = pstrdup(RelationGetRelationName(rel));
+        s.blocks = RelationGetNumberOfBlocks(rel);
+        s.filenode = rel->rd_rel->relfilenode;
+        table_close(rel, NoLock);
+        return s;
+    });
+    if (!seen.exists) throw gone(task_.name, "was dropped");
+    const std::string now = pg::quote_qualified(seen.schema, seen.name);
+    if (now != task_.name) throw gone(task_.name, "is called " + now + " now");
+    if (!seen.heap)
+        throw pg::Error{pg::state::kFeatureNotSupported,
+                        "ZD204: table " + task_.name + " is not stored as a heap",
+                        "Backfills go over the pages of a heap.",
+                        "Write the UPDATE for it yourself."};
+    blocks_ = seen.blocks;
+    filenode_ = seen.filenode;
+    return true;
+}
+
+void Table::make_survey() {
+    if (!survey_.made()) survey_.make(survey_text(task_.name, task_.predicate), {TIDOID, TIDOID});
+    const bool small = blocks_ < 1000;
+    const bool good = pg::call([&] {
+        CachedPlan* cached = plan_now(survey_.get(), small);
+        const bool by_tid = IsA(statement_of(cached)->planTree, TidRangeScan);
+        ReleaseCachedPlan(cached, CurrentResourceOwner);
+        return by_tid;
+    });
+    if (!good) bad_plan("survey");
+}
+
+void Table::make_change() {
+    const bool small = blocks_ < 1000;
+    const bool fresh = !change_.made();
+    if (fresh)
+        change_.make(change_text(task_.name, task_.set_clause, task_.predicate, key_columns_),
+                     {TIDARRAYOID});
+    bool keys = false;
+    const bool good = pg::call([&] {
+        CachedPlan* cached = plan_now(change_.get(), small);
+        PlannedStmt* statement = statement_of(cached);
+        keys = sets_key_columns(task_.relation, statement);
+        const bool by_tid =
+            !IsA(statement->planTree, ModifyTable) || IsA(outerPlan(statement->planTree), TidScan);
+        ReleaseCachedPlan(cached, CurrentResourceOwner);
+        return by_tid;
+    });
+    if (!good) bad_plan("change");
+    if (keys == key_columns_ || task_.set_clause.empty()) return;
+    key_columns_ = keys;
+    change_.forget();
+    make_change();
+}
+
+std::vector<Tid> Table::survey(Tid from, Tid end, std::int64_t most) {
+    pg::Spi spi;
+    make_survey();
+    ItemPointerData first = item(from);
+    ItemPointerData last = item(end);
+    Datum values[] = {PointerGetDatum(&first), PointerGetDatum(&last)};
+    const auto found = pg::call([&] {
+        const int code = SPI_execute_plan(survey_.get(), values, nullptr, false, most);
+        if (code != SPI_OK_SELECT) elog(ERROR, "survey: %s", SPI_result_code_string(code));
+        return SPI_processed;
+    });
+    std::vector<ItemPointerData> places(found);
+    pg::call([&] {
+        for (uint64 row = 0; row < found; ++row) {
+            bool null = false;
+            const Datum datum =
+                SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &null);
+            places[row] = *reinterpret_cast<ItemPointer>(DatumGetPointer(datum));
+        }
+    });
+    spi.finish();
+    std::vector<Tid> rows;
+    rows.reserve(found);
+    for (const auto& place : places) rows.push_back(tid_of(place));
+    return rows;
+}
+
+std::int64_t Table::change(const std::vector<Tid>& rows) {
+    if (rows.empty()) return 0;
+    pg::Spi spi;
+    make_change();
+    std::vector<ItemPointerData> places;
+    std::vector<Datum> datums;
+    places.reserve(rows.size());
+    for (const Tid row : rows) places.push_back(item(row));
+    for (auto& place : places) datums.push_back(PointerGetDatum(&place));
+    const auto changed = pg::call([&] {
+        Datum array =
+            PointerGetDatum(construct_array(datums.data(), static_cast<int>(datums.size()), TIDOID,
+                                            sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+        const int code = SPI_execute_plan(change_.get(), &array, nullptr, false, 0);
+        if (code < 0) elog(ERROR, "change: %s", SPI_result_code_string(code));
+        return SPI_processed;
+    });
+    spi.finish();
+    return static_cast<std::int64_t>(changed);
+}
+
+void Table::check_constraints() { pg::query("SET CONSTRAINTS ALL IMMEDIATE"); }
+
+std::string Table::describe(Tid row) {
+    const auto columns = pg::query(
+        "SELECT pg_catalog.quote_ident(a.attname), a.attname"
+        "  FROM pg_catalog.pg_index i"
+        "  JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid"
+        "   AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey)"
+        " WHERE i.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND i.indisprimary"
+        " ORDER BY pg_catalog.array_position(i.indkey::pg_catalog.int2[], a.attnum)",
+        {std::int64_t{task_.relation}});
+    std::string text = to_text(row);
+    if (columns.empty()) return text;
+    std::string list;
+    for (const auto& column : columns.rows)
+        list += ", pg_catalog.concat(" + pg::quote_literal(column.text(1) + " = ") + ", " +
+                column.text(0) + ")";
+    const std::string sql = "SELECT pg_catalog.concat_ws(', '" + list + ") FROM ONLY " +
+                            task_.name + " WHERE ctid OPERATOR(pg_catalog.=) $1::pg_catalog.tid";
+    const auto key = pg::query(sql.c_str(), {to_text(row)});
+    if (!key.empty()) text += ", " + key.front().text(0);
+    return text;
+}
+
+}  // namespace zdm::backfill

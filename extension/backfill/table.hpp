@@ -1,0 +1,74 @@
+// The relation that is being filled: opened anew in each transaction, its statements planned once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backfill/task.hpp"
+#include "backfill/tid.hpp"
+
+struct _SPI_plan;
+
+namespace zdm::backfill {
+
+// A statement that stays planned from one transaction to the next.
+class SavedPlan {
+public:
+    SavedPlan() = default;
+    ~SavedPlan();
+    SavedPlan(const SavedPlan&) = delete;
+    SavedPlan& operator=(const SavedPlan&) = delete;
+
+    bool made() const { return plan_ != nullptr; }
+    // Prepares text, to be run with parameters of these types. Inside an SPI connection.
+    void make(const std::string& text, std::vector<unsigned> types);
+    void forget();
+    _SPI_plan* get() const { return plan_; }
+
+private:
+    _SPI_plan* plan_ = nullptr;
+};
+
+class Table {
+public:
+    explicit Table(const Task& task);
+
+    // Locks the relation in the transaction around it, for reading or for changing rows, without
+    // ever waiting: false when somebody's lock is in the way. Throws ZD204 when it is gone or has
+    // another name.
+    bool open(bool for_change);
+    // Its size and its file, as seen by the last open().
+    std::uint32_t blocks() const { return blocks_; }
+    std::uint32_t filenode() const { return filenode_; }
+
+    // Which rows in [from, end) match, in order, at most `most`.
+    std::vector<Tid> survey(Tid from, Tid end, std::int64_t most);
+    // Changes those of the rows that match and that nobody else has locked. Gives how many.
+    std::int64_t change(const std::vector<Tid>& rows);
+    // Runs deferred constraints now, so that a row's error comes from where it was changed.
+    void check_constraints();
+
+    // "(12,3), id = 7": where a row is and its primary key, if there is one.
+    std::string describe(Tid row);
+    // "pid 123 (psql)": who has locked the row or is changing it; empty when nobody is.
+    std::string holder(Tid row);
+    // The same for whoever holds a lock on the relation that keeps us from opening it. In a
+    // transaction of its own.
+    std::string lock_holder();
+
+    const std::string& name() const { return task_.name; }
+
+private:
+    void make_survey();
+    void make_change();
+
+    const Task& task_;
+    std::uint32_t blocks_ = 0;
+    std::uint32_t filenode_ = 0;
+    SavedPlan survey_;
+    SavedPlan change_;
+    bool key_columns_ = false;
+};
+
+}  // namespace zdm::backfill

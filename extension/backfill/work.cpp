@@ -1,0 +1,180 @@
+#include "backfill/work.hpp"
+
+#include <algorithm>
+
+#include "backfill/bad_rows.hpp"
+#include "pg/error.hpp"
+#include "pg/transaction.hpp"
+
+namespace zdm::backfill {
+
+namespace {
+
+// Reading holds a snapshot but no row lock; this keeps the snapshot small too.
+constexpr milliseconds kSurveyTarget{100};
+
+// What a retry may cure: somebody else was in the way.
+bool transient(const pg::Error& error) {
+    return error.sqlstate == pg::state::kSerializationFailure ||
+           error.sqlstate == pg::state::kDeadlock || error.sqlstate == pg::state::kLockNotAvailable;
+}
+
+}  // namespace
+
+Work::Work(const Task& task, Host& host)
+    : task_(task),
+      host_(host),
+      table_(task),
+      progress_(task),
+      random_(static_cast<std::minstd_rand::result_type>(host.now_ms())) {}
+
+void Work::in_transaction(const std::function<void()>& f) {
+    pg::Transaction transaction;
+    f();
+    transaction.commit();
+}
+
+bool Work::with_table(const std::function<void(Table&)>& f) {
+    for (int attempts = 0;; ++attempts) {
+        if (!go_on()) return false;
+        {
+            pg::Transaction transaction;
+            if (table_.open(false)) {
+                f(table_);
+                transaction.commit();
+                if (attempts > 0) released();
+                return true;
+            }
+        }
+        back_off(attempts, task_.name + " is locked by " + table_.lock_holder());
+    }
+}
+
+// Between two batches: no transaction is open, so this is where to stop and where to wait.
+bool Work::go_on() { return !host_.should_stop() && !(under_pressure() && host_.should_stop()); }
+
+// Waits until no signal trips. True when it was told to stop meanwhile.
+bool Work::under_pressure() {
+    for (bool waited = false;; waited = true) {
+        const std::int64_t now = host_.now_ms();
+        if (!waited && now - pressure_read_ms_ < replica_lag_.fresh_ms()) return false;
+        pressure_read_ms_ = now;
+        const auto limit = static_cast<double>(host_.options().max_replica_lag.count());
+        pressure::Reading reading;
+        in_transaction([&] { reading = replica_lag_.read(now, limit); });
+        if (!reading.tripped) {
+            if (waited) released();
+            return false;
+        }
+        if (!wait(milliseconds{250}, reading.reason)) return true;
+    }
+}
+
+void Work::show(const std::string& reason) {
+    if (reason == throttled_) return;
+    throttled_ = reason;
+    host_.show_throttle(reason.empty() ? std::nullopt : std::optional{reason});
+    in_transaction([&] { progress_.write(host_.now_ms(), throttled_); });
+}
+
+bool Work::wait(milliseconds time, const std::string& reason) {
+    show(reason);
+    const std::int64_t began = host_.now_ms();
+    host_.sleep(time, reason);
+    progress_.add_throttled(static_cast<double>(host_.now_ms() - began) / 1000.0);
+    if (progress_.due(host_.now_ms())) in_transaction([&] { write_progress_when_due(); });
+    return !host_.should_stop();
+}
+
+void Work::released() { show(""); }
+
+void Work::back_off(int attempts, const std::string& reason) {
+    const std::int64_t most =
+        std::min<std::int64_t>(1000, std::int64_t{20} << std::min(attempts, 6));
+    const auto part = std::uniform_int_distribution<std::int64_t>{most / 2, most}(random_);
+    // A short wait is not worth a word.
+    if (attempts < 3)
+        host_.sleep(milliseconds{part}, {});
+    else
+        wait(milliseconds{part}, reason);
+}
+
+void Work::write_progress_when_due() {
+    if (progress_.due(host_.now_ms())) progress_.write(host_.now_ms(), throttled_);
+}
+
+void Work::rest(const Batch& batch, std::int64_t began_ms) {
+    const Options options = host_.options();
+    page_sizer_.observe(batch.pages(), static_cast<double>(batch.survey_ms), kSurveyTarget);
+    if (batch.changed > 0)
+        row_sizer_.observe(batch.changed, static_cast<double>(batch.locked_ms),
+                           options.batch_target);
+    const std::int64_t now = host_.now_ms();
+    const auto pause = pacer_.rest(static_cast<double>(now - began_ms), batch.changed, now,
+                                   options.duty, options.max_rate);
+    if (pause.count() > 0) host_.sleep(pause, {});
+}
+
+BatchLimits Work::limits(bool look_only, int attempts) const {
+    BatchLimits limits;
+    limits.look_only = look_only;
+    limits.pages = static_cast<std::uint32_t>(page_sizer_.size());
+    // Rows that can't be had together may be had a few at a time.
+    limits.rows = look_only ? 20000
+                            : std::min(row_sizer_.size() >> std::min(attempts, 20),
+                                       Pacer::most_rows(host_.options().max_rate));
+    limits.rows = std::max<std::int64_t>(limits.rows, 1);
+    return limits;
+}
+
+// Runs one batch, as often as it takes. False: told to stop.
+bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch) {
+    int vanished = 0;
+    for (int attempts = 0;; ++attempts) {
+        if (!go_on()) return false;
+        const std::int64_t began = host_.now_ms();
+        // A single row that makes others wait, or waits for them, each time: left for later.
+        const bool give_up = attempts > 20;
+        auto asked = limits(sweep.look_only || give_up, attempts);
+        if (give_up && !sweep.look_only) asked.rows = 1;
+        asked.stage = sweep.stage;
+        std::string reason;
+        try {
+            run_batch(table_, host_, sweep.filenode, from, end, asked, sweep.record, batch);
+            if (batch.end != Batch::End::busy) {
+                if (attempts > 0) released();
+                rest(batch, began);
+                return true;
+            }
+        } catch (const pg::Error& error) {
+            if (transient(error)) {
+                reason =
+                    std::string{"a batch on "} + task_.name + " had to give way: " + error.what();
+            } else if (caused_by_row(error) && vanished < 3) {
+                // Only comes back when the row is fine by now, or out of reach.
+                report_bad_rows(task_, table_, host_, error, batch, Tid{end, 0});
+                ++vanished;
+                reason = error.what();
+            } else {
+                throw;
+            }
+        }
+        if (reason.empty()) reason = task_.name + " is locked by " + table_.lock_holder();
+        back_off(attempts, reason);
+    }
+}
+
+SweepEnd Work::sweep(Pages pages, const Sweep& sweep) {
+    Tid at{pages.first, 0};
+    while (at.block < pages.end) {
+        Batch batch;
+        if (!attempt(at, pages.end, sweep, batch)) return SweepEnd::stopped;
+        if (batch.end == Batch::End::rewritten) return SweepEnd::rewritten;
+        progress_.add(batch.changed, batch.pages());
+        if (sweep.finished) sweep.finished(batch);
+        at = batch.next;
+    }
+    return SweepEnd::finished;
+}
+
+}  // namespace zdm::backfill

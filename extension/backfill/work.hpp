@@ -1,0 +1,76 @@
+// What backfill, last pass and count have in common: batches one after the other, with rests,
+// checks, retries and words about what holds them back between them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+
+#include "backfill/batch.hpp"
+#include "backfill/host.hpp"
+#include "backfill/pace.hpp"
+#include "backfill/progress.hpp"
+#include "backfill/table.hpp"
+#include "backfill/task.hpp"
+#include "pressure/replica_lag.hpp"
+
+namespace zdm::backfill {
+
+enum class SweepEnd { finished, stopped, rewritten };
+
+class Work {
+public:
+    Work(const Task& task, Host& host);
+
+    // Opens the table for reading in a transaction of its own, waiting outside of it while somebody
+    // has it locked, and runs f inside. False: told to stop.
+    bool with_table(const std::function<void(Table&)>& f);
+
+    // Runs f in a transaction of its own.
+    void in_transaction(const std::function<void()>& f);
+
+    struct Sweep {
+        std::uint32_t filenode = 0;
+        std::string stage = "backfill";
+        bool look_only = false;
+        Recorder record;                             // in each batch's transaction
+        std::function<void(const Batch&)> finished;  // after its commit
+    };
+    // Goes over a range of pages in batches.
+    SweepEnd sweep(Pages pages, const Sweep& sweep);
+
+    // Sleeps outside transactions while something holds the step back, and shows what. False: told
+    // to stop.
+    bool wait(milliseconds time, const std::string& reason);
+    // Takes the reason back.
+    void released();
+
+    Progress& progress() { return progress_; }
+    // Writes progress in the transaction around it when it is due.
+    void write_progress_when_due();
+    Host& host() { return host_; }
+
+private:
+    bool go_on();
+    bool under_pressure();
+    void show(const std::string& reason);
+    void rest(const Batch& batch, std::int64_t began_ms);
+    BatchLimits limits(bool look_only, int attempts) const;
+    bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
+    void back_off(int attempts, const std::string& reason);
+
+    const Task& task_;
+    Host& host_;
+    Table table_;
+    Progress progress_;
+    Sizer row_sizer_{200, 1, 20000};
+    Sizer page_sizer_{64, 1, 4096};
+    Pacer pacer_;
+    pressure::ReplicaLag replica_lag_;
+    std::int64_t pressure_read_ms_ = INT64_MIN / 2;
+    std::string throttled_;
+    std::minstd_rand random_;
+};
+
+}  // namespace zdm::backfill

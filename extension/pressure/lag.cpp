@@ -1,0 +1,73 @@
+#include "pressure/lag.hpp"
+
+#include <algorithm>
+
+namespace zdm::pressure {
+
+namespace {
+
+// "3.2 s".
+std::string seconds(std::int64_t ms) {
+    return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
+}
+
+}  // namespace
+
+void WalClock::observe(std::uint64_t position, std::int64_t now_ms) {
+    if (!samples_.empty() && position <= samples_.back().position) return;
+    samples_.push_back({position, now_ms});
+    if (samples_.size() <= kMost) return;
+    // Thin out instead of forgetting: a standby may be an hour behind, and then a minute more or
+    // less does not matter. Every second sample of the older half goes.
+    std::deque<Sample> kept;
+    for (std::size_t i = 0; i < samples_.size(); ++i)
+        if (i >= kMost / 2 || i % 2 == 0) kept.push_back(samples_[i]);
+    samples_.swap(kept);
+}
+
+std::int64_t WalClock::behind(std::uint64_t position, std::int64_t now_ms) const {
+    const auto next =
+        std::upper_bound(samples_.begin(), samples_.end(), position,
+                         [](std::uint64_t p, const Sample& sample) { return p < sample.position; });
+    return next == samples_.end() ? 0 : std::max<std::int64_t>(0, now_ms - next->at_ms);
+}
+
+bool WalClock::knows(std::uint64_t position) const {
+    return !samples_.empty() && samples_.front().position <= position;
+}
+
+LagTracker::Verdict LagTracker::look(const std::vector<Standby>& standbys, std::uint64_t written,
+                                     std::int64_t now_ms, std::int64_t limit_ms) {
+    Verdict verdict;
+    clock_.observe(written, now_ms);
+    for (const Standby& standby : standbys) {
+        seen_[standby.name] = now_ms;
+        if (!standby.replayed) continue;
+        std::int64_t lag = clock_.behind(*standby.replayed, now_ms);
+        // Written before we began to look: only the server may know for how long.
+        if (!clock_.knows(*standby.replayed)) lag = std::max(lag, standby.replay_lag_ms);
+        if (lag < verdict.lag_ms) continue;
+        verdict.lag_ms = lag;
+        if (limit_ms > 0 && lag > limit_ms) {
+            verdict.tripped = true;
+            verdict.reason = "standby " + standby.name + " is " + seconds(lag) + " behind (limit " +
+                             seconds(limit_ms) + ")";
+        }
+    }
+    for (auto it = seen_.begin(); it != seen_.end();) {
+        const std::int64_t away = now_ms - it->second;
+        if (away >= kMissedMs) {
+            it = seen_.erase(it);
+            continue;
+        }
+        if (away > 0 && limit_ms > 0 && !verdict.tripped) {
+            verdict.tripped = true;
+            verdict.reason = "standby " + it->first + " went away " + seconds(away) +
+                             " ago (waiting for it until " + seconds(kMissedMs) + ")";
+        }
+        ++it;
+    }
+    return verdict;
+}
+
+}  // namespace zdm::pressure
