@@ -57,7 +57,6 @@ public:
     // transaction of its own.
     std::string lock_holder();
 
-    const std::string& name() const { return task_.name; }
 
 private:
     void make_survey();
