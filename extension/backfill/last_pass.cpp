@@ -184,7 +184,7 @@ std::string LastPassRun::holder_of(const std::vector<Tid>& rows) {
     return holder;
 }
 
-// Rows match again right after they were filled.
+// Rows match that nobody has locked.
 void LastPassRun::give_up(const Visit& visit) {
     if (!task_.sync) {
         // An application may be writing them anew all the time.
@@ -199,12 +199,11 @@ void LastPassRun::give_up(const Visit& visit) {
     };
     work_.with_table(describe);
     throw pg::Error{pg::state::kNotInPrerequisiteState,
-                    "ZD206: rows of " + task_.name + " still match after they were filled",
+                    "ZD206: rows of " + task_.name + " still match after they were visited",
                     "Row " + row + " is one of " + std::to_string(visit.found) +
-                        "; nobody has it locked. A trigger or a rule of the table may take the "
-                        "change back.",
-                    "Look at the triggers and rules of " + task_.name +
-                        ", then: SELECT zdm_resume(" + pg::quote_literal(name) + ")."};
+                        "; nobody has it locked. A trigger of the table may skip the change.",
+                    "Look at the triggers of " + task_.name + ", then: SELECT zdm_resume(" +
+                        pg::quote_literal(name) + ")."};
 }
 
 SweepEnd LastPassRun::count_behind() {

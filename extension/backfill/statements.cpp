@@ -21,16 +21,20 @@ std::string survey_text(const std::string& relation, const std::string& predicat
 // The rows are locked first, all in the subquery that runs once, without those that others have
 // locked: what the UPDATE then touches is ours already, so that it cannot wait. A row that somebody
 // changed after the statement's snapshot comes out of the subquery with its new place, which the
-// snapshot does not see: it is left for the next visit.
+// snapshot does not see: it is left for the next visit. RETURNING sees the rows as triggers left
+// them: the proof, row by row, that the change was not taken back.
 std::string change_text(const std::string& relation, const std::string& set_clause,
                         const std::string& predicate, bool key_columns) {
     const bool deletes = set_clause.empty();
     const std::string strength = deletes || key_columns ? "UPDATE" : "NO KEY UPDATE";
     const std::string action = deletes ? "DELETE FROM ONLY " + relation
                                        : "UPDATE ONLY " + relation + " SET " + set_clause + "\n";
-    return action + " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM ONLY " +
-           relation + " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND " + matches(predicate) +
-           " FOR " + strength + " SKIP LOCKED))";
+    return "WITH changed AS (" + action +
+           " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM ONLY " + relation +
+           " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND " + matches(predicate) + " FOR " +
+           strength + " SKIP LOCKED)) RETURNING " + (deletes ? "false" : matches(predicate)) +
+           " AS still) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE still)"
+           " FROM changed";
 }
 
 }  // namespace zdm::backfill

@@ -13,8 +13,9 @@ namespace zdm::backfill {
 std::string survey_text(const std::string& relation, const std::string& predicate);
 
 // Changes the rows at $1 (tid[]) that match and that nobody else has locked; never waits for one.
-// An empty set clause deletes. `key_columns`: the change concerns columns of a unique index, which
-// conflicts with the key-share locks of foreign key checks.
+// Gives one row: how many were changed, and how many of these match even now. An empty set clause
+// deletes. `key_columns`: the change concerns columns of a unique index, which conflicts with the
+// key-share locks of foreign key checks.
 std::string change_text(const std::string& relation, const std::string& set_clause,
                         const std::string& predicate, bool key_columns);
 

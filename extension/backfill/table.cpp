@@ -69,11 +69,19 @@ PlannedStmt* statement_of(CachedPlan* cached) {
     return linitial_node(PlannedStmt, cached->stmt_list);
 }
 
-// Whether an UPDATE's plan sets columns of a unique index of the relation (or a generated column of
-// one may follow).
-bool sets_key_columns(Oid relation, PlannedStmt* statement) {
-    if (!IsA(statement->planTree, ModifyTable)) return false;
-    auto* modify = reinterpret_cast<ModifyTable*>(statement->planTree);
+// The part of a change's plan that changes rows.
+ModifyTable* modify_of(PlannedStmt* statement) {
+    ListCell* cell = nullptr;
+    foreach (cell, statement->subplans) {
+        auto* plan = static_cast<Plan*>(lfirst(cell));
+        if (plan != nullptr && IsA(plan, ModifyTable)) return reinterpret_cast<ModifyTable*>(plan);
+    }
+    return nullptr;
+}
+
+// Whether an UPDATE sets columns of a unique index of the relation (or a generated column of one
+// may follow).
+bool sets_key_columns(Oid relation, ModifyTable* modify) {
     Relation rel = table_open(relation, NoLock);
     Bitmapset* keys = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_KEY);
     bool found = false;
@@ -176,10 +184,9 @@ void Table::make_change() {
     bool keys = false;
     const bool good = pg::call([&] {
         CachedPlan* cached = plan_now(change_.get(), small);
-        PlannedStmt* statement = statement_of(cached);
-        keys = sets_key_columns(task_.relation, statement);
-        const bool by_tid =
-            !IsA(statement->planTree, ModifyTable) || IsA(outerPlan(statement->planTree), TidScan);
+        ModifyTable* modify = modify_of(statement_of(cached));
+        const bool by_tid = modify != nullptr && IsA(outerPlan(&modify->plan), TidScan);
+        keys = by_tid && sets_key_columns(task_.relation, modify);
         ReleaseCachedPlan(cached, CurrentResourceOwner);
         return by_tid;
     });
@@ -226,16 +233,35 @@ std::int64_t Table::change(const std::vector<Tid>& rows) {
     places.reserve(rows.size());
     for (const Tid row : rows) places.push_back(item(row));
     for (auto& place : places) datums.push_back(PointerGetDatum(&place));
+    std::int64_t still = 0;
     const auto changed = pg::call([&] {
         Datum array =
             PointerGetDatum(construct_array(datums.data(), static_cast<int>(datums.size()), TIDOID,
                                             sizeof(ItemPointerData), false, TYPALIGN_SHORT));
         const int code = SPI_execute_plan(change_.get(), &array, nullptr, false, 0);
-        if (code < 0) elog(ERROR, "change: %s", SPI_result_code_string(code));
-        return SPI_processed;
+        if (code != SPI_OK_SELECT) elog(ERROR, "change: %s", SPI_result_code_string(code));
+        bool null = false;
+        const auto number = [&](int column) {
+            return DatumGetInt64(
+                SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &null));
+        };
+        still = number(2);
+        return number(1);
     });
     spi.finish();
-    return static_cast<std::int64_t>(changed);
+    if (still > 0) throw does_not_converge(still);
+    return changed;
+}
+
+pg::Error Table::does_not_converge(std::int64_t rows) const {
+    return pg::Error{
+        pg::state::kNotInPrerequisiteState,
+        "ZD206: rows of " + task_.name + " still match after they were filled",
+        std::to_string(rows) +
+            " rows of a batch do; the batch was taken back. Either a trigger of "
+            "the table takes the change back, or the SET clause gives values "
+            "that match WHERE.",
+        "Look at the triggers of " + task_.name + ", then call zdm_resume, or zdm_rollback."};
 }
 
 void Table::check_constraints() { pg::query("SET CONSTRAINTS ALL IMMEDIATE"); }

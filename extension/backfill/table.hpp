@@ -7,6 +7,7 @@
 
 #include "backfill/task.hpp"
 #include "backfill/tid.hpp"
+#include "pg/error.hpp"
 
 struct _SPI_plan;
 
@@ -44,7 +45,8 @@ public:
 
     // Which rows in [from, end) match, in order, at most `most`.
     std::vector<Tid> survey(Tid from, Tid end, std::int64_t most);
-    // Changes those of the rows that match and that nobody else has locked. Gives how many.
+    // Changes those of the rows that match and that nobody else has locked. Gives how many. Throws
+    // ZD206 when some match even after it.
     std::int64_t change(const std::vector<Tid>& rows);
     // Runs deferred constraints now, so that a row's error comes from where it was changed.
     void check_constraints();
@@ -57,10 +59,10 @@ public:
     // transaction of its own.
     std::string lock_holder();
 
-
 private:
     void make_survey();
     void make_change();
+    pg::Error does_not_converge(std::int64_t rows) const;
 
     const Task& task_;
     std::uint32_t blocks_ = 0;
