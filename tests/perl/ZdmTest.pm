@@ -5,7 +5,8 @@
 #     my $node = new_node('main', preload => 1, conf => "zdm.workers = 1\n", extension => 0);
 #     $node->safe_psql('postgres', q{SELECT zdm_create('m', '…')});
 #     wait_state($node, 'm', 'ready');
-#     kill9(worker_pid($node, 'm'));
+#     my $hold = stop_at($node, 'point'); … wait_at($node, 'point'); kill9($node, worker_pid($node, 'm'));
+#     release($hold);
 #
 # Everything that waits has a limit and says what it last saw: a hanging test tells nothing.
 package ZdmTest;
@@ -16,10 +17,11 @@ use Exporter 'import';
 use Time::HiRes qw(sleep time);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use IPC::Run ();
 use Test::More;
 
 our @EXPORT = qw(new_node add_standby poll_until wait_state migration_state worker_pids worker_pid
-    kill9 stop_now read_log zdm_cli schema_dump);
+    stop_at die_at wait_at release kill9 stop_now read_log zdm_cli schema_dump);
 
 # Seconds that a wait may take unless told; slow machines raise it for all.
 our $timeout = $ENV{ZDM_TEST_WAIT} // 120;
@@ -99,29 +101,63 @@ sub wait_state {
         sleep 0.05;
     }
     my (undef, $events) = $node->psql($db // 'postgres',
-        'SELECT to_jsonb(e) FROM zdm.events e ORDER BY 1 DESC LIMIT 15');
+        'SELECT at, kind, step, message, detail FROM zdm.events WHERE migration = ' . quoted($name)
+            . ' ORDER BY id DESC LIMIT 15');
     diag("$name is '$state', wanted " . join(' or ', sort keys %wanted) . "; last events:\n$events");
     return '';
 }
 
-# Process ids of zdm's workers in a database.
+# The process id of a migration's worker, once it works.
+sub worker_pid {
+    my ($node, $name, $limit, $db) = @_;
+    my $sql = 'SELECT worker_pid FROM zdm.migrations WHERE name = ' . quoted($name);
+    my $end = time + ($limit // $timeout);
+    while (time < $end) {
+        my ($code, $pid) = $node->psql($db // 'postgres', $sql);
+        return $pid if $code == 0 && $pid ne '';
+        sleep 0.02;
+    }
+    diag("no worker of $name came up");
+    return;
+}
+
+# Process ids of all workers of zdm in a database.
 sub worker_pids {
     my ($node, $db) = @_;
     my $out = $node->safe_psql($db // 'postgres',
-        q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'zdm%' AND datname = current_database() ORDER BY 1});
+        q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'zdm' AND datname = current_database() ORDER BY 1});
     return split /\n/, $out;
 }
 
-# The process id of a worker, once there is one.
-sub worker_pid {
-    my ($node, $db, $limit) = @_;
-    my $end = time + ($limit // $timeout);
-    while (time < $end) {
-        my ($pid) = worker_pids($node, $db);
-        return $pid if $pid;
-        sleep 0.02;
-    }
-    diag('no worker of zdm came up');
+# Fault points (extension/pg/fault.hpp) listen to advisory locks. stop_at: workers that come to the point
+# wait there; die_at: they kill themselves. Both return a session that keeps the lock until release(…).
+sub stop_at { return hold_lock(@_[ 0, 1 ], 1514425, $_[2]) }
+sub die_at  { return hold_lock(@_[ 0, 1 ], 1514426, $_[2]) }
+
+# Waits until a worker has come to a point of stop_at.
+sub wait_at {
+    my ($node, $point, $limit, $db) = @_;
+    return poll_until($node,
+        'SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = ' . quoted("zdm fault $point"),
+        't', $limit, $db);
+}
+
+sub hold_lock {
+    my ($node, $point, $space, $db) = @_;
+    my ($in, $out, $err) = ('', '', '');
+    my $session = IPC::Run::start(
+        [ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($db // 'postgres') ],
+        '<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout($timeout));
+    $in .= "SELECT pg_advisory_lock($space, hashtext(" . quoted($point) . "));\n\\echo held\n";
+    $session->pump until $out =~ /held/ || !$session->pumpable;
+    die "no lock for $point: $err" unless $out =~ /held/;
+    return $session;
+}
+
+# Ends a session of stop_at or die_at; one whose server has gone is ended already.
+sub release {
+    my ($session) = @_;
+    eval { $session->kill_kill(grace => 1) };
     return;
 }
 
