@@ -69,3 +69,16 @@ find_pg_config() {
 
 # Major version of the server of a pg_config: 15, 17, 18.
 pg_major() { "$1" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'; }
+
+# Runs a command so that being told to stop doesn't wait for its end: bash handles no signal while a
+# command runs in the foreground. Whoever is told passes it on with stop_children.
+patiently() {
+    "$@" &
+    wait "$!"
+}
+stop_children() {
+    local children
+    children=$(jobs -p)
+    # shellcheck disable=SC2086
+    [ -z "$children" ] || { kill $children 2>/dev/null && wait $children 2>/dev/null; } || true
+}

@@ -55,17 +55,22 @@ zdm_missing_packages() {
 }
 
 zdm_install_packages() {
-    local missing
+    local missing log=${TMPDIR:-/tmp}/zdm-packages.$$.log
     command -v dpkg-query >/dev/null ||
         die "knows only Debian's packages; install yourself what tests/lib/packages.sh lists"
     [ -n "$(zdm_missing_packages "$@")" ] || return 0
-    zdm_apt_get update -qq || say "apt-get update failed: trying with the lists that are here"
+    say "Looking for packages that are missing"
+    zdm_apt_get update -qq >"$log" 2>&1 || say "apt-get update failed: trying with the lists that are here"
     # Asked again: the distribution's server version may only be known now.
     missing=$(zdm_missing_packages "$@" | tr '\n' ' ')
-    say "Installing: $missing"
+    say "Installing $missing"
     case $missing in *postgresql-*) zdm_forbid_main_cluster ;; esac
     # shellcheck disable=SC2086
-    zdm_apt_get install -y -qq --no-install-recommends $missing
+    if ! zdm_apt_get install -y -qq --no-install-recommends $missing >>"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        die "installing packages failed, all that apt said: $log"
+    fi
+    rm -f "$log"
 }
 
 # Debian's server package makes and starts a cluster when it is configured. Nobody asked for one.

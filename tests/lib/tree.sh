@@ -4,13 +4,15 @@
 # Tests build in a copy: their flags (warnings are errors, fault points compiled in) must not leak into
 # the developer's own objects, and a file that git does not know must not be what makes a build work.
 
-# The files that belong to the sources, relative, NUL-separated: git's view where there is git.
+# The files that belong to the sources, relative, NUL-separated: git's view where there is git. As root
+# after sudo, git would refuse somebody else's repository.
 zdm_source_files() {
-    cd "$ZDM_ROOT"
-    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-        git ls-files -coz --exclude-standard
+    cd "$ZDM_ROOT" || return
+    if git -c safe.directory='*' rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git -c safe.directory='*' ls-files -coz --exclude-standard
     else
-        find . \( -path ./build -o -name .git \) -prune -o \( -type f -o -type l \) -printf '%P\0'
+        find . \( -path ./build -o -name .git \) -prune -o \( -type f -o -type l \) \
+            ! -name '*.o' ! -name '*.d' ! -name '*.so' -printf '%P\0'
     fi | while IFS= read -r -d '' file; do
         # Deleted but not yet committed.
         if [ -e "$file" ] || [ -L "$file" ]; then printf '%s\0' "$file"; fi

@@ -52,7 +52,7 @@ end_processes_in() {
 processes_in() {
     local entry
     for entry in /proc/[0-9]*; do
-        case $(readlink "$entry/cwd" 2>/dev/null) in "$1"/*) say "${entry#/proc/}" ;; esac
+        case $(readlink "$entry/cwd" 2>/dev/null) in "$1" | "$1"/*) say "${entry#/proc/}" ;; esac
     done
 }
 

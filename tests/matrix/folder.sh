@@ -6,9 +6,9 @@
 
 # Prints why this machine can't have such folders, or nothing.
 cannot_make_folders() {
-    unshare --mount --pid --ipc --fork --kill-child -- sh -c \
-        'mount --make-rprivate / && mount -t tmpfs none /mnt' 2>/dev/null ||
-        say "this machine lets nobody mount or make namespaces"
+    local said
+    said=$(unshare --mount --pid --ipc --fork --kill-child -- mount -t tmpfs none /mnt 2>&1) ||
+        say "no mounts in namespaces here: $said"
 }
 
 # ready_folder RELEASE MAJOR REASON_FILE: makes the folder if it is not there. Fails with a reason in the
@@ -49,7 +49,7 @@ folder_key() {
 make_folder() {
     local release=$1 major=$2 reason=$3 folder=$ZDM_MATRIX_CACHE/$1 log=$ZDM_MATRIX_CACHE/$1.log
     local mirror=${ZDM_MIRROR:-http://deb.debian.org/debian} script=/usr/share/debootstrap/scripts/$1
-    zdm_install_packages matrix >"$log" 2>&1 || true
+    (zdm_install_packages matrix) >"$log" 2>&1 || true
     command -v debootstrap >/dev/null || { say "unreachable: debootstrap can't be installed" >"$reason" && return 1; }
     # A debootstrap older than the release doesn't know its name; sid's script fits all new ones.
     [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
@@ -110,7 +110,6 @@ in_folder() {
     shift
     # shellcheck disable=SC2016
     unshare --mount --pid --fork --kill-child -- sh -ec '
-        mount --make-rprivate /
         folder=$1
         shift
         mount -t proc proc "$folder/proc"

@@ -6,7 +6,7 @@
 set -euo pipefail
 folder=$1 work=$2 ccache=$3 major=$4 mode=$5 kept=$6
 
-mount --make-rprivate /
+# unshare made all mounts private: none of these is seen outside.
 mount --bind "$folder" "$folder"
 mkdir -p "$folder/zdm" "$folder/ccache"
 mount -t proc proc "$folder/proc"
@@ -19,6 +19,6 @@ mount --bind "$ccache" "$folder/ccache"
 command=(/zdm/src/tests/check --no-house)
 if [ "$mode" = shell ]; then command=(/bin/bash -i); fi
 chroot "$folder" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-    TERM="${TERM:-dumb}" CCACHE_DIR=/ccache ZDM_PG_MAJOR="$major" ZDM_JOBS="${ZDM_JOBS:-}" \
+    TERM="${TERM:-dumb}" CCACHE_DIR=/ccache CCACHE_MAXSIZE=500M ZDM_PG_MAJOR="$major" ZDM_JOBS="${ZDM_JOBS:-}" \
     ${ZDM_TEST_WAIT:+ZDM_TEST_WAIT="$ZDM_TEST_WAIT"} ZDM_RESULTS=/zdm/results ZDM_OUTSIDE="$kept" \
     PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" "${command[@]}"
