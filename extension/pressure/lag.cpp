@@ -17,11 +17,13 @@ void WalClock::observe(std::uint64_t position, std::int64_t now_ms) {
     if (!samples_.empty() && position <= samples_.back().position) return;
     samples_.push_back({position, now_ms});
     if (samples_.size() <= kMost) return;
-    // Thin out instead of forgetting: a standby may be an hour behind, and then a minute more or
-    // less does not matter. Every second sample of the older half goes.
-    std::deque<Sample> kept;
-    for (std::size_t i = 0; i < samples_.size(); ++i)
-        if (i >= kMost / 2 || i % 2 == 0) kept.push_back(samples_[i]);
+    // Thin out instead of forgetting: a standby may be a day behind, and a hundredth of that is as
+    // good as exact.
+    std::deque<Sample> kept{samples_.front()};
+    for (const Sample& sample : samples_)
+        if ((sample.at_ms - kept.back().at_ms) * 100 >= now_ms - sample.at_ms &&
+            sample.position > kept.back().position)
+            kept.push_back(sample);
     samples_.swap(kept);
 }
 
