@@ -24,28 +24,33 @@ namespace {
 // may have others.
 class PinnedMeaning {
 public:
-    explicit PinnedMeaning(const char* search_path) {
-        level_ = pg::call([&] {
-            const std::pair<const char*, const char*> settings[] = {
-                {"search_path", search_path},
-                {"standard_conforming_strings", "on"},
-                {"transform_null_equals", "off"},
-                {"array_nulls", "on"},
-                {"DateStyle", "ISO, MDY"},
-                {"IntervalStyle", "postgres"},
-                {"TimeZone", "UTC"}};
-            const int level = NewGUCNestLevel();
-            for (const auto& [name, value] : settings)
-                set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                                  false);
-            return level;
-        });
+    explicit PinnedMeaning(const std::string& search_path)
+        : level_(pg::call([] { return NewGUCNestLevel(); })) {
+        try {
+            set("search_path", search_path.c_str());
+        } catch (const pg::Error& error) {
+            if (error.sqlstate == pg::state::kInvalidParameter) refuse_search_path(error.what());
+            throw;
+        }
+        set("standard_conforming_strings", "on");
+        set("transform_null_equals", "off");
+        set("array_nulls", "on");
+        set("DateStyle", "ISO, MDY");
+        set("IntervalStyle", "postgres");
+        set("TimeZone", "UTC");
     }
     ~PinnedMeaning() { AtEOXact_GUC(false, level_); }
     PinnedMeaning(const PinnedMeaning&) = delete;
     PinnedMeaning& operator=(const PinnedMeaning&) = delete;
 
 private:
+    static void set(const char* name, const char* value) {
+        pg::call([&] {
+            set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                              false);
+        });
+    }
+
     int level_;
 };
 
@@ -111,7 +116,8 @@ struct Place {
     std::string hint() const {
         return "Change the table back, or take the rule away: zdm_rollback(...) undoes the "
                "migration, DROP TRIGGER " +
-               std::string{trigger->tgname} + " stops the filling.";
+               std::string{trigger->tgname} + " ON " + RelationGetRelationName(relation) +
+               " stops the filling.";
     }
     [[noreturn]] void refuse(int sqlstate, const std::string& message, std::size_t index,
                              const std::string& expression) const {
@@ -289,6 +295,9 @@ void fill_frame(Compiled* set, const Place& place, std::size_t rules) {
         set->rule_count = static_cast<int>(rules);
         set->rules = static_cast<CompiledRule*>(palloc0(sizeof(CompiledRule) * rules));
         set->settled = static_cast<bool*>(palloc0(sizeof(bool) * rules));
+        set->column_count = RelationGetDescr(place.relation)->natts;
+        set->followed =
+            static_cast<bool*>(palloc0(sizeof(bool) * static_cast<std::size_t>(set->column_count)));
         set->context = CreateStandaloneExprContext();
         // A copy, because a slot would pin the relation's own for this query only.
         set->given = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(place.relation)),
@@ -334,7 +343,7 @@ void fill_rule(const Building& set, const Place& place, const Arguments& argumen
 Compiled* compile(Relation relation, const ::Trigger* trigger, List** analysed) {
     const Place place{relation, trigger};
     const Arguments arguments = read_arguments(trigger);
-    const PinnedMeaning pinned{arguments.search_path.c_str()};
+    const PinnedMeaning pinned{arguments.search_path};
     Building set;
     fill_frame(set.operator->(), place, arguments.rules.size());
 

@@ -52,6 +52,9 @@ struct Compiled {
     CompiledRule* rules;
     bool* settled;  // by rule: one for its column has applied to the row (index: first)
     ExprContext* context;
+    bool* followed;  // by column number - 1: given to the row because the application changed an
+                     // input
+    int column_count;
     TupleTableSlot* given;  // the row with what the rules gave so far
     const char* trigger;
     const char* relation;

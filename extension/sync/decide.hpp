@@ -13,13 +13,13 @@ struct Decision {
                             // the column
 };
 
-// What `rule` has to do for the row. Row answers, about the row as earlier rules left it:
-//   is_null(rule)               the column is NULL
-//   was_null(rule)              it was NULL before the UPDATE
-//   changed(rule)               it differs from before the UPDATE, by bytes
-//   inputs_changed(rule)        an input differs from before the UPDATE
-//   writer_changed_inputs(rule) likewise, but as the application wrote it, without what earlier
-//                               rules gave
+// What `rule` has to do for the row. Row answers:
+//   is_null(rule)         the column is NULL, with what earlier rules gave
+//   was_null(rule)        it was NULL before the UPDATE
+//   changed(rule)         it differs from before the UPDATE, by bytes
+//   inputs_changed(rule)  the application changed an input, or one that an earlier rule gave
+//   because
+//                         the application changed its inputs
 // Asked in the order of their cost, and only when the answer matters.
 template <typename Row, typename RuleLike>
 inline Decision decide(bool insert, const RuleLike& rule, const Row& row) {
@@ -28,13 +28,13 @@ inline Decision decide(bool insert, const RuleLike& rule, const Row& row) {
         if (insert || !row.was_null(rule)) return {true, true};
         // A row that the backfill has not reached: that it is written again says nothing about the
         // writer, unless he changed what the column follows.
-        return {true, rule.mode == Mode::step && row.writer_changed_inputs(rule)};
+        return {true, rule.mode == Mode::step && row.inputs_changed(rule)};
     }
     if (insert || rule.mode == Mode::once) return {};
     if (!row.inputs_changed(rule)) return {};
     // Whoever sets the column himself knows it, and his value stays.
     if (row.changed(rule)) return {};
-    return {true, row.writer_changed_inputs(rule)};
+    return {true, true};
 }
 
 }  // namespace zdm::sync

@@ -40,10 +40,14 @@ std::string_view to_text(Mode mode) {
     return "";
 }
 
+void refuse_search_path(const std::string& reason) {
+    refuse("The first argument is no search_path: " + reason + ".");
+}
+
 Arguments parse_arguments(const std::vector<std::string>& arguments) {
     if (arguments.size() < 1 + kPerRule || (arguments.size() - 1) % kPerRule != 0)
-        refuse("There are " + std::to_string(arguments.size()) +
-               " arguments, not one and four for each rule.");
+        refuse("Number of arguments: " + std::to_string(arguments.size()) +
+               "; it must be one and four for each rule.");
 
     Arguments parsed{arguments[0], {}};
     if (is_blank(parsed.search_path)) refuse("The search_path is empty.");

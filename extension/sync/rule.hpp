@@ -35,4 +35,7 @@ struct Arguments {
 // The arguments of CREATE TRIGGER as rules. Throws pg::Error ZD702 when they are not such.
 Arguments parse_arguments(const std::vector<std::string>& arguments);
 
+// Refuses the first argument, which the server can't take as a search_path. Throws pg::Error ZD702.
+[[noreturn]] void refuse_search_path(const std::string& reason);
+
 }  // namespace zdm::sync

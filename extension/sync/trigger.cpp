@@ -49,10 +49,18 @@ Datum make_set(FunctionCallInfo fcinfo) {
     auto* const entry = static_cast<Entry*>(fcinfo->flinfo->fn_extra);
     // A change of the relation that arrives while compiling makes the set stale at once.
     const std::uint64_t generation = entry->generation;
-    Compiled* const set = compile(data->tg_relation, data->tg_trigger, nullptr);
-    set->generation = generation;
-    add(entry, set);
-    return PointerGetDatum(set);
+    try {
+        Compiled* const set = compile(data->tg_relation, data->tg_trigger, nullptr);
+        set->generation = generation;
+        add(entry, set);
+        return PointerGetDatum(set);
+    } catch (pg::Error& error) {
+        if (!error.context.empty()) error.context += '\n';
+        error.context += "rules of trigger " + std::string{data->tg_trigger->tgname} +
+                         " on table " + RelationGetRelationName(data->tg_relation) +
+                         " (zdm migration)";
+        throw;
+    }
 }
 
 // Equal by bytes. An unchanged value that is stored out of line is the same pointer in both rows,
@@ -85,6 +93,7 @@ struct Row {
     HeapTuple old_tuple;      // before the UPDATE
     TupleTableSlot* old;
     TupleTableSlot* now;  // with what the rules gave so far; `written` until one gave something
+    const bool* followed;
     TupleDesc columns;
 
     bool is_null(const CompiledRule& rule) const {
@@ -96,15 +105,11 @@ struct Row {
         return heap_attisnull(old_tuple, rule.column.number, columns);
     }
     bool changed(const CompiledRule& rule) const { return differs(rule.column, now, old); }
-    bool inputs_changed(const CompiledRule& rule) const { return inputs_differ(rule, now); }
-    bool writer_changed_inputs(const CompiledRule& rule) const {
-        return inputs_differ(rule, written);
-    }
-
-private:
-    bool inputs_differ(const CompiledRule& rule, TupleTableSlot* row) const {
-        for (int i = 0; i < rule.input_count; ++i)
-            if (differs(rule.inputs[i], row, old)) return true;
+    bool inputs_changed(const CompiledRule& rule) const {
+        for (int i = 0; i < rule.input_count; ++i) {
+            if (differs(rule.inputs[i], written, old)) return true;
+            if (now != written && followed[rule.inputs[i].number - 1]) return true;
+        }
         return false;
     }
 };
@@ -175,6 +180,7 @@ HeapTuple fire(const TriggerData* data, Compiled* set, bool* evidence) {
             data->tg_trigtuple,
             data->tg_trigslot,
             written,
+            set->followed,
             RelationGetDescr(data->tg_relation)};
     Where where{set, 0};
     ErrorContextCallback context{error_context_stack, describe, &where};
@@ -188,12 +194,15 @@ HeapTuple fire(const TriggerData* data, Compiled* set, bool* evidence) {
         if (!evaluated) {
             evaluated = true;
             std::memset(set->settled, 0, static_cast<std::size_t>(set->rule_count));
+            std::memset(set->followed, 0, static_cast<std::size_t>(set->column_count));
             // An error may have left the memory of an earlier row.
             ResetExprContext(set->context);
             error_context_stack = &context;
         }
         where.rule = i;
-        if (apply(set, rule, &row) && decision.evidence) *evidence = true;
+        if (!apply(set, rule, &row) || !decision.evidence) continue;
+        *evidence = true;
+        set->followed[rule.column.number - 1] = true;
     }
     if (!evaluated) return row.tuple;
     error_context_stack = context.previous;
