@@ -164,6 +164,7 @@ ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON guarded USING (owner = current_user) WITH CHECK (c LIKE 'secret%');
 SELECT sync_on('guarded', 'c', 'once', 'hidden.secret(id)', 'id < 100');
 REVOKE ALL ON SCHEMA zdm FROM PUBLIC;
+DROP ROLE IF EXISTS regress_sync_app, regress_sync_other;
 CREATE ROLE regress_sync_app;
 CREATE ROLE regress_sync_other;
 GRANT INSERT, SELECT, UPDATE ON guarded TO regress_sync_app, regress_sync_other;
@@ -233,7 +234,7 @@ INSERT INTO serials DEFAULT VALUES;
 SELECT lastval();
 -- A table of another type with the name of the evidence is left alone.
 CREATE TABLE fake (id int, c text);
-SELECT format('CREATE VIEW zdm.acted_%s AS SELECT 1', 'fake'::regclass::oid) \gexec
+DO $$ BEGIN EXECUTE format('CREATE VIEW zdm.acted_%s AS SELECT 1', 'fake'::regclass::oid); END $$;
 CREATE TRIGGER zz_zdm_sync BEFORE INSERT OR UPDATE ON fake FOR EACH ROW EXECUTE FUNCTION zdm.sync('pg_catalog', 'c', 'once', '''x''', '');
 INSERT INTO fake VALUES (1) RETURNING *;
 
