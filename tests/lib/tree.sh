@@ -39,9 +39,16 @@ zdm_use_ccache() {
 
 # zdm_build_extension TREE PG_CONFIG: zdm.so as tests want it, with fault points, warnings are errors.
 zdm_build_extension() {
+    local tree=$1 pg_config=$2 stamp=$1/.built_with made_with
+    # Objects know neither the Makefile nor the server's headers, which count as the system's.
+    made_with="$("$pg_config" --version) $(cksum <"$tree/Makefile")"
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$made_with" ]; then
+        find "$tree/extension" -name '*.o' -delete
+        say "$made_with" >"$stamp"
+    fi
     # make sees no difference when a source was deleted; putting together again costs nothing.
-    rm -f "$1"/zdm.so "$1"/extension/zdm--*.sql
-    make -C "$1" -j"$(nproc)" PG_CONFIG="$2" WERROR=1 FAULTS=1 all
+    rm -f "$tree"/zdm.so "$tree"/extension/zdm--*.sql
+    make -C "$tree" -j"$(nproc)" PG_CONFIG="$pg_config" WERROR=1 FAULTS=1 all
 }
 
 # zdm_build_programs TREE: command line and unit tests, into TREE/build/programs. Not through the
