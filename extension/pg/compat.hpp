@@ -58,4 +58,60 @@ inline uint32 wait_event() {
 // Settings that a worker must reset beside those that all versions have.
 inline constexpr bool kHasTransactionTimeout = PG_VERSION_NUM >= 170000;
 
+// The server declares its walkers' callbacks without parameters before 16.
+using TreeWalker = bool (*)(Node*, void*);
+using TreeMutator = Node* (*)(Node*, void*);
+#if PG_VERSION_NUM >= 160000
+inline bool walk(Node* node, TreeWalker walker, void* context) {
+    return expression_tree_walker(node, walker, context);
+}
+inline bool walk_raw(Node* node, TreeWalker walker, void* context) {
+    return raw_expression_tree_walker(node, walker, context);
+}
+inline bool walk_query(Query* query, TreeWalker walker, void* context) {
+    return query_tree_walker(query, walker, context, 0);
+}
+inline Node* mutate(Node* node, TreeMutator mutator, void* context) {
+    return expression_tree_mutator(node, mutator, context);
+}
+#else
+namespace detail {
+// By way of void (*)(), which the compiler lets stand for any function.
+template <typename Result>
+auto untyped(Result (*function)(Node*, void*)) {
+    return reinterpret_cast<Result (*)()>(reinterpret_cast<void (*)()>(function));
+}
+}  // namespace detail
+inline bool walk(Node* node, TreeWalker walker, void* context) {
+    return expression_tree_walker(node, detail::untyped(walker), context);
+}
+inline bool walk_raw(Node* node, TreeWalker walker, void* context) {
+    return raw_expression_tree_walker(node, detail::untyped(walker), context);
+}
+inline bool walk_query(Query* query, TreeWalker walker, void* context) {
+    return query_tree_walker(query, detail::untyped(walker), context, 0);
+}
+inline Node* mutate(Node* node, TreeMutator mutator, void* context) {
+    return expression_tree_mutator(node, detail::untyped(mutator), context);
+}
+#endif
+
+// Whether an UPDATE is written with RETURNING.
+inline bool has_returning(const UpdateStmt* update) {
+#if PG_VERSION_NUM >= 180000
+    return update->returningClause != nullptr;
+#else
+    return update->returningList != NIL;
+#endif
+}
+
+// Whether this transaction holds exactly this lock.
+inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(tag, mode, false);
+#else
+    return LockHeldByMe(tag, mode);
+#endif
+}
+
 }  // namespace zdm::pg::compat

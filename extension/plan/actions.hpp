@@ -1,0 +1,214 @@
+// What a migration's SQL says, as pure facts: one struct for each action, read from the server by
+// the rehearsal and turned into steps by the rules. All names and texts are quoted and qualified,
+// ready to be put into SQL that must run under any search_path.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "plan/plan.hpp"
+#include "plan/refusal.hpp"
+
+namespace zdm::plan {
+
+inline constexpr std::size_t kNoTable = static_cast<std::size_t>(-1);
+
+// A relation that the SQL names, or a peer of one by foreign key.
+struct Table {
+    std::uint32_t oid = 0;  // 0: made by this SQL
+    std::string qualified;  // schema.name
+    std::string name;       // without schema, as its columns are qualified in an expression
+    std::optional<std::int64_t> rows;
+    std::optional<std::int64_t> bytes;
+    bool empty = false;
+    bool small = false;
+    bool partitioned = false;
+    bool named = false;  // by the SQL itself, not only a peer
+
+    bool made_here() const { return oid == 0; }
+};
+
+// A lock on a table, by its index in Facts::tables.
+struct TableLock {
+    std::size_t table = kNoTable;
+    LockMode mode = LockMode::none;
+};
+
+// What a statement was seen to do to the empty clones.
+struct Seen {
+    std::vector<TableLock> locks;
+    bool scans = false;
+    bool rewrites = false;
+};
+
+// ALTER TABLE ADD COLUMN, without the constraints that are actions of their own.
+struct AddColumn {
+    std::string column;
+    std::string definition;    // type, collation, storage
+    std::string default_text;  // empty: none
+    bool not_null = false;
+};
+
+struct SetNotNull {
+    std::string column;
+    bool proven = false;  // a valid check implies it: nothing is scanned
+    Seen seen_check;      // of the helper check, when it is not proven
+    Seen seen_validate;
+};
+
+struct DropNotNull {
+    std::string column;
+};
+
+struct SetDefault {
+    std::string column;
+    std::string expression;  // empty: DROP DEFAULT
+    std::string before;      // the default until now, empty: none
+};
+
+struct DropColumn {
+    std::string column;
+    bool relax = false;      // NOT NULL without default: who no longer writes it would fail
+    bool made_here = false;  // by this SQL
+};
+
+struct AddCheck {
+    std::string name;
+    std::string expression;  // the bad row is the one for which it is false
+    std::string definition;  // CHECK (...) [NO INHERIT]
+    std::vector<std::string> columns;
+    bool not_valid = false;
+    Seen seen_validate;
+};
+
+struct AddForeignKey {
+    std::string name;
+    std::string definition;  // FOREIGN KEY (...) REFERENCES ...
+    std::string violates;    // a bad row
+    std::vector<std::string> columns;
+    std::size_t referenced = kNoTable;
+    std::string needs_key;  // unique constraint or index of this SQL that it rests on
+    bool not_valid = false;
+    Seen seen_validate;
+};
+
+// UNIQUE or PRIMARY KEY.
+struct AddUnique {
+    std::string name;
+    bool primary = false;
+    std::string tail;    // of CREATE UNIQUE INDEX, from USING on
+    std::string suffix;  // DEFERRABLE ...
+    std::vector<std::string> columns;
+    std::vector<std::string> nullable;  // key columns that a primary key must make NOT NULL
+    std::string index;                  // USING INDEX: the existing index, without schema
+    std::string schema;
+};
+
+struct Validate {
+    std::string name;
+    std::string violates;  // empty when it is not known
+    std::string sqlstate;
+    bool made_here = false;
+};
+
+enum class ConstraintKind { check, foreign_key, unique, primary_key, exclusion, not_null };
+
+struct DropConstraint {
+    std::string name;
+    ConstraintKind kind = ConstraintKind::check;
+    std::string definition;  // to add it again
+    std::string tail;        // of the index under a unique or primary key, from USING on
+    std::string schema;
+    bool made_here = false;  // by this SQL, so it can only go after it was made
+    bool valid = true;
+};
+
+struct CreateIndex {
+    std::string name;
+    std::string schema;
+    bool unique = false;
+    std::string tail;                  // from USING on
+    std::vector<std::string> columns;  // all that keys, predicate and INCLUDE name
+};
+
+struct DropIndex {
+    std::string name;
+    std::string schema;
+    bool made_here = false;
+};
+
+struct DropTable {
+    std::vector<std::string> foreign_keys;  // outgoing, with their table: dropped first
+};
+
+// One `column = expression` of an UPDATE.
+struct Assignment {
+    std::string column;
+    std::string expression;
+    bool null = false;        // the constant NULL
+    bool never_null = false;  // provably
+    bool marked = false;      // WHERE has `column IS NULL` at its top level
+    bool immutable = false;
+    bool is_volatile = false;
+    bool subquery = false;
+    std::vector<std::string> reads;  // other columns of the row
+    std::string not_public;          // a function or schema that not every role may use
+};
+
+struct Update {
+    std::vector<Assignment> assignments;
+    std::string where;  // all of it, empty: none
+    std::string rest;   // without the conjuncts `column IS NULL` of assigned columns
+    std::vector<std::string> rest_reads;  // columns
+    bool rest_subquery = false;
+    bool rest_immutable = true;
+    std::string rest_not_public;
+    bool converges = false;  // WHERE is provably not true of an updated row
+};
+
+struct Delete {
+    std::string where;  // empty: all rows
+};
+
+struct Insert {
+    bool large = false;              // reads more than one transaction should copy
+    std::vector<std::size_t> reads;  // tables
+};
+
+// A statement that runs as written (or as `command` says), in one transaction.
+struct Direct {
+    std::string command;
+    std::string undo;
+    std::string note;
+    std::string what;  // of the object, for messages
+    bool removal = false;
+    bool later_than_constraints = false;  // names what contract makes
+    bool pinned = false;                  // the text is ours: it runs under the pinned search_path
+};
+
+using Detail = std::variant<AddColumn, SetNotNull, DropNotNull, SetDefault, DropColumn, AddCheck,
+                            AddForeignKey, AddUnique, Validate, DropConstraint, CreateIndex,
+                            DropIndex, DropTable, Update, Delete, Insert, Direct>;
+
+struct Action {
+    Place at;
+    std::size_t table = kNoTable;
+    std::string written;  // the source text of the statement or subcommand
+    Seen seen;
+    bool accept_locks = false;   // -- zdm: direct
+    std::optional<Phase> phase;  // -- zdm: phase NAME
+    Detail detail;
+};
+
+// All that the rules need to know.
+struct Facts {
+    std::vector<Table> tables;
+    std::vector<Action> actions;
+    std::vector<std::string> notes;
+    std::string search_path = "pg_catalog, pg_temp";  // under which sync rules compile
+};
+
+}  // namespace zdm::plan

@@ -1,0 +1,68 @@
+// Empty temporary copies of tables, on which a migration is rehearsed. Made and used inside one
+// subtransaction that is rolled back; the originals are only read about, in the catalogs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plan/actions.hpp"
+#include "plan/redirect.hpp"
+
+namespace zdm::plan {
+
+// What the catalogs say about a relation, beyond what the rules need.
+struct Relation {
+    std::uint32_t oid = 0;  // 0: made by the SQL
+    std::uint32_t clone = 0;
+    std::uint32_t schema_oid = 0;
+    std::string schema;  // as in the catalog, not quoted
+    std::string name;
+    std::string clone_name;
+    char kind = 'r';
+    bool temporary = false;
+    bool system = false;
+    bool owned = true;
+    bool partition = false;
+    bool inherits = false;  // is or has a child
+    bool heap = true;
+};
+
+class Clones {
+public:
+    explicit Clones(std::int64_t small_table_bytes) : small_(small_table_bytes) {}
+
+    // Copies these relations, and those that foreign keys tie to them. Views, sequences and the
+    // like are only described.
+    void make(const std::vector<std::uint32_t>& relations);
+    // Takes up a table that the SQL has made as a temporary one.
+    std::size_t adopt(std::uint32_t clone, const std::string& schema, const std::string& name);
+    // The index of an original or a clone, kNoTable when it is neither.
+    std::size_t find(std::uint32_t oid) const;
+
+    std::size_t size() const { return relations_.size(); }
+    const Relation& relation(std::size_t index) const { return relations_.at(index); }
+    const Table& table(std::size_t index) const { return tables_.at(index); }
+    Table& table(std::size_t index) { return tables_.at(index); }
+    const std::vector<Table>& tables() const { return tables_; }
+
+    // For redirect(); good until the next change.
+    Redirections redirections();
+    // A name for a temporary table that is not used yet.
+    std::string free_name(const std::string& wanted) const;
+
+private:
+    void describe(std::uint32_t oid, bool named);
+    void make_table(std::size_t index);
+    void make_constraints(std::size_t index);
+    void make_indexes(std::size_t index);
+    void make_foreign_keys();
+    void replay(const std::string& sql);
+
+    std::int64_t small_;
+    std::vector<Relation> relations_;
+    std::vector<Table> tables_;
+    std::vector<Redirection> redirections_;
+};
+
+}  // namespace zdm::plan

@@ -1,0 +1,303 @@
+// ALTER TABLE, split into its subcommands: each is replayed alone and becomes actions of its own.
+#include <algorithm>
+
+#include "pg/bridge.hpp"
+#include "pg/spi.hpp"
+#include "pg/transaction.hpp"
+#include "plan/describe.hpp"
+#include "plan/read_alter.hpp"
+#include "plan/replay.hpp"
+#include "plan/text.hpp"
+
+#include "pg/compat.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+// The order in which ALTER TABLE itself works on its subcommands.
+int pass_of(const AlterTableCmd* command) {
+    switch (command->subtype) {
+    case AT_DropColumn:
+    case AT_DropConstraint:
+    case AT_DropNotNull: return 0;
+    case AT_ColumnDefault: return command->def == nullptr ? 0 : 4;
+    case AT_AlterColumnType: return 1;
+    case AT_AddColumn: return 2;
+    case AT_SetNotNull: return 3;
+    case AT_AddConstraint: {
+        const auto* const constraint = castNode(Constraint, command->def);
+        return constraint->contype == CONSTR_FOREIGN || constraint->contype == CONSTR_CHECK ? 6 : 5;
+    }
+    default: return 7;
+    }
+}
+
+}  // namespace
+
+void read_alter_table(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter) {
+    AlterReader{rehearsal, statement, alter}.read();
+}
+
+void AlterReader::read() {
+    const Place at = r_.source_.place(statement_.start);
+    if (alter_->objtype != OBJECT_TABLE) {
+        const char* const what = alter_->objtype == OBJECT_INDEX ? "ALTER INDEX" : "this ALTER";
+        refuse(at, "ZD101", pg::state::kFeatureNotSupported,
+               std::string{what} + " is not supported", {},
+               "Run it directly, with a short lock_timeout.");
+    }
+    const auto found = r_.target(alter_->relation, alter_->missing_ok);
+    if (!found) return;
+    table_ = *found;
+
+    const auto pieces = r_.source_.subcommands(statement_, alter_->relation->location);
+    const auto count = static_cast<std::size_t>(list_length(alter_->cmds));
+    if (pieces.size() != count)
+        refuse(at, "ZD101", pg::state::kFeatureNotSupported,
+               "zdm can't tell the subcommands of this ALTER TABLE apart", {},
+               "Write each as an ALTER TABLE of its own.");
+    std::vector<Piece> ordered;
+    for (std::size_t i = 0; i < count; ++i)
+        ordered.push_back({static_cast<AlterTableCmd*>(list_nth(alter_->cmds, static_cast<int>(i))),
+                           pieces[i].first, pieces[i].second});
+    std::stable_sort(ordered.begin(), ordered.end(), [](const Piece& a, const Piece& b) {
+        return pass_of(a.command) < pass_of(b.command);
+    });
+    for (const auto& piece : ordered) {
+        piece_ = piece;
+        try {
+            read_piece(piece.command);
+        } catch (const pg::Error& error) {
+            if (error.position > 0 || std::string_view{error.what()}.substr(0, 2) == "ZD") throw;
+            refuse(r_.source_.place(piece.start), "ZD005", error.sqlstate, error.what(),
+                   error.detail, error.hint);
+        }
+    }
+}
+
+const Table& AlterReader::table() const { return r_.clones_.table(table_); }
+const Relation& AlterReader::relation() const { return r_.clones_.relation(table_); }
+
+Action AlterReader::start() const {
+    Action action = r_.start(statement_, piece_.start, piece_.end);
+    action.table = table_;
+    action.written = "ALTER TABLE " + table().qualified + " " + action.written;
+    return action;
+}
+
+// The command alone, on the clone.
+Seen AlterReader::replay(AlterTableCmd* command) {
+    AlterTableStmt* const single = pg::call([&] {
+        AlterTableStmt* const copy = makeNode(AlterTableStmt);
+        copy->relation = static_cast<RangeVar*>(copyObjectImpl(alter_->relation));
+        copy->objtype = OBJECT_TABLE;
+        copy->cmds = list_make1(copyObjectImpl(command));
+        return copy;
+    });
+    r_.redirect_names(reinterpret_cast<Node*>(single));
+    pg::call([&] {
+        // An alias is for queries.
+        single->relation->alias = nullptr;
+    });
+    return r_.replay(reinterpret_cast<Node*>(single));
+}
+
+Seen AlterReader::validate(const std::string& constraint) {
+    AlterTableCmd* const command = pg::call([&] {
+        AlterTableCmd* const made = makeNode(AlterTableCmd);
+        made->subtype = AT_ValidateConstraint;
+        made->name = pstrdup(constraint.c_str());
+        return made;
+    });
+    return replay(command);
+}
+
+// As written: what happens to a table that the migration makes itself, or that the user accepts the
+// locks for.
+void AlterReader::direct(AlterTableCmd* command) {
+    Action action = start();
+    action.seen = replay(command);
+    Direct direct;
+    direct.command = action.written + ";";
+    if (table().made_here()) direct.note = "the table is new: nobody else uses it yet";
+    action.detail = direct;
+    r_.add(std::move(action));
+}
+
+void AlterReader::read_piece(AlterTableCmd* command) {
+    if (table().made_here() || statement_.directives.direct) return direct(command);
+    switch (command->subtype) {
+    case AT_AddColumn: return add_column(command);
+    case AT_ColumnDefault: return set_default(command);
+    case AT_SetNotNull: return set_not_null(command);
+    case AT_DropNotNull: return drop_not_null(command);
+    case AT_DropColumn: return drop_column(command);
+    case AT_AddConstraint: return add_constraint(castNode(Constraint, command->def));
+    case AT_ValidateConstraint: return validate_constraint(command);
+    case AT_DropConstraint: return drop_constraint(command);
+    default: return other(command);
+    }
+}
+
+void AlterReader::add_column(AlterTableCmd* command) {
+    auto* const column = castNode(ColumnDef, command->def);
+    const std::string name{column->colname};
+    if (describe_column(relation().clone, name) && command->missing_ok) {
+        r_.note(r_.source_.place(piece_.start),
+                "column " + pg::quote_ident(name) + " exists already, nothing to do");
+        return;
+    }
+    const ColumnParts parts = split_column(column, r_.source_.place(piece_.start));
+    Action action = start();
+    action.seen = replay(command);
+    const ColumnFacts facts = describe_column(relation().clone, name).value();
+    AddColumn add;
+    add.column = facts.name;
+    add.definition = facts.definition;
+    add.default_text = facts.default_text;
+    add.not_null = parts.not_null;
+    action.detail = add;
+    r_.add(std::move(action));
+    if (parts.not_null) {
+        // So that later statements see the column as it will be.
+        AlterTableCmd* const set = pg::call([&] {
+            AlterTableCmd* const made = makeNode(AlterTableCmd);
+            made->subtype = AT_SetNotNull;
+            made->name = pstrdup(name.c_str());
+            return made;
+        });
+        replay(set);
+    }
+    for (Constraint* const constraint : parts.constraints) add_constraint(constraint);
+}
+
+void AlterReader::set_default(AlterTableCmd* command) {
+    const auto before = describe_column(relation().clone, command->name);
+    Action action = start();
+    action.seen = replay(command);
+    const auto after = describe_column(relation().clone, command->name);
+    SetDefault set;
+    set.column = after->name;
+    set.expression = after->default_text;
+    set.before = before->default_text;
+    action.detail = set;
+    r_.add(std::move(action));
+}
+
+void AlterReader::set_not_null(AlterTableCmd* command) {
+    const auto before = describe_column(relation().clone, command->name);
+    Action action = start();
+    action.seen = replay(command);
+    if (before->not_null) {
+        r_.note(action.at, before->name + " is NOT NULL already, nothing to do");
+        return;
+    }
+    SetNotNull set;
+    set.column = before->name;
+    set.proven = !action.seen.scans;
+    action.detail = set;
+    r_.add(std::move(action));
+}
+
+void AlterReader::drop_not_null(AlterTableCmd* command) {
+    const auto before = describe_column(relation().clone, command->name);
+    Action action = start();
+    action.seen = replay(command);
+    if (!before->not_null) return;
+    action.detail = DropNotNull{before->name};
+    r_.add(std::move(action));
+}
+
+void AlterReader::refuse_cascade(const AlterTableCmd* command) const {
+    if (command->behavior != DROP_CASCADE) return;
+    refuse(r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
+           "DROP ... CASCADE is not supported", "It drops what the file does not name.",
+           "Name what must go, each in a statement of its own.");
+}
+
+void AlterReader::refuse_dependents(const std::string& column, const std::string& what) const {
+    const auto found = dependents(relation().oid, column);
+    if (found.empty()) return;
+    refuse(r_.source_.place(piece_.start), "ZD110", pg::sqlstate("2BP01"),
+           "other objects depend on " + what, join(found, "; ") + ".",
+           "Change or drop them first, in a migration of their own.");
+}
+
+void AlterReader::drop_column(AlterTableCmd* command) {
+    const auto before = describe_column(relation().clone, command->name);
+    if (!before && command->missing_ok) {
+        r_.note(r_.source_.place(piece_.start),
+                "column " + pg::quote_ident(command->name) + " does not exist, nothing to do");
+        return;
+    }
+    refuse_cascade(command);
+    Action action = start();
+    action.seen = replay(command);
+    const auto original = describe_column(relation().oid, command->name);
+    DropColumn drop;
+    drop.column = before->name;
+    drop.made_here = !original.has_value();
+    if (original) {
+        refuse_dependents(command->name, "column " + before->name + " of " + table().qualified);
+        drop.relax = original->not_null && !original->has_default && !original->in_primary_key;
+    }
+    action.detail = drop;
+    r_.add(std::move(action));
+}
+
+void AlterReader::other(AlterTableCmd* command) {
+    Action action = start();
+    switch (command->subtype) {
+    case AT_AlterColumnType:
+        if (describe_column(relation().oid, command->name))
+            refuse_dependents(command->name, "column " + std::string{command->name});
+        break;
+    case AT_SetStatistics:
+    case AT_SetOptions:
+    case AT_ResetOptions:
+    case AT_SetStorage:
+    case AT_SetCompression:
+    case AT_SetRelOptions:
+    case AT_ResetRelOptions:
+    case AT_ClusterOn:
+    case AT_DropCluster:
+    case AT_ReplicaIdentity:
+    case AT_EnableRowSecurity:
+    case AT_DisableRowSecurity:
+    case AT_ForceRowSecurity:
+    case AT_NoForceRowSecurity:
+    case AT_AlterConstraint: break;
+    case AT_AddIdentity:
+    case AT_SetIdentity:
+    case AT_DropIdentity:
+    case AT_DropExpression:
+        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+               "identity and generated columns are not supported yet", {},
+               "Run the statement directly, with a short lock_timeout.");
+    default:
+        refuse(action.at, "ZD101", pg::state::kFeatureNotSupported,
+               "this form of ALTER TABLE is not supported", {},
+               "Write -- zdm: direct right before the statement to run it as written, or run it "
+               "directly with a short lock_timeout.");
+    }
+    action.seen = replay(command);
+    if (command->subtype == AT_AlterColumnType && (action.seen.rewrites || action.seen.scans))
+        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+               "this change of type would " +
+                   std::string{action.seen.rewrites ? "rewrite " : "scan "} + table().qualified +
+                   " under a lock that blocks reads and writes",
+               "zdm does not change such types yet.",
+               "Add a new column of the new type, fill it with an UPDATE, and drop the old one.");
+    Direct direct;
+    direct.command = action.written + ";";
+    direct.note = "changes the catalog only; rollback leaves it";
+    if (command->subtype == AT_AlterColumnType)
+        direct.note +=
+            "; prepared statements that return the column fail once with 0A000 and "
+            "must be prepared again";
+    action.detail = direct;
+    r_.add(std::move(action));
+}
+
+}  // namespace zdm::plan

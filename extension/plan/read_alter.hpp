@@ -1,0 +1,69 @@
+// The reader of ALTER TABLE.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan/rehearsal.hpp"
+
+struct ColumnDef;
+
+namespace zdm::plan {
+
+// What a column definition says beside type and default.
+struct ColumnParts {
+    bool not_null = false;
+    std::vector<Constraint*> constraints;  // as table constraints
+};
+// Takes the constraints out of a column definition. Refuses what is not supported on tables that
+// are in use: serial, identity, generated.
+ColumnParts split_column(ColumnDef* column, Place at);
+
+class AlterReader {
+public:
+    AlterReader(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter)
+        : r_(rehearsal), statement_(statement), alter_(alter) {}
+    void read();
+
+private:
+    struct Piece {
+        AlterTableCmd* command = nullptr;
+        int start = 0;
+        int end = 0;
+    };
+
+    const Table& table() const;
+    const Relation& relation() const;
+    Action start() const;
+    Seen replay(AlterTableCmd* command);
+    Seen validate(const std::string& constraint);
+    void direct(AlterTableCmd* command);
+    void refuse_cascade(const AlterTableCmd* command) const;
+    void refuse_dependents(const std::string& column, const std::string& what) const;
+
+    void read_piece(AlterTableCmd* command);
+    void add_column(AlterTableCmd* command);
+    void set_default(AlterTableCmd* command);
+    void set_not_null(AlterTableCmd* command);
+    void drop_not_null(AlterTableCmd* command);
+    void drop_column(AlterTableCmd* command);
+    void other(AlterTableCmd* command);
+
+    void add_constraint(Constraint* constraint);
+    void add_check(Constraint* constraint);
+    void add_foreign_key(Constraint* constraint);
+    void add_unique(Constraint* constraint);
+    void validate_constraint(AlterTableCmd* command);
+    void drop_constraint(AlterTableCmd* command);
+    Seen replay_constraint(Constraint* constraint);
+    // The name that the server would choose on the original, where other names may be taken.
+    std::string free_constraint_name(const std::string& chosen) const;
+
+    Rehearsal& r_;
+    const Statement& statement_;
+    AlterTableStmt* alter_;
+    std::size_t table_ = kNoTable;
+    Piece piece_;
+};
+
+}  // namespace zdm::plan

@@ -1,0 +1,274 @@
+// The constraints of ALTER TABLE, also those written in a column definition.
+#include "pg/bridge.hpp"
+#include "pg/spi.hpp"
+#include "plan/describe.hpp"
+#include "plan/read_alter.hpp"
+#include "plan/text.hpp"
+
+#include "pg/compat.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+[[noreturn]] void refuse_kind(Place at, const std::string& what, const std::string& hint) {
+    refuse(at, "ZD105", pg::state::kFeatureNotSupported, what + " is not supported yet", {}, hint);
+}
+
+void refuse_serial(const ColumnDef* column, Place at) {
+    if (column->typeName == nullptr || list_length(column->typeName->names) != 1) return;
+    const std::string_view name{strVal(linitial(column->typeName->names))};
+    for (const std::string_view serial :
+         {"serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"})
+        if (name == serial)
+            refuse_kind(at, "a new " + std::string{serial} + " column on a table that is in use",
+                        "Add an integer or bigint column, CREATE SEQUENCE, ALTER COLUMN SET "
+                        "DEFAULT nextval(...), and fill old rows with an UPDATE.");
+}
+
+// A column constraint as a table constraint.
+void name_column(Constraint* constraint, const char* column) {
+    pg::call([&] {
+        if (constraint->contype == CONSTR_FOREIGN)
+            constraint->fk_attrs = list_make1(makeString(pstrdup(column)));
+        if (constraint->contype == CONSTR_UNIQUE || constraint->contype == CONSTR_PRIMARY)
+            constraint->keys = list_make1(makeString(pstrdup(column)));
+    });
+}
+
+std::string quoted(const char* name) { return pg::quote_ident(name); }
+
+ConstraintKind kind_of(char type) {
+    switch (type) {
+    case 'f': return ConstraintKind::foreign_key;
+    case 'u': return ConstraintKind::unique;
+    case 'p': return ConstraintKind::primary_key;
+    case 'x': return ConstraintKind::exclusion;
+    case 'n': return ConstraintKind::not_null;
+    default: return ConstraintKind::check;
+    }
+}
+
+}  // namespace
+
+ColumnParts split_column(ColumnDef* column, Place at) {
+    refuse_serial(column, at);
+    ColumnParts parts;
+    List* kept = NIL;
+    Constraint* last = nullptr;
+    for (int i = 0; i < list_length(column->constraints); ++i) {
+        Node* const node = static_cast<Node*>(list_nth(column->constraints, i));
+        if (!IsA(node, Constraint)) {
+            pg::call([&] { kept = lappend(kept, node); });
+            continue;
+        }
+        auto* const constraint = castNode(Constraint, node);
+        switch (constraint->contype) {
+        case CONSTR_NOTNULL: parts.not_null = true; break;
+        case CONSTR_CHECK:
+        case CONSTR_UNIQUE:
+        case CONSTR_PRIMARY:
+        case CONSTR_FOREIGN:
+            parts.not_null = parts.not_null || constraint->contype == CONSTR_PRIMARY;
+            name_column(constraint, column->colname);
+            // A new column has no rows of before that a plain constraint would have to check.
+            parts.constraints.push_back(constraint);
+            last = constraint;
+            break;
+        case CONSTR_ATTR_DEFERRABLE:
+            if (last != nullptr) last->deferrable = true;
+            break;
+        case CONSTR_ATTR_DEFERRED:
+            if (last != nullptr) last->deferrable = last->initdeferred = true;
+            break;
+        case CONSTR_ATTR_NOT_DEFERRABLE:
+        case CONSTR_ATTR_IMMEDIATE: break;
+        case CONSTR_IDENTITY:
+            refuse_kind(at, "a new identity column on a table that is in use",
+                        "Add a bigint column, CREATE SEQUENCE, ALTER COLUMN SET DEFAULT "
+                        "nextval(...), and fill old rows with an UPDATE.");
+        case CONSTR_GENERATED:
+            refuse_kind(at, "a new generated column on a table that is in use",
+                        "Add a plain column and fill it with an UPDATE.");
+        default: pg::call([&] { kept = lappend(kept, node); }); break;
+        }
+    }
+    column->constraints = kept;
+    return parts;
+}
+
+Seen AlterReader::replay_constraint(Constraint* constraint) {
+    AlterTableCmd* const command = pg::call([&] {
+        AlterTableCmd* const made = makeNode(AlterTableCmd);
+        made->subtype = AT_AddConstraint;
+        made->def = reinterpret_cast<Node*>(constraint);
+        return made;
+    });
+    return replay(command);
+}
+
+// Names of constraints are unique by table; the server also keeps chosen ones apart in a schema.
+std::string AlterReader::free_constraint_name(const std::string& chosen) const {
+    std::string name = chosen;
+    for (int n = 1; n < 1000; ++n) {
+        const auto taken = pg::query(
+            "SELECT FROM pg_catalog.pg_constraint WHERE connamespace = $1::oid AND conname = $2"
+            " UNION ALL SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1::oid AND"
+            " relname = $2",
+            {std::int64_t{relation().schema_oid}, name});
+        if (taken.empty()) break;
+        name = chosen + std::to_string(n);
+    }
+    return name;
+}
+
+void AlterReader::add_constraint(Constraint* constraint) {
+    switch (constraint->contype) {
+    case CONSTR_CHECK: return add_check(constraint);
+    case CONSTR_FOREIGN: return add_foreign_key(constraint);
+    case CONSTR_UNIQUE:
+    case CONSTR_PRIMARY: return add_unique(constraint);
+    case CONSTR_EXCLUSION:
+        refuse(r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
+               "an exclusion constraint can't be added to a table that is in use",
+               "The server builds its index under a lock that blocks writes.",
+               "Write -- zdm: direct right before the statement to accept the lock.");
+    default:
+        refuse(r_.source_.place(piece_.start), "ZD101", pg::state::kFeatureNotSupported,
+               "this kind of constraint is not supported", {},
+               "Run the statement directly, with a short lock_timeout.");
+    }
+}
+
+void AlterReader::add_check(Constraint* constraint) {
+    const bool written_not_valid = constraint->skip_validation;
+    const bool named = constraint->conname != nullptr;
+    constraint->skip_validation = true;
+    constraint->initially_valid = false;
+    const auto before = constraints_of(relation().clone);
+    Action action = start();
+    action.seen = replay_constraint(constraint);
+    const auto made = added(before, constraints_of(relation().clone));
+    const auto facts = describe_constraint(r_.clones_, made);
+    AddCheck add;
+    add.name = named ? facts.name : quoted(free_constraint_name(unquoted(facts.name)).c_str());
+    add.expression = facts.expression;
+    add.definition = facts.definition;
+    add.columns = facts.columns;
+    add.not_valid = written_not_valid;
+    if (!written_not_valid) add.seen_validate = validate(unquoted(facts.name));
+    action.detail = add;
+    r_.add(std::move(action));
+}
+
+void AlterReader::add_foreign_key(Constraint* constraint) {
+    const Place at = r_.source_.place(piece_.start);
+    const bool written_not_valid = constraint->skip_validation;
+    const bool named = constraint->conname != nullptr;
+    const auto referenced = r_.find(constraint->pktable);
+    if (referenced && r_.clones_.relation(*referenced).clone != 0 &&
+        r_.clones_.relation(*referenced).oid != 0) {
+        const auto allowed = pg::query(
+            "SELECT pg_catalog.has_table_privilege($1::oid, 'REFERENCES') OR"
+            " pg_catalog.has_any_column_privilege($1::oid, 'REFERENCES')",
+            {std::int64_t{r_.clones_.relation(*referenced).oid}});
+        if (!allowed.front().flag(0))
+            refuse(at, "ZD107", pg::state::kInsufficientPrivilege,
+                   "permission denied for table " + r_.clones_.table(*referenced).qualified, {},
+                   "Its owner must GRANT REFERENCES on it.");
+    }
+    constraint->skip_validation = true;
+    constraint->initially_valid = false;
+    const auto before = constraints_of(relation().clone);
+    Action action = start();
+    action.seen = replay_constraint(constraint);
+    const auto made = added(before, constraints_of(relation().clone));
+    const auto facts = describe_constraint(r_.clones_, made);
+    AddForeignKey add;
+    add.name = named ? facts.name : quoted(free_constraint_name(unquoted(facts.name)).c_str());
+    add.definition = facts.definition;
+    add.violates = facts.violates;
+    add.columns = facts.columns;
+    add.referenced = facts.referenced;
+    add.not_valid = written_not_valid;
+    if (!written_not_valid) add.seen_validate = validate(unquoted(facts.name));
+    action.detail = add;
+    r_.add(std::move(action));
+}
+
+void AlterReader::add_unique(Constraint* constraint) {
+    const bool named = constraint->conname != nullptr;
+    const std::string using_index = constraint->indexname == nullptr ? "" : constraint->indexname;
+    const auto before = constraints_of(relation().clone);
+    // What is nullable must be known before a primary key makes it NOT NULL.
+    std::vector<std::string> nullable;
+    if (constraint->contype == CONSTR_PRIMARY)
+        for (int i = 0; i < list_length(constraint->keys); ++i) {
+            const auto column =
+                describe_column(relation().clone, strVal(list_nth(constraint->keys, i)));
+            if (column && !column->not_null) nullable.push_back(column->name);
+        }
+    Action action = start();
+    action.seen = replay_constraint(constraint);
+    const auto made = added(before, constraints_of(relation().clone));
+    const auto facts = describe_constraint(r_.clones_, made);
+    const auto index = describe_index(facts.index);
+    AddUnique add;
+    add.name = named || !using_index.empty()
+                   ? facts.name
+                   : quoted(free_constraint_name(unquoted(facts.name)).c_str());
+    add.primary = facts.type == 'p';
+    add.tail = index.tail;
+    add.suffix = facts.suffix;
+    add.columns = facts.columns;
+    add.nullable = nullable;
+    if (!using_index.empty()) add.index = quoted(using_index.c_str());
+    add.schema = quoted(relation().schema.c_str());
+    action.detail = add;
+    r_.add(std::move(action));
+}
+
+void AlterReader::validate_constraint(AlterTableCmd* command) {
+    const auto oid = find_constraint(relation().clone, command->name);
+    Action action = start();
+    action.seen = replay(command);
+    const auto facts = describe_constraint(r_.clones_, oid);
+    Validate validate;
+    validate.name = facts.name;
+    validate.violates = facts.violates;
+    validate.sqlstate = facts.type == 'f' ? "23503" : "23514";
+    validate.made_here = find_constraint(relation().oid, command->name) == 0;
+    action.detail = validate;
+    r_.add(std::move(action));
+}
+
+void AlterReader::drop_constraint(AlterTableCmd* command) {
+    const auto oid = find_constraint(relation().clone, command->name);
+    if (oid == 0 && command->missing_ok) {
+        r_.note(r_.source_.place(piece_.start),
+                "constraint " + quoted(command->name) + " does not exist, nothing to do");
+        return;
+    }
+    refuse_cascade(command);
+    DropConstraint drop;
+    if (oid != 0) {
+        const auto facts = describe_constraint(r_.clones_, oid);
+        drop.name = facts.name;
+        drop.kind = kind_of(facts.type);
+        drop.definition = facts.definition;
+        drop.valid = facts.valid;
+        drop.schema = quoted(relation().schema.c_str());
+        if (facts.index != 0 && facts.type != 'f') {
+            drop.tail = describe_index(facts.index).tail;
+            drop.definition = std::string{facts.type == 'p' ? "PRIMARY KEY" : "UNIQUE"} +
+                              " USING INDEX " + facts.name + facts.suffix;
+        }
+    }
+    drop.made_here = find_constraint(relation().oid, command->name) == 0;
+    Action action = start();
+    action.seen = replay(command);
+    action.detail = drop;
+    r_.add(std::move(action));
+}
+
+}  // namespace zdm::plan

@@ -1,0 +1,294 @@
+// UPDATE, DELETE and INSERT: analysed on the clone, never run.
+#include "plan/read_data.hpp"
+
+#include <algorithm>
+
+#include "pg/bridge.hpp"
+#include "pg/spi.hpp"
+#include "plan/describe.hpp"
+#include "plan/expression.hpp"
+#include "plan/replay.hpp"
+#include "plan/text.hpp"
+
+#include "pg/compat.hpp"
+extern "C" {
+#include "parser/analyze.h"
+#include "rewrite/rewriteHandler.h"
+}
+
+namespace zdm::plan {
+
+namespace {
+
+// Points names of subqueries at the originals: what they give is deparsed and run there.
+void point_home(RangeVar* relation, void* context) {
+    const Redirection* const item =
+        find_redirection(relation, static_cast<const Redirections*>(context));
+    if (item == nullptr || item->original == InvalidOid) return;
+    relation->schemaname = pstrdup(item->schema);
+    relation->relname = pstrdup(item->name);
+}
+
+[[noreturn]] void refuse_form(Place at, const std::string& what, const std::string& hint) {
+    refuse(at, "ZD104", pg::state::kFeatureNotSupported,
+           what + " can't run in batches of single rows", {}, hint);
+}
+
+constexpr auto kNoJoin =
+    "Write the value as an expression over the row, or as a subquery: SET c = (SELECT ...), WHERE "
+    "EXISTS (SELECT ...).";
+
+std::string slice_of(const Source& source, const Statement& statement) {
+    return source.slice(statement.start, statement.end);
+}
+
+struct Sources {
+    List* relations;
+};
+
+bool find_sources(Node* node, void* context) {
+    if (node == nullptr) return false;
+    if (IsA(node, Query)) {
+        Query* const query = castNode(Query, node);
+        for (int i = 0; i < list_length(query->rtable); ++i) {
+            auto* const entry = static_cast<RangeTblEntry*>(list_nth(query->rtable, i));
+            auto* const sources = static_cast<Sources*>(context);
+            if (entry->rtekind == RTE_RELATION && i + 1 != query->resultRelation)
+                sources->relations = list_append_unique_oid(sources->relations, entry->relid);
+        }
+        return pg::compat::walk_query(query, find_sources, context);
+    }
+    return pg::compat::walk(node, find_sources, context);
+}
+
+}  // namespace
+
+void read_data(Rehearsal& rehearsal, const Statement& statement, Node* tree) {
+    DataReader reader{rehearsal, statement};
+    if (IsA(tree, UpdateStmt)) reader.update(castNode(UpdateStmt, tree));
+    if (IsA(tree, DeleteStmt)) reader.remove(castNode(DeleteStmt, tree));
+    if (IsA(tree, InsertStmt)) reader.insert(castNode(InsertStmt, tree));
+}
+
+Action DataReader::start(std::size_t table) const {
+    Action action = r_.start(statement_, statement_.start, statement_.end);
+    action.table = table;
+    return action;
+}
+
+void DataReader::direct(std::size_t table) {
+    Action action = start(table);
+    Direct direct;
+    direct.command = slice_of(r_.source_, statement_) + ";";
+    direct.note = "the table is new: nobody else uses it yet";
+    action.detail = direct;
+    r_.add(std::move(action));
+}
+
+::Query* DataReader::analyse(Node* tree) {
+    const char* const text = r_.source_.text().c_str();
+    return pg::call([&] {
+        RawStmt* const raw = makeNode(RawStmt);
+        raw->stmt = tree;
+        raw->stmt_location = statement_.start;
+        raw->stmt_len = statement_.end - statement_.start;
+        return parse_analyze_fixedparams(raw, text, nullptr, 0, nullptr);
+    });
+}
+
+// The names of an UPDATE or DELETE: the target is the clone, what subqueries read is not.
+void DataReader::redirect_target(Node* tree, RangeVar* target) {
+    const Redirections all = r_.clones_.redirections();
+    pg::call([&] {
+        shorten_columns(tree, &all);
+        visit_relations(tree, point_home, const_cast<Redirections*>(&all));
+        redirect(target, &all);
+    });
+}
+
+void DataReader::refuse_clone_reader(Node* expression, Place at) const {
+    if (!reads_clone(expression)) return;
+    refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+           "a subquery reads a table that this migration makes", {},
+           "Change the rows in a later migration.");
+}
+
+Expressions DataReader::expressions(std::size_t table) const {
+    const Relation& relation = r_.clones_.relation(table);
+    std::vector<std::string> not_null;
+    for (const auto& row : pg::query("SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = "
+                                     "$1::oid AND attnum > 0 AND attnotnull AND NOT attisdropped",
+                                     {std::int64_t{relation.oid}})
+                               .rows)
+        not_null.push_back(row.text(0));
+    return Expressions{relation.clone, relation.name, not_null};
+}
+
+void DataReader::update(UpdateStmt* tree) {
+    const Place at = r_.source_.place(statement_.start);
+    if (tree->withClause != nullptr) refuse_form(at, "an UPDATE with WITH", kNoJoin);
+    if (tree->fromClause != NIL) refuse_form(at, "an UPDATE with FROM", kNoJoin);
+    if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
+        refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
+    const auto table = r_.target(tree->relation, false).value();
+    if (r_.clones_.table(table).made_here()) {
+        r_.redirect_names(reinterpret_cast<Node*>(tree));
+        analyse(reinterpret_cast<Node*>(tree));
+        return direct(table);
+    }
+    redirect_target(reinterpret_cast<Node*>(tree), tree->relation);
+    ::Query* const query = analyse(reinterpret_cast<Node*>(tree));
+    if (query->returningList != NIL)
+        refuse_form(at, "an UPDATE with RETURNING", "Leave RETURNING out.");
+
+    const Expressions reader = expressions(table);
+    const std::uint32_t clone = r_.clones_.relation(table).clone;
+    Node* const where = query->jointree->quals;
+    if (where != nullptr) refuse_clone_reader(where, at);
+    Action action = start(table);
+    Update update;
+    update.where = reader.text(where);
+
+    List* const parts = conjuncts(where);
+    for (int i = 0; i < list_length(query->targetList); ++i) {
+        auto* const target = static_cast<TargetEntry*>(list_nth(query->targetList, i));
+        if (target->resjunk) refuse_form(at, "SET (a, b) = (SELECT ...)", kNoJoin);
+        if (IsA(target->expr, SetToDefault))
+            target->expr = reinterpret_cast<Expr*>(default_of(clone, target));
+        Assignment assignment = read_assignment(
+            reader, clone, reinterpret_cast<Node*>(target->expr), target->resno, at);
+        for (int n = 0; n < list_length(parts); ++n)
+            if (null_test_column(static_cast<Node*>(list_nth(parts, n))) == target->resno)
+                assignment.marked = true;
+        update.assignments.push_back(std::move(assignment));
+    }
+    read_rest(reader, query, parts, update);
+    update.converges = false_after(where, query);
+    action.detail = update;
+    r_.add(std::move(action));
+}
+
+// What `SET c = DEFAULT` means.
+Node* DataReader::default_of(std::uint32_t clone, const TargetEntry* target) const {
+    return pg::call([&] {
+        ::Relation const opened = table_open(clone, NoLock);
+        Node* value = build_column_default(opened, target->resno);
+        if (value == nullptr) {
+            const Form_pg_attribute column =
+                TupleDescAttr(RelationGetDescr(opened), target->resno - 1);
+            value = reinterpret_cast<Node*>(
+                makeNullConst(column->atttypid, column->atttypmod, column->attcollation));
+        }
+        table_close(opened, NoLock);
+        return value;
+    });
+}
+
+Assignment DataReader::read_assignment(const Expressions& reader, std::uint32_t clone, Node* value,
+                                       int column, Place at) const {
+    const std::string raw =
+        pg::call([&] { return get_attname(clone, static_cast<AttrNumber>(column), false); });
+    // SET a[1] = and SET c.f = keep the rest of the old value.
+    if (IsA(value, FieldStore) ||
+        (IsA(value, SubscriptingRef) && castNode(SubscriptingRef, value)->refassgnexpr != nullptr))
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               "an UPDATE of a part of column " + pg::quote_ident(raw) + " is not supported yet",
+               {}, "Assign the whole column.");
+    refuse_clone_reader(value, at);
+    Assignment assignment;
+    assignment.column = pg::quote_ident(raw);
+    assignment.expression = reader.text(value);
+    assignment.subquery = has_subquery(value);
+    assignment.null = IsA(value, Const) && castNode(Const, value)->constisnull;
+    assignment.never_null = reader.never_null(value);
+    assignment.immutable = is_immutable(value);
+    assignment.is_volatile = is_volatile(value);
+    assignment.reads = reader.columns(value, assignment.column);
+    assignment.not_public = reader.not_public(value);
+    return assignment;
+}
+
+// WHERE without the conjuncts that only mark rows in which an assigned column is NULL.
+void DataReader::read_rest(const Expressions& reader, const ::Query* query, ::List* parts,
+                           Update& update) const {
+    const auto assigned = [&](int column) {
+        for (int i = 0; i < list_length(query->targetList); ++i)
+            if (static_cast<TargetEntry*>(list_nth(query->targetList, i))->resno == column)
+                return true;
+        return false;
+    };
+    List* rest = NIL;
+    for (int i = 0; i < list_length(parts); ++i) {
+        Node* const part = static_cast<Node*>(list_nth(parts, i));
+        const int column = null_test_column(part);
+        if (column == 0 || !assigned(column)) pg::call([&] { rest = lappend(rest, part); });
+    }
+    if (rest == NIL) return;
+    Node* const condition =
+        pg::call([&] { return reinterpret_cast<Node*>(make_ands_explicit(rest)); });
+    update.rest = reader.text(condition);
+    update.rest_reads = reader.columns(condition);
+    update.rest_subquery = has_subquery(condition);
+    update.rest_immutable = is_immutable(condition);
+    update.rest_not_public = reader.not_public(condition);
+}
+
+void DataReader::remove(DeleteStmt* tree) {
+    const Place at = r_.source_.place(statement_.start);
+    if (tree->withClause != nullptr) refuse_form(at, "a DELETE with WITH", kNoJoin);
+    if (tree->usingClause != NIL) refuse_form(at, "a DELETE with USING", kNoJoin);
+    if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
+        refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
+    const auto table = r_.target(tree->relation, false).value();
+    if (r_.clones_.table(table).made_here()) {
+        r_.redirect_names(reinterpret_cast<Node*>(tree));
+        analyse(reinterpret_cast<Node*>(tree));
+        return direct(table);
+    }
+    redirect_target(reinterpret_cast<Node*>(tree), tree->relation);
+    ::Query* const query = analyse(reinterpret_cast<Node*>(tree));
+    if (query->returningList != NIL)
+        refuse_form(at, "a DELETE with RETURNING", "Leave RETURNING out.");
+    Node* const where = query->jointree->quals;
+    if (where != nullptr) refuse_clone_reader(where, at);
+    Action action = start(table);
+    action.detail = Delete{expressions(table).text(where)};
+    r_.add(std::move(action));
+}
+
+void DataReader::insert(InsertStmt* tree) {
+    const Place at = r_.source_.place(statement_.start);
+    const auto table = r_.target(tree->relation, false).value();
+    r_.redirect_names(reinterpret_cast<Node*>(tree));
+    ::Query* const query = analyse(reinterpret_cast<Node*>(tree));
+    if (query->returningList != NIL)
+        refuse_form(at, "an INSERT with RETURNING", "Leave RETURNING out.");
+    if (query->onConflict != nullptr && query->onConflict->action == ONCONFLICT_UPDATE)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               "INSERT ... ON CONFLICT DO UPDATE is not supported yet",
+               "It overwrites values of rows that are there.",
+               "Use ON CONFLICT DO NOTHING, and an UPDATE for the others.");
+    Sources sources{NIL};
+    pg::call([&] { find_sources(reinterpret_cast<Node*>(query), &sources); });
+    Insert insert;
+    std::int64_t bytes = 0;
+    for (int i = 0; i < list_length(sources.relations); ++i) {
+        const auto oid = list_nth_oid(sources.relations, i);
+        const auto index = r_.clones_.find(oid);
+        if (index != kNoTable) {
+            insert.reads.push_back(index);
+            bytes += r_.clones_.table(index).bytes.value_or(0);
+            continue;
+        }
+        const auto size =
+            pg::query("SELECT pg_catalog.pg_relation_size($1::oid)", {std::int64_t{oid}});
+        bytes += size.front().number(0);
+    }
+    insert.large = bytes > r_.small_;
+    Action action = start(table);
+    action.written = slice_of(r_.source_, statement_);
+    action.detail = insert;
+    r_.add(std::move(action));
+}
+
+}  // namespace zdm::plan

@@ -1,0 +1,38 @@
+// The reader of UPDATE, DELETE and INSERT.
+#pragma once
+
+#include <cstdint>
+
+#include "plan/expression.hpp"
+#include "plan/rehearsal.hpp"
+
+struct TargetEntry;
+
+namespace zdm::plan {
+
+class DataReader {
+public:
+    DataReader(Rehearsal& rehearsal, const Statement& statement)
+        : r_(rehearsal), statement_(statement) {}
+    void update(UpdateStmt* tree);
+    void remove(DeleteStmt* tree);
+    void insert(InsertStmt* tree);
+
+private:
+    Action start(std::size_t table) const;
+    void direct(std::size_t table);
+    ::Query* analyse(Node* tree);
+    void redirect_target(Node* tree, RangeVar* target);
+    void refuse_clone_reader(Node* expression, Place at) const;
+    Expressions expressions(std::size_t table) const;
+    Node* default_of(std::uint32_t clone, const TargetEntry* target) const;
+    Assignment read_assignment(const Expressions& reader, std::uint32_t clone, Node* value,
+                               int column, Place at) const;
+    void read_rest(const Expressions& reader, const ::Query* query, ::List* parts,
+                   Update& update) const;
+
+    Rehearsal& r_;
+    const Statement& statement_;
+};
+
+}  // namespace zdm::plan

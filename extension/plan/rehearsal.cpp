@@ -1,0 +1,261 @@
+#include "plan/rehearsal.hpp"
+
+#include <algorithm>
+
+#include "pg/bridge.hpp"
+#include "pg/door.hpp"
+#include "pg/spi.hpp"
+#include "pg/transaction.hpp"
+#include "plan/describe.hpp"
+#include "plan/replay.hpp"
+
+#include "pg/compat.hpp"
+extern "C" {
+#include "catalog/index.h"
+}
+
+namespace zdm::plan {
+
+namespace {
+
+// Relations that a DROP or COMMENT names by a list of names.
+void collect_object(Node* object, ObjectType type, RelationVisitor visit, void* context) {
+    if (object == nullptr || !IsA(object, List)) return;
+    List* names = castNode(List, object);
+    // COMMENT ON COLUMN t.c and ON CONSTRAINT c ON t name more than the table.
+    if (type == OBJECT_COLUMN || type == OBJECT_TABCONSTRAINT || type == OBJECT_TRIGGER ||
+        type == OBJECT_POLICY || type == OBJECT_RULE) {
+        if (list_length(names) < 2) return;
+        names = list_truncate(list_copy(names), list_length(names) - 1);
+    }
+    visit(makeRangeVarFromNameList(names), context);
+}
+
+bool names_relation(ObjectType type) {
+    switch (type) {
+    case OBJECT_TABLE:
+    case OBJECT_INDEX:
+    case OBJECT_COLUMN:
+    case OBJECT_TABCONSTRAINT:
+    case OBJECT_TRIGGER:
+    case OBJECT_POLICY: return true;
+    default: return false;
+    }
+}
+
+void collect_statement(Node* statement, RelationVisitor visit, void* context) {
+    visit_relations(statement, visit, context);
+    if (IsA(statement, DropStmt)) {
+        auto* const drop = castNode(DropStmt, statement);
+        if (!names_relation(drop->removeType)) return;
+        for (int i = 0; i < list_length(drop->objects); ++i)
+            collect_object(static_cast<Node*>(list_nth(drop->objects, i)), drop->removeType, visit,
+                           context);
+    } else if (IsA(statement, CommentStmt)) {
+        auto* const comment = castNode(CommentStmt, statement);
+        if (names_relation(comment->objtype))
+            collect_object(comment->object, comment->objtype, visit, context);
+    }
+}
+
+struct Found {
+    Oid* oids;
+    int count;
+    int room;
+};
+
+// Notes the table that a name means: for an index, the one under it.
+void note_relation(RangeVar* relation, void* context) {
+    auto* const found = static_cast<Found*>(context);
+    Oid oid = RangeVarGetRelid(relation, NoLock, true);
+    if (!OidIsValid(oid)) return;
+    const char kind = get_rel_relkind(oid);
+    if (kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX)
+        oid = IndexGetRelation(oid, false);
+    for (int i = 0; i < found->count; ++i)
+        if (found->oids[i] == oid) return;
+    if (found->count == found->room) {
+        found->room *= 2;
+        found->oids = static_cast<Oid*>(
+            repalloc(found->oids, sizeof(Oid) * static_cast<std::size_t>(found->room)));
+    }
+    found->oids[found->count++] = oid;
+}
+
+const char* kind_text(char kind) {
+    switch (kind) {
+    case RELKIND_VIEW: return "a view";
+    case RELKIND_MATVIEW: return "a materialized view";
+    case RELKIND_FOREIGN_TABLE: return "a foreign table";
+    case RELKIND_SEQUENCE: return "a sequence";
+    case RELKIND_COMPOSITE_TYPE: return "a composite type";
+    case RELKIND_INDEX:
+    case RELKIND_PARTITIONED_INDEX: return "an index";
+    default: return "not a table";
+    }
+}
+
+}  // namespace
+
+RehearsalSettings::RehearsalSettings() {
+    level_ = pg::call([] {
+        const int level = NewGUCNestLevel();
+        const char* const settings[][2] = {
+            // What replayed statements say is about the clones.
+            {"client_min_messages", "error"},
+            // Scans are counted for the table only when they are no index scans.
+            {"track_counts", "on"},
+            {"enable_indexscan", "off"},
+            {"enable_indexonlyscan", "off"},
+            {"enable_bitmapscan", "off"},
+            {"temp_tablespaces", ""},
+            {"default_table_access_method", "heap"},
+            // Constants in deparsed text must mean the same in every session.
+            {"DateStyle", "ISO, MDY"},
+            {"IntervalStyle", "postgres"},
+            {"extra_float_digits", "3"},
+        };
+        for (const auto& setting : settings)
+            set_config_option(setting[0], setting[1], PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                              true, 0, false);
+        return level;
+    });
+}
+
+RehearsalSettings::~RehearsalSettings() { AtEOXact_GUC(false, level_); }
+
+Rehearsal::Rehearsal(const Source& source, std::int64_t small_table_bytes)
+    : source_(source), small_(small_table_bytes), clones_(small_table_bytes) {}
+
+Facts Rehearsal::run() {
+    const RehearsalSettings settings;
+    // Never committed: clones, and all that the statements make, go with it.
+    pg::Subtransaction attempt;
+    make_clones();
+    for (const auto& statement : source_.statements()) {
+        pg::check_for_interrupts();
+        try {
+            read(statement);
+        } catch (const pg::Error& error) {
+            if (std::string_view{error.what()}.substr(0, 2) == "ZD") throw;
+            const Place at = error.position > 0 ? source_.place_of_position(error.position)
+                                                : source_.place(statement.start);
+            refuse(at, "ZD005", error.sqlstate, error.what(), error.detail, error.hint);
+        }
+    }
+    facts_.tables = clones_.tables();
+    return std::move(facts_);
+}
+
+void Rehearsal::make_clones() {
+    Found found{};
+    pg::call([&] {
+        found.room = 16;
+        found.oids = static_cast<Oid*>(palloc(sizeof(Oid) * 16));
+    });
+    for (const auto& statement : source_.statements()) {
+        Node* const tree = statement.tree->stmt;
+        pg::call([&] { collect_statement(tree, note_relation, &found); });
+    }
+    clones_.make({found.oids, found.oids + found.count});
+}
+
+Action Rehearsal::start(const Statement& statement, int begin, int end) const {
+    Action action;
+    action.at = source_.place(begin);
+    action.written = source_.slice(begin, end);
+    action.accept_locks = statement.directives.direct;
+    action.phase = statement.directives.phase;
+    return action;
+}
+
+std::optional<std::size_t> Rehearsal::find(RangeVar* relation) {
+    const Redirections all = clones_.redirections();
+    const Oid oid = pg::call([&] {
+        const Redirection* const item = find_redirection(relation, &all);
+        return item != nullptr ? item->clone : RangeVarGetRelid(relation, NoLock, true);
+    });
+    const std::size_t index = clones_.find(oid);
+    if (index == kNoTable) return std::nullopt;
+    return index;
+}
+
+std::optional<std::size_t> Rehearsal::target(RangeVar* relation, bool missing_ok) {
+    const Place at = source_.place(std::max(relation->location, 0));
+    const auto index = find(relation);
+    if (!index) {
+        std::string name{relation->relname};
+        if (relation->schemaname != nullptr) name = std::string{relation->schemaname} + "." + name;
+        if (missing_ok) {
+            note(at, "relation \"" + name + "\" does not exist, nothing to do");
+            return std::nullopt;
+        }
+        refuse(at, "ZD005", pg::state::kUndefinedTable, "relation \"" + name + "\" does not exist",
+               {}, "Check the name and search_path of this session.");
+    }
+    check_target(*index, at);
+    return index;
+}
+
+void Rehearsal::check_target(std::size_t index, Place at) const {
+    const Relation& relation = clones_.relation(index);
+    const std::string& name = clones_.table(index).qualified;
+    if (clones_.table(index).made_here()) return;
+    if (relation.kind != RELKIND_RELATION && relation.kind != RELKIND_PARTITIONED_TABLE)
+        refuse(at, "ZD106", pg::state::kWrongObjectType,
+               name + " is " + kind_text(relation.kind) + ", and zdm changes tables only", {},
+               "Name the table itself.");
+    if (relation.temporary)
+        refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is a temporary table",
+               "Other sessions, and so zdm's workers, can't see its rows.",
+               "Change it directly: nobody else uses it.");
+    if (relation.system)
+        refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is a system table", {},
+               "zdm changes tables of applications only.");
+    if (!relation.owned)
+        refuse(at, "ZD107", pg::state::kInsufficientPrivilege, "must be owner of table " + name, {},
+               "Run the migration as the owner of the table, or as a member of that role.");
+    if (relation.kind == RELKIND_PARTITIONED_TABLE || relation.partition || relation.inherits)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               name + " is partitioned, a partition, or part of an inheritance tree",
+               "zdm does not change such tables yet.",
+               "Change partitions directly, one at a time, with a short lock_timeout.");
+    if (!relation.heap)
+        refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is not stored as a heap", {},
+               "zdm works on heap tables only.");
+}
+
+Seen Rehearsal::replay(Node* statement) {
+    const Watch watch{clones_};
+    run_utility(statement, source_.text());
+    return watch.seen();
+}
+
+void Rehearsal::redirect_names(Node* statement) {
+    const Redirections all = clones_.redirections();
+    pg::call([&] { redirect_all(statement, &all); });
+}
+
+void Rehearsal::read(const Statement& statement) {
+    // The tree is changed on its way to the clones; the original stays for messages.
+    RawStmt* const raw = statement.tree;
+    Node* const tree = pg::call([&] { return static_cast<Node*>(copyObjectImpl(raw->stmt)); });
+    switch (nodeTag(tree)) {
+    case T_AlterTableStmt:
+        read_alter_table(*this, statement, castNode(AlterTableStmt, tree));
+        break;
+    case T_UpdateStmt:
+    case T_DeleteStmt:
+    case T_InsertStmt: read_data(*this, statement, tree); break;
+    case T_IndexStmt: read_index(*this, statement, tree); break;
+    case T_DropStmt:
+        if (castNode(DropStmt, tree)->removeType == OBJECT_INDEX)
+            read_index(*this, statement, tree);
+        else
+            read_object(*this, statement, tree);
+        break;
+    default: read_object(*this, statement, tree); break;
+    }
+}
+
+}  // namespace zdm::plan

@@ -1,0 +1,82 @@
+// Planning is a rehearsal: the statements of a migration are replayed one by one on empty clones,
+// and what they do there becomes facts. All inside a subtransaction that is rolled back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "plan/actions.hpp"
+#include "plan/clones.hpp"
+#include "plan/source.hpp"
+
+struct Node;
+struct RangeVar;
+struct AlterTableStmt;
+struct AlterTableCmd;
+struct Constraint;
+struct IndexStmt;
+struct DropStmt;
+struct UpdateStmt;
+struct DeleteStmt;
+struct InsertStmt;
+
+namespace zdm::plan {
+
+class Rehearsal {
+public:
+    Rehearsal(const Source& source, std::int64_t small_table_bytes);
+
+    // Replays all statements. Throws pg::Error ZD0nn or ZD1nn with the place in the source.
+    Facts run();
+
+private:
+    friend class AlterReader;
+    friend class DataReader;
+    friend class IndexReader;
+    friend class ObjectReader;
+
+    void make_clones();
+    void read(const Statement& statement);
+
+    // An action for bytes [start, end) of the source.
+    Action start(const Statement& statement, int begin, int end) const;
+    // The table that a statement changes; refuses what zdm can't change. nullopt: missing_ok and
+    // not there.
+    std::optional<std::size_t> target(RangeVar* relation, bool missing_ok);
+    std::optional<std::size_t> find(RangeVar* relation);
+    void check_target(std::size_t index, Place at) const;
+    // Runs a statement whose names are redirected already.
+    Seen replay(Node* statement);
+    // Points all names of a statement at the clones.
+    void redirect_names(Node* statement);
+    void add(Action action) { facts_.actions.push_back(std::move(action)); }
+    void note(Place at, const std::string& text) { facts_.notes.push_back(place_text(at) + text); }
+
+    const Source& source_;
+    std::int64_t small_;
+    Clones clones_;
+    Facts facts_;
+};
+
+// While in scope: settings under which the rehearsal measures and stays quiet, and which give text
+// that means the same in every session.
+class RehearsalSettings {
+public:
+    RehearsalSettings();
+    ~RehearsalSettings();
+    RehearsalSettings(const RehearsalSettings&) = delete;
+    RehearsalSettings& operator=(const RehearsalSettings&) = delete;
+
+private:
+    int level_ = 0;
+};
+
+// What the readers of statement families do; each replays its statement and adds actions.
+void read_alter_table(Rehearsal&, const Statement&, AlterTableStmt*);
+void read_data(Rehearsal&, const Statement&, Node*);
+void read_index(Rehearsal&, const Statement&, Node*);
+void read_object(Rehearsal&, const Statement&, Node*);
+
+}  // namespace zdm::plan

@@ -1,0 +1,38 @@
+// Running utility statements on the clones, and seeing what they do there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan/clones.hpp"
+
+struct Node;
+
+namespace zdm::plan {
+
+// Runs one utility statement (a raw parse tree) as part of this transaction; `source` is the text
+// that its locations point into. Event triggers don't fire.
+void run_utility(Node* statement, const std::string& source);
+// Parses one statement of our own making and gives its tree without the RawStmt.
+Node* parse_own(const std::string& sql);
+
+// What happens to the clones while it is in scope.
+class Watch {
+public:
+    explicit Watch(const Clones& clones);
+    // Locks, scans and rewrites since it began.
+    Seen seen() const;
+
+private:
+    struct State {
+        std::uint32_t clone = 0;
+        std::string file;
+        std::int64_t scans = 0;
+    };
+    std::vector<State> states() const;
+
+    const Clones& clones_;
+    std::vector<State> before_;
+};
+
+}  // namespace zdm::plan

@@ -1,0 +1,207 @@
+// Columns: ADD, DROP, NOT NULL, DEFAULT.
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+std::string alter(const Table& table) { return "ALTER TABLE " + table.qualified + " "; }
+
+std::string alter_column(const Table& table, const std::string& column) {
+    return alter(table) + "ALTER COLUMN " + column + " ";
+}
+
+// NOT NULL without a scan under a lock that blocks, each statement for a transaction of its own.
+std::string online_not_null(const Table& table, const std::string& column,
+                            const std::string& helper) {
+    return alter(table) + "ADD CONSTRAINT " + helper + " CHECK (" + column +
+           " IS NOT NULL) NOT VALID; " + alter(table) + "VALIDATE CONSTRAINT " + helper + "; " +
+           alter_column(table, column) + "SET NOT NULL; " + alter(table) + "DROP CONSTRAINT " +
+           helper + ";";
+}
+
+Seen exclusive(const Action& action) {
+    return {{{action.table, LockMode::access_exclusive}}, false, false};
+}
+
+// The locks that were seen, or at least the one that the server documents.
+Seen seen_or_exclusive(const Action& action) {
+    Seen seen = action.seen.locks.empty() ? exclusive(action) : action.seen;
+    seen.scans = seen.rewrites = false;
+    return seen;
+}
+
+Step ddl(const Composer& composer, const Action& action, std::string command, std::string undo,
+         int statements = 1) {
+    Step step = composer.start(action, StepKind::ddl);
+    composer.lock(step, action, seen_or_exclusive(action));
+    step.command = std::move(command);
+    step.undo = std::move(undo);
+    step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements)}};
+    return step;
+}
+
+[[noreturn]] void refuse_without_value(const Table& table, const Action& action,
+                                       const AddColumn& add) {
+    refuse(action.at, "ZD102", pg::state::kNotNullViolation,
+           "column " + add.column + " of " + table.qualified +
+               " would be NOT NULL, but nothing gives it a value",
+           table.qualified + " has rows, and each would violate NOT NULL at once.",
+           "Add to the file: UPDATE " + table.qualified + " SET " + add.column +
+               " = <value> WHERE " + add.column +
+               " IS NULL; or give the column a DEFAULT that is constant.");
+}
+
+}  // namespace
+
+void plan_action(Composer& composer, const Action& action, const AddColumn& add) {
+    const Table& table = composer.table(action);
+    const ColumnKey key{action.table, add.column};
+    const bool filled = composer.seen().filled.count(key) != 0;
+    const bool late_default = composer.seen().late_default.count(key) != 0;
+    if (action.seen.rewrites && !table.empty)
+        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+               "column " + add.column + " would make the server rewrite " + table.qualified +
+                   " under a lock that blocks reads and writes",
+               "Its default is volatile, or its type is a domain with a constraint.",
+               "Not supported yet. Add the column without the default, then ALTER COLUMN " +
+                   add.column + " SET DEFAULT ..., then UPDATE " + table.qualified + " SET " +
+                   add.column + " = ... WHERE " + add.column + " IS NULL;");
+    if (add.not_null && add.default_text.empty() && !filled && !table.empty)
+        refuse_without_value(table, action, add);
+
+    const bool enforce_later = add.not_null && filled;
+    std::string column = add.column + " " + add.definition;
+    if (!add.default_text.empty() && !late_default) column += " DEFAULT " + add.default_text;
+    if (add.not_null && !enforce_later) column += " NOT NULL";
+    Step step = ddl(composer, action, alter(table) + "ADD COLUMN " + column + ";",
+                    alter(table) + "DROP COLUMN " + add.column + ";");
+    step.note =
+        "prepared statements that return all columns (SELECT *) fail once with 0A000, \"cached "
+        "plan "
+        "must not change result type\", and must be prepared again";
+    if (enforce_later) step.note = "NOT NULL comes in contract, when no row is NULL; " + step.note;
+    if (add.not_null && !enforce_later && add.default_text.empty())
+        step.note =
+            "the table is empty: applications must give the column from now on; " + step.note;
+    composer.add(Slot::structure, step);
+
+    if (late_default) {
+        const Assignment& fill = *composer.seen().filled.at(key);
+        const bool with_rule =
+            !fill.reads.empty() && needs_sync(composer.seen(), action.table, fill);
+        Step later = ddl(composer, action,
+                         alter_column(table, add.column) + "SET DEFAULT " + add.default_text + ";",
+                         alter_column(table, add.column) + "DROP DEFAULT;");
+        later.note =
+            "apart from ADD COLUMN, so that the rows of now stay NULL and the UPDATE can "
+            "tell them";
+        composer.add(with_rule ? Slot::enforce : Slot::structure, later);
+    }
+    if (enforce_later) enforce_not_null(composer, action, add.column, false);
+}
+
+void enforce_not_null(Composer& composer, const Action& action, const std::string& column,
+                      bool proven) {
+    const Table& table = composer.table(action);
+    const std::string set = alter_column(table, column) + "SET NOT NULL;";
+    const std::string undo = alter_column(table, column) + "DROP NOT NULL;";
+    if (proven) {
+        Step step = ddl(composer, action, set, undo);
+        step.note = "a valid check proves it: nothing is scanned";
+        composer.add(Slot::enforce, step);
+        return;
+    }
+    const std::string helper = composer.private_name(column, "not_null");
+    const std::string drop = alter(table) + "DROP CONSTRAINT " + helper + ";";
+
+    Step count = composer.start(action, StepKind::count);
+    const std::string violates = column + " IS NULL";
+    count.command = "SELECT count(*) FROM ONLY " + table.qualified + " WHERE " + violates;
+    count.lock = LockMode::access_share;
+    count.scans = true;
+    count.note = "rows in which " + column + " is NULL stop contract before anything is enforced";
+    count.parameters = {{"violates", violates}, {"constraint", column}, {"sqlstate", "23502"}};
+    composer.add(Slot::count, count);
+
+    Step check = composer.start(action, StepKind::constraint);
+    composer.lock(check, action, exclusive(action));
+    check.command =
+        alter(table) + "ADD CONSTRAINT " + helper + " CHECK (" + column + " IS NOT NULL) NOT VALID";
+    check.undo = alter(table) + "DROP CONSTRAINT IF EXISTS " + helper + ";";
+    check.note = "a helper, so that SET NOT NULL needs no scan; new rows are checked from here on";
+    check.parameters = {{"constraint", helper}};
+    composer.add(Slot::enforce, check);
+
+    Step validate = composer.start(action, StepKind::validate);
+    validate.command = alter(table) + "VALIDATE CONSTRAINT " + helper;
+    validate.lock = LockMode::share_update_exclusive;
+    validate.scans = true;
+    validate.note = "scans beside reads and writes";
+    validate.parameters = {{"constraint", helper}, {"drop", drop}};
+    composer.add(Slot::enforce, validate);
+
+    // Two statements: within one ALTER TABLE the drop comes first, and SET NOT NULL would scan.
+    Step step = ddl(composer, action, set + " " + drop, undo, 2);
+    composer.lock(step, action, exclusive(action));
+    step.note = "the helper proves it: nothing is scanned";
+    composer.add(Slot::enforce, step);
+}
+
+void plan_action(Composer& composer, const Action& action, const SetNotNull& set) {
+    enforce_not_null(composer, action, set.column, set.proven);
+}
+
+void plan_action(Composer& composer, const Action& action, const DropNotNull& drop) {
+    const Table& table = composer.table(action);
+    Step step = ddl(
+        composer, action, alter_column(table, drop.column) + "DROP NOT NULL;",
+        online_not_null(table, drop.column, composer.private_name(drop.column, "not_null_again")));
+    step.note = "loosens: the new version may leave " + drop.column + " NULL";
+    composer.add(Slot::structure, step);
+}
+
+void plan_action(Composer& composer, const Action& action, const SetDefault& set) {
+    const Table& table = composer.table(action);
+    const std::string target = alter_column(table, set.column);
+    const std::string restore =
+        set.before.empty() ? "DROP DEFAULT;" : "SET DEFAULT " + set.before + ";";
+    if (set.expression.empty()) {
+        if (set.before.empty()) return;
+        Step step = ddl(composer, action, target + "DROP DEFAULT;", target + restore);
+        step.note = "until here rows that leave " + set.column + " out still get the default";
+        composer.add(Slot::remove, step);
+        return;
+    }
+    Step step =
+        ddl(composer, action, target + "SET DEFAULT " + set.expression + ";", target + restore);
+    step.note = "for rows that are inserted from now on";
+    composer.add(Slot::structure, step);
+}
+
+void plan_action(Composer& composer, const Action& action, const DropColumn& drop) {
+    const Table& table = composer.table(action);
+    if (drop.made_here)
+        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+               "column " + drop.column + " of " + table.qualified +
+                   " is made and dropped in one migration",
+               {}, "Take both statements out, or drop it in a later migration.");
+    if (drop.relax) {
+        Step relax = ddl(composer, action, alter_column(table, drop.column) + "DROP NOT NULL;",
+                         online_not_null(table, drop.column,
+                                         composer.private_name(drop.column, "not_null_again")));
+        composer.lock(relax, action, exclusive(action));
+        relax.note = "so that the new version need not write " + drop.column + " any more";
+        composer.add(Slot::structure, relax);
+    }
+    Step step = ddl(composer, action, alter(table) + "DROP COLUMN " + drop.column + ";", "");
+    step.removal = true;
+    step.note =
+        "the values are lost; prepared statements that return all columns fail once with 0A000 and "
+        "must be prepared again";
+    composer.add(Slot::remove, step);
+    composer.blind("who still reads " + table.qualified + "." + drop.column);
+}
+
+}  // namespace zdm::plan

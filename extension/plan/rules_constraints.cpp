@@ -1,0 +1,201 @@
+// Constraints: CHECK, FOREIGN KEY, UNIQUE, PRIMARY KEY; VALIDATE, DROP.
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+std::string alter(const Table& table) { return "ALTER TABLE " + table.qualified + " "; }
+
+void add_count(Composer& composer, const Action& action, const std::string& name,
+               const std::string& violates, const std::string& sqlstate) {
+    const Table& table = composer.table(action);
+    Step count = composer.start(action, StepKind::count);
+    count.command = "SELECT count(*) FROM ONLY " + table.qualified + " WHERE " + violates;
+    count.lock = LockMode::access_share;
+    count.scans = true;
+    count.note = "rows that " + name + " would refuse stop contract before anything is enforced";
+    count.parameters = {{"violates", violates}, {"constraint", name}, {"sqlstate", sqlstate}};
+    composer.add(Slot::count, count);
+}
+
+void add_validate(Composer& composer, const Action& action, const std::string& name,
+                  const Seen& seen, bool drop_when_refused) {
+    const Table& table = composer.table(action);
+    Step validate = composer.start(action, StepKind::validate);
+    validate.command = alter(table) + "VALIDATE CONSTRAINT " + name;
+    composer.lock(validate, action, seen);
+    if (validate.lock == LockMode::none) validate.lock = LockMode::share_update_exclusive;
+    validate.scans = true;
+    validate.note = "scans beside reads and writes";
+    validate.parameters = {{"constraint", name}};
+    if (drop_when_refused)
+        validate.parameters["drop"] = alter(table) + "DROP CONSTRAINT " + name + ";";
+    composer.add(Slot::enforce, validate);
+}
+
+// The drop of a constraint whose name is taken again, or null.
+const DropConstraint* taken_over(const Composer& composer, const Action& action,
+                                 const std::string& name) {
+    const auto& remade = composer.seen().remade;
+    const auto found = remade.find({action.table, name});
+    if (found == remade.end()) return nullptr;
+    const Action& drop = composer.facts().actions.at(found->second);
+    if (&drop >= &action) return nullptr;
+    return &std::get<DropConstraint>(drop.detail);
+}
+
+std::string again(const Table& table, const DropConstraint& drop) {
+    if (drop.kind == ConstraintKind::check || drop.kind == ConstraintKind::foreign_key) {
+        std::string text =
+            alter(table) + "ADD CONSTRAINT " + drop.name + " " + drop.definition + " NOT VALID;";
+        if (drop.valid) text += " " + alter(table) + "VALIDATE CONSTRAINT " + drop.name + ";";
+        return text;
+    }
+    return "CREATE UNIQUE INDEX CONCURRENTLY " + drop.name + " ON " + table.qualified + " " +
+           drop.tail + "; " + alter(table) + "ADD CONSTRAINT " + drop.name + " " + drop.definition +
+           ";";
+}
+
+Step ddl(const Composer& composer, const Action& action, std::string command, std::string undo,
+         int statements) {
+    Step step = composer.start(action, StepKind::ddl);
+    Seen seen = action.seen;
+    if (seen.locks.empty()) seen.locks = {{action.table, LockMode::access_exclusive}};
+    seen.scans = seen.rewrites = false;
+    composer.lock(step, action, seen);
+    step.command = std::move(command);
+    step.undo = std::move(undo);
+    step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements)}};
+    return step;
+}
+
+// A check or foreign key: counted, added NOT VALID, validated.
+struct Enforced {
+    const std::string& name;
+    const std::string& definition;
+    const std::string& violates;
+    std::string sqlstate;
+    bool not_valid;
+    const Seen& seen_validate;
+};
+
+void add_enforced(Composer& composer, const Action& action, const Enforced& wanted) {
+    const Table& table = composer.table(action);
+    const DropConstraint* old = taken_over(composer, action, wanted.name);
+    const std::string name =
+        old == nullptr ? wanted.name : composer.private_name(wanted.name, "new");
+    if (!wanted.not_valid)
+        add_count(composer, action, wanted.name, wanted.violates, wanted.sqlstate);
+
+    Step step = composer.start(action, StepKind::constraint);
+    Seen seen = action.seen;
+    seen.scans = seen.rewrites = false;
+    composer.lock(step, action, seen);
+    step.command = alter(table) + "ADD CONSTRAINT " + name + " " + wanted.definition + " NOT VALID";
+    step.undo = alter(table) + "DROP CONSTRAINT IF EXISTS " + name + ";";
+    step.note = wanted.not_valid ? "as written: rows of before are not checked"
+                                 : "new rows are checked from here on";
+    step.parameters = {{"constraint", name}};
+    composer.add(Slot::enforce, step);
+    if (!wanted.not_valid) add_validate(composer, action, name, wanted.seen_validate, true);
+    if (old == nullptr) return;
+
+    Step swap = ddl(composer, action,
+                    alter(table) + "DROP CONSTRAINT " + wanted.name + "; " + alter(table) +
+                        "RENAME CONSTRAINT " + name + " TO " + wanted.name + ";",
+                    alter(table) + "RENAME CONSTRAINT " + wanted.name + " TO " + name + "; " +
+                        again(table, *old),
+                    2);
+    swap.note = "the new " + wanted.name +
+                " takes the name of the old one, which holds until here; when the new version "
+                "needs the old one gone earlier, drop it in a migration before this one";
+    composer.add(Slot::remove, swap);
+}
+
+}  // namespace
+
+void plan_action(Composer& composer, const Action& action, const AddCheck& add) {
+    const std::string violates = "(" + add.expression + ") IS FALSE";
+    add_enforced(composer, action,
+                 {add.name, add.definition, violates, "23514", add.not_valid, add.seen_validate});
+}
+
+void plan_action(Composer& composer, const Action& action, const AddForeignKey& add) {
+    add_enforced(
+        composer, action,
+        {add.name, add.definition, add.violates, "23503", add.not_valid, add.seen_validate});
+}
+
+void plan_action(Composer& composer, const Action& action, const AddUnique& add) {
+    const Table& table = composer.table(action);
+    const DropConstraint* old = taken_over(composer, action, add.name);
+    const std::string kind = add.primary ? "PRIMARY KEY" : "UNIQUE";
+    std::string index = add.index;
+    if (index.empty()) {
+        index = old == nullptr ? add.name : composer.private_name(add.name, "new");
+        Step build = composer.start(action, StepKind::index);
+        build.command =
+            "CREATE UNIQUE INDEX CONCURRENTLY " + index + " ON " + table.qualified + " " + add.tail;
+        build.undo = "DROP INDEX CONCURRENTLY IF EXISTS " + add.schema + "." + index + ";";
+        build.lock = LockMode::share_update_exclusive;
+        build.scans = true;
+        build.note =
+            "built beside reads and writes; rows that are not unique stop contract here, "
+            "before any constraint is added";
+        build.parameters = {{"index", add.schema + "." + index}};
+        composer.add(Slot::unique_index, build);
+    }
+    for (const auto& column : add.nullable) enforce_not_null(composer, action, column, false);
+
+    std::string command = alter(table) + "ADD CONSTRAINT " + add.name + " " + kind +
+                          " USING INDEX " + index + add.suffix + ";";
+    std::string undo = alter(table) + "DROP CONSTRAINT " + add.name + ";";
+    if (!add.index.empty())
+        undo += " CREATE UNIQUE INDEX CONCURRENTLY " + add.index + " ON " + table.qualified + " " +
+                add.tail + ";";
+    if (old == nullptr) {
+        Step step = ddl(composer, action, command, undo, 1);
+        step.note = "takes over the index: nothing is scanned";
+        composer.add(Slot::enforce, step);
+        return;
+    }
+    Step swap =
+        ddl(composer, action, alter(table) + "DROP CONSTRAINT " + add.name + "; " + command, "", 2);
+    swap.removal = true;
+    swap.note = "the new " + add.name + " takes the name of the old one, whose index goes with it";
+    composer.add(Slot::remove, swap);
+}
+
+void plan_action(Composer& composer, const Action& action, const Validate& validate) {
+    if (!validate.violates.empty())
+        add_count(composer, action, validate.name, validate.violates, validate.sqlstate);
+    add_validate(composer, action, validate.name, action.seen, validate.made_here);
+}
+
+void plan_action(Composer& composer, const Action& action, const DropConstraint& drop) {
+    const Table& table = composer.table(action);
+    const auto& remade = composer.seen().remade;
+    const auto found = remade.find({action.table, drop.name});
+    if (found != remade.end() && &composer.facts().actions.at(found->second) == &action) return;
+    const std::string command = alter(table) + "DROP CONSTRAINT " + drop.name + ";";
+    if (drop.made_here) {
+        Step step = ddl(composer, action, command, "", 1);
+        step.note = "made by this migration, no longer needed";
+        composer.add(Slot::enforce, step);
+        return;
+    }
+    if (drop.kind == ConstraintKind::exclusion) {
+        Step step = ddl(composer, action, command, "", 1);
+        step.removal = true;
+        step.note = "an exclusion constraint can't be added again beside writes";
+        composer.add(Slot::remove, step);
+        return;
+    }
+    Step step = ddl(composer, action, command, again(table, drop), 1);
+    step.note = "loosens: the new version may write what " + drop.name + " refused";
+    composer.add(Slot::structure, step);
+}
+
+}  // namespace zdm::plan

@@ -1,0 +1,78 @@
+// Whole objects: DROP TABLE, and all statements that run as they are written.
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+Slot slot_of(const Action& action, const Direct& direct) {
+    if (action.phase) {
+        switch (*action.phase) {
+        case Phase::expand: return Slot::structure;
+        case Phase::migrate: return Slot::filled_index;
+        case Phase::switch_over: break;
+        case Phase::contract: return direct.removal ? Slot::remove : Slot::enforce;
+        }
+    }
+    if (direct.removal) return Slot::remove;
+    return direct.later_than_constraints ? Slot::enforce : Slot::structure;
+}
+
+}  // namespace
+
+void plan_action(Composer& composer, const Action& action, const DropTable& drop) {
+    const Table& table = composer.table(action);
+    // One at a time: each locks the table that it points to for a moment, not all of them at once.
+    for (const auto& key : drop.foreign_keys) {
+        Step step = composer.start(action, StepKind::ddl);
+        composer.lock(step, action, action.seen);
+        step.scans = step.rewrites = false;
+        step.command = "ALTER TABLE " + table.qualified + " DROP CONSTRAINT " + key + ";";
+        step.removal = true;
+        step.note = "so that DROP TABLE locks no other table";
+        step.parameters = {{"path", "pinned"}, {"statements", "1"}};
+        composer.add(Slot::remove, step);
+    }
+    Step step = composer.start(action, StepKind::ddl);
+    composer.lock(step, action, {{{action.table, LockMode::access_exclusive}}, false, false});
+    step.command = "DROP TABLE " + table.qualified + ";";
+    step.removal = true;
+    step.note = "the table and its rows are lost";
+    step.parameters = {{"path", "pinned"}, {"statements", "1"}};
+    composer.add(Slot::remove, step);
+    composer.blind("who still uses " + table.qualified);
+}
+
+void plan_action(Composer& composer, const Action& action, const Direct& direct) {
+    bool existing = false;
+    for (const auto& held : action.seen.locks)
+        existing = existing || (!composer.facts().tables.at(held.table).made_here() &&
+                                conflicts(held.mode, LockMode::row_exclusive));
+    if (existing && (action.seen.scans || action.seen.rewrites) && !action.accept_locks) {
+        const std::string name =
+            action.table == kNoTable ? std::string{"a table"} : composer.table(action).qualified;
+        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+               "this would " + std::string{action.seen.rewrites ? "rewrite" : "scan"} + " " + name +
+                   " under a lock that blocks applications",
+               "zdm has no safe way for it yet.",
+               "Write -- zdm: direct right before the statement to run it as written and accept "
+               "the lock.");
+    }
+    const Slot slot = slot_of(action, direct);
+    Step step = composer.start(action, StepKind::ddl);
+    composer.lock(step, action, action.seen);
+    step.command = direct.command;
+    step.undo = direct.undo;
+    step.removal = direct.removal && direct.undo.empty();
+    step.note = direct.note;
+    if (action.accept_locks) {
+        step.note = std::string{"as written, with the lock that it takes"} +
+                    (direct.note.empty() ? "" : "; " + direct.note);
+    }
+    step.parameters = {{"path", direct.pinned ? "pinned" : "user"}, {"statements", "1"}};
+    composer.add(slot, step);
+    if (step.removal && !direct.what.empty()) composer.blind("who still uses " + direct.what);
+}
+
+}  // namespace zdm::plan

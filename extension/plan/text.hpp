@@ -1,0 +1,23 @@
+// Small text that rules put together. Pure; what comes from the catalogs is quoted already.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace zdm::plan {
+
+// "a, b, c"
+std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
+// An identifier as the server would have to write it: quoted unless it is plain lower case. Only
+// for names that begin with zdm_, which are never keywords.
+std::string quote_private(std::string_view name);
+// The raw name of a quoted identifier.
+std::string unquoted(std::string_view identifier);
+// A literal with doubled quotes, for standard_conforming_strings = on or off alike.
+std::string literal(std::string_view text);
+// "1 row", "3 rows"
+std::string counted(std::int64_t count, std::string_view noun);
+
+}  // namespace zdm::plan
