@@ -39,6 +39,7 @@ private:
     SweepEnd again(const Chunk& chunk, PageSet& locked, std::int64_t& left);
     SweepEnd left_rows();
     void finish();
+    const char* stage() const { return task_.set_clause.empty() ? "delete" : "backfill"; }
 
     const Task& task_;
     Work work_;
@@ -59,10 +60,10 @@ bool Backfill::take_up() {
                              counted(table.blocks(), "page", "pages") + " of " + task_.name +
                              " in " +
                              counted(static_cast<std::int64_t>(chunks_.size()), "chunk", "chunks"));
-        ZDM_FAULT("backfill:chunks_before_commit");
+        ZDM_FAULT(stage() + std::string{":chunks_before_commit"});
     });
     if (!ready) return false;
-    ZDM_FAULT("backfill:chunks_made");
+    ZDM_FAULT(stage() + std::string{":chunks_made"});
     locked_.assign(chunks_.size(), PageSet{});
     std::int64_t pages = 0;
     std::int64_t done = 0;
@@ -89,6 +90,7 @@ SweepEnd Backfill::all_chunks() {
 SweepEnd Backfill::one_chunk(Chunk& chunk) {
     PageSet& locked = locked_[static_cast<std::size_t>(chunk.number)];
     Work::Sweep sweep;
+    sweep.stage = stage();
     sweep.filenode = chunk.filenode;
     sweep.record = [&](const Batch& batch) {
         advance_chunk(task_, chunk.number, batch.next.block, batch.changed);
@@ -103,13 +105,14 @@ SweepEnd Backfill::one_chunk(Chunk& chunk) {
     if (end != SweepEnd::finished) return end;
     work_.in_transaction([&] { finish_chunk(task_, chunk.number, chunk.left); });
     chunk.done = true;
-    ZDM_FAULT("backfill:chunk_done");
+    ZDM_FAULT(stage() + std::string{":chunk_done"});
     return SweepEnd::finished;
 }
 
 SweepEnd Backfill::again(const Chunk& chunk, PageSet& locked, std::int64_t& left) {
     left = 0;
     Work::Sweep sweep;
+    sweep.stage = stage();
     sweep.filenode = chunk.filenode;
     sweep.record = [&](const Batch& batch) {
         if (batch.changed > 0) advance_chunk(task_, chunk.number, chunk.pages.end, batch.changed);
@@ -157,7 +160,7 @@ void Backfill::finish() {
                                        " were locked by others and are left for the "
                                        "last pass"));
     });
-    ZDM_FAULT("backfill:finished");
+    ZDM_FAULT(stage() + std::string{":finished"});
 }
 
 }  // namespace
