@@ -1,0 +1,96 @@
+// zdm backfill TABLE --set …: one batched UPDATE as a migration of its own.
+#include <fmt/format.h>
+
+#include "cli/commands.hpp"
+#include "cli/commands/common.hpp"
+#include "cli/failure.hpp"
+
+namespace zdm::cli {
+
+namespace {
+
+struct BackfillOptions {
+    std::string table;
+    std::string set;
+    Value where;
+    Value name;
+    std::optional<std::string> max_rate;
+    bool yes = false;
+    bool no_wait = false;
+    std::optional<Milliseconds> timeout;
+};
+
+// Makes and starts it in one transaction; not when it removes something and nobody said yes: then
+// nothing happens, and the removals are given back.
+std::vector<Step> begin(Session& session, const BackfillOptions& options, bool confirmed,
+                        std::string& name) {
+    std::vector<Step> removals;
+    session.client().transaction([&] {
+        auto settings = Json::object();
+        if (options.max_rate) settings["max_rate"] = *options.max_rate;
+        const auto made =
+            session.call("zdm_backfill", "$1::regclass, $2, $3, $4, $5::jsonb",
+                         {options.table, options.set, options.where, options.name, dump(settings)});
+        name = session.client()
+                   .query("SELECT m.name FROM zdm.migrations m WHERE m.id = $1::bigint",
+                          {made.front().text("result")})
+                   .front()
+                   .text("name");
+        if (!confirmed)
+            removals =
+                removals_in(session.steps(name), {"expand", "migrate", "switch", "contract"});
+        return removals.empty();
+    });
+    return removals;
+}
+
+Exit run_backfill(const BackfillOptions& options, Session& session) {
+    const auto deadline = deadline_in(options.timeout);
+    session.announced_client();
+    std::string name;
+    const auto removals = begin(session, options, options.yes, name);
+    if (!removals.empty()) {
+        confirm_removals(session, options.table, removals, options.yes);
+        begin(session, options, true, name);
+    }
+    auto& console = session.console();
+    if (options.no_wait) {
+        if (console.json())
+            session.show_status(session.migration(name));
+        else
+            console.result(name + " is started.\nNext: zdm watch " + shell_word(name));
+        return Exit::done;
+    }
+    console.narrate("migration: " + name);
+    Follower follower{session, {name}, {"done", deadline}};
+    return conclude(session, "zdm.backfill/1", name, follower.run());
+}
+
+}  // namespace
+
+void add_backfill(CLI::App& app, Context& context) {
+    auto options = std::make_shared<BackfillOptions>();
+    auto* const command = app.add_subcommand(
+        "backfill", "Run one UPDATE in small batches, as a migration of its own");
+    command->add_option("TABLE", options->table, "the table, as SQL names it")->required();
+    command->add_option("--set", options->set, "what to set, e.g. \"phone = 'unknown'\"")
+        ->required()
+        ->type_name("SQL");
+    command->add_option("--where", options->where, "which rows, e.g. \"phone IS NULL\"")
+        ->type_name("SQL");
+    command->add_option("--name", options->name, "a name for the migration")->type_name("NAME");
+    command->add_option("--max-rate", options->max_rate, "rows per second at most, 0 = no limit")
+        ->check([](const std::string& text) {
+            return parse_number(text) ? std::string{}
+                                      : "\"" + text + "\" is no number of at least 0";
+        })
+        ->type_name("ROWS");
+    command->add_flag("--yes", options->yes, "overwrite existing values without asking");
+    command->add_flag("--no-wait", options->no_wait, "return as soon as it is started");
+    add_duration(*command, "--timeout", options->timeout, "stop watching after this time (exit 8)");
+    command->callback([options, &context] {
+        context.action = [options](Session& session) { return run_backfill(*options, session); };
+    });
+}
+
+}  // namespace zdm::cli

@@ -1,0 +1,80 @@
+// zdm contract NAME: enforces and removes, once the gate lets it.
+#include "cli/commands.hpp"
+#include "cli/commands/common.hpp"
+#include "cli/failure.hpp"
+
+namespace zdm::cli {
+
+namespace {
+
+struct ContractOptions {
+    std::string name;
+    std::optional<Milliseconds> wait;
+    std::optional<Milliseconds> timeout;
+    bool force = false;
+    Value reason;
+    bool yes = false;
+};
+
+// The gate's refusal names functions; people who use this program want its commands.
+[[noreturn]] void refuse(const ContractOptions& options, Failure refusal) {
+    const auto name = shell_word(options.name);
+    if (refusal.code == "ZD401")
+        refusal.hint = "Stop or upgrade the old application, then: zdm contract " + name +
+                       " --wait 10m\nor, if you know better: zdm contract " + name +
+                       " --force --reason '...'";
+    else if (refusal.code == "ZD402")
+        refusal.hint = "Make sure yourself, then: zdm contract " + name + " --force --reason '...'";
+    throw refusal;
+}
+
+Exit run_contract(const ContractOptions& options, Session& session) {
+    if (options.force && (!options.reason || options.reason->empty()))
+        throw Failure{Exit::usage, "ZD601", "--force needs --reason",
+                      "The reason is kept with the migration.",
+                      "zdm contract " + shell_word(options.name) + " --force --reason '...'"};
+    if (options.reason && !options.force)
+        throw Failure{Exit::usage,
+                      "ZD601",
+                      "--reason goes with --force only",
+                      {},
+                      "Leave it out, or force the gate."};
+    session.announced_client();
+    const auto m = session.migration(options.name);
+    if (m.state == "ready")
+        confirm_removals(session, m.name,
+                         removals_in(session.steps(m.name), {"switch", "contract"}), options.yes);
+    const auto gate_deadline = deadline_in(options.wait);
+    Follower follower{session, {m.name}, {"done", deadline_in(options.timeout)}};
+    follower.remember();
+    try {
+        if (!pass_gate(session, m.name, options.force, options.reason, gate_deadline))
+            return Exit::detached;
+        const auto exit = drive_to_done(session, follower, m.name, gate_deadline);
+        return conclude(session, "zdm.contract/1", m.name, exit);
+    } catch (const ConnectionLost&) {
+        throw;
+    } catch (const Failure& refusal) {
+        refuse(options, refusal);
+    }
+}
+
+}  // namespace
+
+void add_contract(CLI::App& app, Context& context) {
+    auto options = std::make_shared<ContractOptions>();
+    auto* const command = app.add_subcommand(
+        "contract", "Enforce and remove what a ready migration says, once its gate is open");
+    command->add_option("NAME", options->name, "a migration")->required();
+    add_duration(*command, "--wait", options->wait, "wait so long for a shut gate to open");
+    command->add_flag("--force", options->force, "contract although the gate is shut or blind");
+    command->add_option("--reason", options->reason, "why it is forced; kept with the migration")
+        ->type_name("TEXT");
+    command->add_flag("--yes", options->yes, "remove what the plan removes without asking");
+    add_duration(*command, "--timeout", options->timeout, "stop watching after this time (exit 8)");
+    command->callback([options, &context] {
+        context.action = [options](Session& session) { return run_contract(*options, session); };
+    });
+}
+
+}  // namespace zdm::cli

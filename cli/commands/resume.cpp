@@ -1,0 +1,36 @@
+// zdm resume NAME: lets a paused, stopped or failed migration go on from where it is.
+#include "cli/commands.hpp"
+
+namespace zdm::cli {
+
+namespace {
+
+struct ResumeOptions {
+    std::string name;
+};
+
+Exit run_resume(const ResumeOptions& options, Session& session) {
+    session.announced_client();
+    session.call("zdm_resume", "$1", {options.name});
+    const auto m = session.migration(options.name);
+    if (session.console().json())
+        session.show_status(m);
+    else
+        session.console().result(m.name + " goes on in state " + m.state + ".\nNext: zdm watch " +
+                                 shell_word(m.name));
+    return Exit::done;
+}
+
+}  // namespace
+
+void add_resume(CLI::App& app, Context& context) {
+    auto options = std::make_shared<ResumeOptions>();
+    auto* const command = app.add_subcommand(
+        "resume", "Let a paused, stopped or failed migration go on from where it is");
+    command->add_option("NAME", options->name, "a migration")->required();
+    command->callback([options, &context] {
+        context.action = [options](Session& session) { return run_resume(*options, session); };
+    });
+}
+
+}  // namespace zdm::cli

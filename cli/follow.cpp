@@ -1,0 +1,349 @@
+#include "cli/follow.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/failure.hpp"
+#include "cli/quantity.hpp"
+#include "cli/server_error.hpp"
+
+namespace zdm::cli {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kPollEvery{300};
+constexpr seconds kProgressEvery{5};  // where there is no bar
+constexpr seconds kReconnectFor{60};  // unless there is a deadline
+// A worker that is just starting looks like a stopped one for a moment.
+constexpr int kStoppedPolls = 4;
+
+// The views take a list of names as one JSON value: no array type to build by hand.
+constexpr auto kMine = " IN (SELECT pg_catalog.jsonb_array_elements_text($1::jsonb))";
+
+// What is told in another way already: by steps, states, what it waits for, and the error at the
+// end.
+bool is_news(const Event& event) {
+    for (const std::string_view kind : {"step", "state", "created", "failed", "paused"})
+        if (event.kind == kind) return false;
+    return true;
+}
+
+}  // namespace
+
+Follower::Follower(Session& session, std::vector<std::string> names, FollowOptions options)
+    : session_(session), names_(std::move(names)), options_(std::move(options)) {}
+
+void Follower::remember() {
+    read();
+    events_.clear();
+    for (const auto& [name, steps] : steps_)
+        for (const auto& step : steps) told_[name].steps[step.step] = step.state;
+}
+
+// Migrations first: when one is read as done, the events and steps read after it are complete.
+void Follower::read() {
+    auto& client = session_.client();
+    const std::vector<Value> mine = {dump(Json(names_))};
+    migrations_.clear();
+    for (const auto& row :
+         client.query(std::string{kSelectMigrations} + " WHERE m.name" + kMine, mine)) {
+        auto m = migration_from(row);
+        migrations_[m.name] = std::move(m);
+    }
+    for (const auto& [name, m] : migrations_) {
+        steps_[name] = session_.steps(name);
+        progress_[name] = session_.progress(name);
+    }
+    auto since = mine;
+    since.emplace_back(fmt::format("{}", last_event_));
+    for (const auto& row : client.query(std::string{kSelectEvents} + " WHERE e.migration" + kMine +
+                                            " AND e.id > $2::bigint ORDER BY e.id",
+                                        since)) {
+        events_.push_back(event_from(row));
+        last_event_ = events_.back().id;
+    }
+}
+
+void Follower::poll() {
+    for (;;) {
+        try {
+            read();
+            return;
+        } catch (const ConnectionLost& lost) {
+            connect_again(lost.detail);
+        }
+    }
+}
+
+void Follower::connect_again(const std::string& why) {
+    auto& console = session_.console();
+    console.draw({});
+    console.narrate("connection lost, trying again: " + why.substr(0, why.find('\n')));
+    const auto give_up = options_.deadline.value_or(Clock::now() + kReconnectFor);
+    for (;;) {
+        pause_for(kPollEvery);
+        if (Interrupts::asked()) return;
+        try {
+            session_.client().reconnect();
+            console.narrate("connected again");
+            // After a restart nobody else may be there to start the workers.
+            for (auto& [name, told] : told_) told.stopped_polls = kStoppedPolls;
+            return;
+        } catch (const Failure& failure) {
+            if (Clock::now() < give_up) continue;
+            throw Failure{
+                Exit::no_connection, "ZD702",
+                "the connection to the server was lost and does not come back", failure.detail,
+                "The server side is unaffected by this end: when it is up again, zdm status "
+                "shows where it is, and zdm watch goes on watching."};
+        }
+    }
+}
+
+// Starts workers again that ended with the server, or found no free slot.
+void Follower::revive() {
+    for (const auto& [name, m] : migrations_) {
+        auto& told = told_[name];
+        told.stopped_polls = m.stopped() ? told.stopped_polls + 1 : 0;
+        if (told.stopped_polls < kStoppedPolls) continue;
+        told.stopped_polls = 0;
+        try {
+            if (session_.ping(name)) session_.console().narrate(prefix(m) + "worker started again");
+        } catch (const ConnectionLost&) {
+            return;  // the next poll connects again
+        } catch (const Failure& failure) {
+            // Somebody who may only look, or no free slot: say so and go on looking.
+            if (told.doing != failure.what())
+                session_.console().narrate(
+                    prefix(m) + "stopped, and could not be started again: " + failure.what());
+            told.doing = failure.what();
+        }
+    }
+}
+
+std::string Follower::prefix(const Migration& migration) const {
+    return names_.size() > 1 ? migration.name + ": " : std::string{};
+}
+
+void Follower::tell_steps(const Migration& m, Told& told) {
+    for (const auto& step : steps_[m.name]) {
+        auto& before = told.steps[step.step];
+        if (before == step.state) continue;
+        const bool ended =
+            step.state == "done" || step.state == "undone" || step.state == "skipped";
+        if (ended && !(before.empty() && step.state == "skipped"))
+            session_.console().narrate(prefix(m) + render_step(session_.err(), step, m.steps));
+        before = step.state;
+    }
+}
+
+void Follower::tell_doing(const Migration& m, Told& told) {
+    if (told.state != m.state) {
+        if (!told.state.empty() || m.state != "planned")
+            session_.console().narrate(
+                prefix(m) + session_.err().paint(Style::strong, m.name + " is " + m.state));
+        told.state = m.state;
+    }
+    auto doing = doing_words(m);
+    // A worker that is about to start is no news.
+    if (m.stopped() && told.stopped_polls < kStoppedPolls - 1) doing.clear();
+    // The seconds in it change all the time; the reason is the news.
+    const auto reason = doing.substr(0, doing.find(", for "));
+    if (!reason.empty() && reason != told.doing && !session_.console().has_bar())
+        session_.console().narrate(prefix(m) + reason);
+    told.doing = reason;
+}
+
+void Follower::tell_progress(const Migration& m, Told& told) {
+    const auto running = std::find_if(steps_[m.name].begin(), steps_[m.name].end(),
+                                      [](const Step& s) { return s.state == "running"; });
+    if (running == steps_[m.name].end()) return;
+    const auto now = Clock::now();
+    if (told.progress_at == Clock::time_point{}) told.progress_at = now;
+    if (session_.console().has_bar() || now - told.progress_at < kProgressEvery) return;
+    told.progress_at = now;
+    auto line =
+        fmt::format("{}: {}, step {}/{} {}{}", m.name, m.state, running->step, m.steps,
+                    running->kind, running->relation.empty() ? "" : " " + running->relation);
+    bool measured = false;
+    for (const auto& p : progress_[m.name]) {
+        if (p.step != running->step) continue;
+        line += ", " + progress_words(p);
+        measured = true;
+    }
+    if (!measured && running->seconds) line += ", for " + show_duration(*running->seconds);
+    if (const auto doing = doing_words(m); !doing.empty()) line += ", " + doing;
+    session_.console().narrate(line);
+}
+
+void Follower::tell_json() {
+    auto list = Json::array();
+    auto essence = Json::array();
+    for (const auto& [name, m] : migrations_) {
+        auto one = to_json(m);
+        one["progress"] = to_json(progress_[name]);
+        one.erase("seconds");
+        essence.push_back(one);
+        list.push_back(session_.status_json(m));
+    }
+    if (essence.dump(-1, ' ', false, Json::error_handler_t::replace) == streamed_) return;
+    streamed_ = essence.dump(-1, ' ', false, Json::error_handler_t::replace);
+    session_.console().result(dump({{"schema", "zdm.status/1"},
+                                    {"target", to_json(session_.client().target())},
+                                    {"migrations", list},
+                                    {"events", to_json(events_)}}));
+}
+
+// Bars, and lines where there is no terminal.
+void Follower::tell() {
+    auto& console = session_.console();
+    if (options_.stream && console.json()) {
+        tell_json();
+        events_.clear();
+        return;
+    }
+    std::vector<std::string> bars;
+    ++spin_;
+    for (const auto& [name, m] : migrations_) {
+        auto& told = told_[name];
+        if (!options_.quiet) {
+            tell_steps(m, told);
+            for (const auto& event : events_)
+                if (event.migration == name && is_news(event))
+                    console.narrate(fmt::format("{}{}: {}", prefix(m), event.kind, event.message));
+        }
+        tell_doing(m, told);
+        tell_progress(m, told);
+        std::string bar;
+        for (const auto& step : steps_[name]) {
+            if (step.state != "running") continue;
+            bar = fmt::format("{} {}/{} {} {} {}  ", std::string_view{"|/-\\"}.substr(spin_ % 4, 1),
+                              step.step, m.steps, step.phase, step.kind, step.relation);
+            bool measured = false;
+            for (const auto& p : progress_[name]) {
+                if (p.step != step.step) continue;
+                bar += progress_bar(session_.err(), p,
+                                    console.width() - 1 - static_cast<int>(bar.size()));
+                measured = true;
+            }
+            if (!measured && step.seconds) bar += show_duration(*step.seconds);
+        }
+        const auto doing = doing_words(m);
+        if (bar.empty() && !is_there(m) && !m.stopped())
+            bar = fmt::format("{} {}", std::string_view{"|/-\\"}.substr(spin_ % 4, 1),
+                              m.at_rest() && !m.paused ? m.state + ": " + m.activity : m.state);
+        if (!bar.empty()) bars.push_back(prefix(m) + bar);
+        if (!doing.empty() && !told.doing.empty())
+            bars.push_back("  " + session_.err().paint(Style::warning, doing));
+    }
+    events_.clear();
+    console.draw(bars);
+}
+
+bool Follower::is_there(const Migration& m) const {
+    if (options_.until.empty()) return m.at_rest() && !m.paused;
+    return has_reached(m.state, options_.until);
+}
+
+std::optional<Exit> Follower::verdict() {
+    bool all = true;
+    bool failed = false;
+    for (const auto& name : names_) {
+        const auto found = migrations_.find(name);
+        if (found == migrations_.end())
+            throw Failure{Exit::failed, "ZD301", fmt::format("the migration \"{}\" is gone", name),
+                          "Somebody deleted it, or you may not see it any more.", "zdm status"};
+        const auto& m = found->second;
+        if (is_there(m)) {
+            failed = failed || m.state == "failed";
+            continue;
+        }
+        if (m.state == "failed" || m.state == "rolled_back") return Exit::failed;
+        all = false;
+        if (!options_.to_gate) continue;
+        // The worker that asks the gate may be about to start, or have just ended.
+        auto& polls = told_[name].gate_polls;
+        polls = m.state == "ready" && m.transition && m.at_rest() && !m.paused ? polls + 1 : 0;
+        if (polls >= kStoppedPolls) {
+            polls = 0;
+            return Exit::gate;
+        }
+    }
+    if (!all) return std::nullopt;
+    return failed ? Exit::failed : Exit::done;
+}
+
+Exit Follower::detach() {
+    auto& console = session_.console();
+    console.draw({});
+    for (const auto& name : names_) {
+        const auto word = shell_word(name);
+        console.narrate(
+            fmt::format("Detached: the server goes on with {0}.\n"
+                        "  watch it: zdm watch {1}    pause it: zdm pause {1}"
+                        "    go back: zdm rollback {1}",
+                        name, word));
+    }
+    return Exit::detached;
+}
+
+Exit Follower::time_over() {
+    auto& console = session_.console();
+    console.draw({});
+    for (const auto& [name, m] : migrations_) {
+        if (is_there(m)) continue;
+        const auto doing = doing_words(m);
+        console.narrate(fmt::format(
+            "Time is over: {} is {}{}; {}", name, m.state, doing.empty() ? "" : " (" + doing + ")",
+            m.at_rest() ? next_words(m)
+                        : "the server goes on. Next: zdm watch " + shell_word(name)));
+    }
+    return Exit::timeout;
+}
+
+Exit Follower::run() {
+    const Interrupts interrupts;
+    for (;;) {
+        if (Interrupts::asked()) return detach();
+        poll();
+        if (Interrupts::asked()) return detach();
+        tell();
+        if (const auto exit = verdict()) {
+            session_.console().draw({});
+            return *exit;
+        }
+        if (is_over(options_.deadline)) return time_over();
+        revive();
+        auto nap = kPollEvery;
+        if (options_.deadline)
+            nap = std::clamp(
+                std::chrono::duration_cast<milliseconds>(*options_.deadline - Clock::now()),
+                milliseconds{1}, kPollEvery);
+        pause_for(nap);
+    }
+}
+
+Failure failure_of(const Migration& m, const std::vector<Step>& steps) {
+    if (m.state != "failed")
+        return Failure{Exit::failed,
+                       {},
+                       fmt::format("{} is {}", m.name, m.state),
+                       "Somebody took it back.",
+                       "zdm history " + shell_word(m.name) + " tells what happened."};
+    std::string where;
+    for (const auto& step : steps)
+        if (m.failed_step && step.step == *m.failed_step)
+            where = fmt::format(" at step {}/{} {} {}{}", step.step, m.steps, step.phase, step.kind,
+                                step.relation.empty() ? "" : " " + step.relation);
+    auto failure = failure_from(m.message, m.sqlstate);
+    Failure out{Exit::failed, failure.code,
+                fmt::format("{} failed{}: {}", m.name, where, failure.what()), m.detail, m.hint};
+    out.sqlstate = m.sqlstate;
+    return out;
+}
+
+}  // namespace zdm::cli
