@@ -1,25 +1,23 @@
-// All commands: each adds its options to the program, and leaves in the context what to run.
+// All commands, in the order in which the help lists them.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
-#include "cli/session.hpp"
+#include "cli/arguments.hpp"
 
 namespace zdm::cli {
 
-void add_plan(CLI::App& app, Context& context);
-void add_up(CLI::App& app, Context& context);
-void add_status(CLI::App& app, Context& context);
-void add_watch(CLI::App& app, Context& context);
-void add_wait(CLI::App& app, Context& context);
-void add_pause(CLI::App& app, Context& context);
-void add_resume(CLI::App& app, Context& context);
-void add_set(CLI::App& app, Context& context);
-void add_contract(CLI::App& app, Context& context);
-void add_rollback(CLI::App& app, Context& context);
-void add_backfill(CLI::App& app, Context& context);
-void add_history(CLI::App& app, Context& context);
-void add_doctor(CLI::App& app, Context& context);
-void add_version(CLI::App& app, Context& context);
+Definition plan_command();
+Definition up_command();
+Definition status_command();
+Definition watch_command();
+Definition wait_command();
+Definition pause_command();
+Definition resume_command();
+Definition set_command();
+Definition contract_command();
+Definition rollback_command();
+Definition backfill_command();
+Definition history_command();
+Definition doctor_command();
+Definition version_command();
 
 }  // namespace zdm::cli

@@ -107,23 +107,12 @@ std::string Console::paint(bool color, Style style, std::string_view text) {
     if (!color || style == Style::plain) return std::string{text};
     const char* start = "";
     switch (style) {
-        case Style::plain:
-            break;
-        case Style::good:
-            start = "\033[32m";
-            break;
-        case Style::bad:
-            start = "\033[31m";
-            break;
-        case Style::warning:
-            start = "\033[33m";
-            break;
-        case Style::strong:
-            start = "\033[1m";
-            break;
-        case Style::faint:
-            start = "\033[2m";
-            break;
+    case Style::plain: break;
+    case Style::good: start = "\033[32m"; break;
+    case Style::bad: start = "\033[31m"; break;
+    case Style::warning: start = "\033[33m"; break;
+    case Style::strong: start = "\033[1m"; break;
+    case Style::faint: start = "\033[2m"; break;
     }
     return start + std::string{text} + "\033[0m";
 }

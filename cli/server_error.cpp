@@ -107,16 +107,13 @@ Exit exit_for(std::string_view zd_code, std::string_view sqlstate) {
         if (zd_code == "ZD305") return Exit::busy;
         if (zd_code == "ZD306") return Exit::timeout;
         switch (zd_code[2]) {
-            case '0':
-            case '1':
-            case '3':
-            case '5':
-            case '6':
-                return Exit::usage;
-            case '4':
-                return Exit::gate;
-            default:
-                return Exit::failed;
+        case '0':
+        case '1':
+        case '3':
+        case '5':
+        case '6': return Exit::usage;
+        case '4': return Exit::gate;
+        default: return Exit::failed;
         }
     }
     const auto cls = sqlstate.substr(0, 2);

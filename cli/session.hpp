@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,14 +62,6 @@ private:
     Console& console_;
     std::unique_ptr<Client> client_;
     bool checked_ = false;
-};
-
-// What main gives to the commands, and what a command leaves for main to run after parsing.
-struct Context {
-    ConnectionFlags flags;
-    bool json = false;
-    ColorMode color = ColorMode::automatic;
-    std::function<Exit(Session&)> action;
 };
 
 }  // namespace zdm::cli

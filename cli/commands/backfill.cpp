@@ -66,31 +66,27 @@ Exit run_backfill(const BackfillOptions& options, Session& session) {
     return conclude(session, "zdm.backfill/1", name, follower.run());
 }
 
+void declare(Command& command, BackfillOptions& options) {
+    command.required("TABLE", options.table, "the table, as SQL names it");
+    command.text("--set", options.set, "SQL", "what to set, e.g. \"phone = 'unknown'\"");
+    command.must();
+    command.text("--where", options.where, "SQL", "which rows, e.g. \"phone IS NULL\"");
+    command.text("--name", options.name, "NAME", "a name for the migration");
+    command.text("--max-rate", options.max_rate, "ROWS", "rows per second at most, 0 = no limit");
+    command.check([](const std::string& text) {
+        return parse_number(text) ? std::string{} : "\"" + text + "\" is no number of at least 0";
+    });
+    command.flag("--yes", options.yes, "overwrite existing values without asking");
+    command.flag("--no-wait", options.no_wait, "return as soon as it is started");
+    command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
+}
+
 }  // namespace
 
-void add_backfill(CLI::App& app, Context& context) {
-    auto options = std::make_shared<BackfillOptions>();
-    auto* const command = app.add_subcommand(
-        "backfill", "Run one UPDATE in small batches, as a migration of its own");
-    command->add_option("TABLE", options->table, "the table, as SQL names it")->required();
-    command->add_option("--set", options->set, "what to set, e.g. \"phone = 'unknown'\"")
-        ->required()
-        ->type_name("SQL");
-    command->add_option("--where", options->where, "which rows, e.g. \"phone IS NULL\"")
-        ->type_name("SQL");
-    command->add_option("--name", options->name, "a name for the migration")->type_name("NAME");
-    command->add_option("--max-rate", options->max_rate, "rows per second at most, 0 = no limit")
-        ->check([](const std::string& text) {
-            return parse_number(text) ? std::string{}
-                                      : "\"" + text + "\" is no number of at least 0";
-        })
-        ->type_name("ROWS");
-    command->add_flag("--yes", options->yes, "overwrite existing values without asking");
-    command->add_flag("--no-wait", options->no_wait, "return as soon as it is started");
-    add_duration(*command, "--timeout", options->timeout, "stop watching after this time (exit 8)");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_backfill(*options, session); };
-    });
+Definition backfill_command() {
+    return define<BackfillOptions>("backfill",
+                                   "Run one UPDATE in small batches, as a migration of its own",
+                                   declare, run_backfill);
 }
 
 }  // namespace zdm::cli

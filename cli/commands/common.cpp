@@ -8,20 +8,6 @@
 
 namespace zdm::cli {
 
-CLI::Option* add_duration(CLI::App& app, const std::string& name,
-                          std::optional<Milliseconds>& value, const std::string& help) {
-    return app
-        .add_option_function<std::string>(
-            name, [&value](const std::string& text) { value = parse_duration(text); },
-            help + ", e.g. 500ms, 30s, 10m, 2h")
-        ->check([](const std::string& text) {
-            return parse_duration(text)
-                       ? std::string{}
-                       : "\"" + text + "\" is no time: write 500ms, 30s, 10m or 2h";
-        })
-        ->type_name("TIME");
-}
-
 Deadline deadline_in(const std::optional<Milliseconds>& time) {
     if (!time) return std::nullopt;
     return Clock::now() + *time;

@@ -2,8 +2,6 @@
 // command.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,10 +11,6 @@
 #include "cli/session.hpp"
 
 namespace zdm::cli {
-
-// An option that takes a time with its unit; refuses all else while parsing.
-CLI::Option* add_duration(CLI::App& app, const std::string& name,
-                          std::optional<Milliseconds>& value, const std::string& help);
 
 // The point in time so far from now; none without a duration.
 Deadline deadline_in(const std::optional<Milliseconds>& time);

@@ -59,22 +59,21 @@ Exit run_contract(const ContractOptions& options, Session& session) {
     }
 }
 
+void declare(Command& command, ContractOptions& options) {
+    command.required("NAME", options.name, "a migration");
+    command.time("--wait", options.wait, "wait so long for a shut gate to open");
+    command.flag("--force", options.force, "contract although the gate is shut or blind");
+    command.text("--reason", options.reason, "TEXT", "why it is forced; kept with the migration");
+    command.flag("--yes", options.yes, "remove what the plan removes without asking");
+    command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
+}
+
 }  // namespace
 
-void add_contract(CLI::App& app, Context& context) {
-    auto options = std::make_shared<ContractOptions>();
-    auto* const command = app.add_subcommand(
-        "contract", "Enforce and remove what a ready migration says, once its gate is open");
-    command->add_option("NAME", options->name, "a migration")->required();
-    add_duration(*command, "--wait", options->wait, "wait so long for a shut gate to open");
-    command->add_flag("--force", options->force, "contract although the gate is shut or blind");
-    command->add_option("--reason", options->reason, "why it is forced; kept with the migration")
-        ->type_name("TEXT");
-    command->add_flag("--yes", options->yes, "remove what the plan removes without asking");
-    add_duration(*command, "--timeout", options->timeout, "stop watching after this time (exit 8)");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_contract(*options, session); };
-    });
+Definition contract_command() {
+    return define<ContractOptions>(
+        "contract", "Enforce and remove what a ready migration says, once its gate is open",
+        declare, run_contract);
 }
 
 }  // namespace zdm::cli

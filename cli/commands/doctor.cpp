@@ -21,12 +21,9 @@ using Findings = std::vector<Finding>;
 
 std::string_view word(Level level) {
     switch (level) {
-        case Level::ok:
-            return "ok";
-        case Level::warn:
-            return "warn";
-        case Level::fail:
-            return "fail";
+    case Level::ok: return "ok";
+    case Level::warn: return "warn";
+    case Level::fail: return "fail";
     }
     return "?";
 }
@@ -167,7 +164,9 @@ void check_migrations(Session& session, Findings& findings) {
     }
 }
 
-Exit run_doctor(Session& session) {
+struct DoctorOptions {};
+
+Exit run_doctor(const DoctorOptions&, Session& session) {
     auto& client = session.any_client();
     Findings findings;
     const auto version = client.server_version();
@@ -212,13 +211,13 @@ Exit run_doctor(Session& session) {
     return exit;
 }
 
+void declare(Command&, DoctorOptions&) {}
+
 }  // namespace
 
-void add_doctor(CLI::App& app, Context& context) {
-    auto* const command =
-        app.add_subcommand("doctor", "Check whether server, database and role are fit for zdm");
-    command->callback(
-        [&context] { context.action = [](Session& session) { return run_doctor(session); }; });
+Definition doctor_command() {
+    return define<DoctorOptions>(
+        "doctor", "Check whether server, database and role are fit for zdm", declare, run_doctor);
 }
 
 }  // namespace zdm::cli

@@ -63,16 +63,16 @@ Exit run_history(const HistoryOptions& options, Session& session) {
     return Exit::done;
 }
 
+void declare(Command& command, HistoryOptions& options) {
+    command.optional("NAME", options.name, "a migration");
+}
+
 }  // namespace
 
-void add_history(CLI::App& app, Context& context) {
-    auto options = std::make_shared<HistoryOptions>();
-    auto* const command = app.add_subcommand(
-        "history", "List all migrations with their times, or all that happened to one");
-    command->add_option("NAME", options->name, "a migration");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_history(*options, session); };
-    });
+Definition history_command() {
+    return define<HistoryOptions>(
+        "history", "List all migrations with their times, or all that happened to one", declare,
+        run_history);
 }
 
 }  // namespace zdm::cli

@@ -22,18 +22,16 @@ Exit run_pause(const PauseOptions& options, Session& session) {
     return Exit::done;
 }
 
+void declare(Command& command, PauseOptions& options) {
+    command.required("NAME", options.name, "a migration");
+    command.text("--reason", options.reason, "TEXT", "why, for those who see it paused");
+}
+
 }  // namespace
 
-void add_pause(CLI::App& app, Context& context) {
-    auto options = std::make_shared<PauseOptions>();
-    auto* const command =
-        app.add_subcommand("pause", "Stop a migration after its current batch or statement");
-    command->add_option("NAME", options->name, "a migration")->required();
-    command->add_option("--reason", options->reason, "why, for those who see it paused")
-        ->type_name("TEXT");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_pause(*options, session); };
-    });
+Definition pause_command() {
+    return define<PauseOptions>("pause", "Stop a migration after its current batch or statement",
+                                declare, run_pause);
 }
 
 }  // namespace zdm::cli

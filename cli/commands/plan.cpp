@@ -42,16 +42,15 @@ Exit run_plan(const PlanOptions& options, Session& session) {
     return Exit::done;
 }
 
+void declare(Command& command, PlanOptions& options) {
+    command.required("FILE", options.file, "a .sql file");
+}
+
 }  // namespace
 
-void add_plan(CLI::App& app, Context& context) {
-    auto options = std::make_shared<PlanOptions>();
-    auto* const command =
-        app.add_subcommand("plan", "Show what a migration would do; changes nothing");
-    command->add_option("FILE", options->file, "a .sql file")->required();
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_plan(*options, session); };
-    });
+Definition plan_command() {
+    return define<PlanOptions>("plan", "Show what a migration would do; changes nothing", declare,
+                               run_plan);
 }
 
 }  // namespace zdm::cli

@@ -21,16 +21,16 @@ Exit run_resume(const ResumeOptions& options, Session& session) {
     return Exit::done;
 }
 
+void declare(Command& command, ResumeOptions& options) {
+    command.required("NAME", options.name, "a migration");
+}
+
 }  // namespace
 
-void add_resume(CLI::App& app, Context& context) {
-    auto options = std::make_shared<ResumeOptions>();
-    auto* const command = app.add_subcommand(
-        "resume", "Let a paused, stopped or failed migration go on from where it is");
-    command->add_option("NAME", options->name, "a migration")->required();
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_resume(*options, session); };
-    });
+Definition resume_command() {
+    return define<ResumeOptions>("resume",
+                                 "Let a paused, stopped or failed migration go on from where it is",
+                                 declare, run_resume);
 }
 
 }  // namespace zdm::cli

@@ -72,20 +72,20 @@ Exit run_rollback(const RollbackOptions& options, Session& session) {
     return exit;
 }
 
+void declare(Command& command, RollbackOptions& options) {
+    command.required("NAME", options.name, "a migration");
+    command.flag("--keep", options.keep,
+                 "stop, leave what was made, and print the SQL that cleans up later");
+    command.flag("--yes", options.yes, "do not ask");
+    command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
+}
+
 }  // namespace
 
-void add_rollback(CLI::App& app, Context& context) {
-    auto options = std::make_shared<RollbackOptions>();
-    auto* const command = app.add_subcommand(
-        "rollback", "Go back to where a migration started, until its first removal");
-    command->add_option("NAME", options->name, "a migration")->required();
-    command->add_flag("--keep", options->keep,
-                      "stop, leave what was made, and print the SQL that cleans up later");
-    command->add_flag("--yes", options->yes, "do not ask");
-    add_duration(*command, "--timeout", options->timeout, "stop watching after this time (exit 8)");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_rollback(*options, session); };
-    });
+Definition rollback_command() {
+    return define<RollbackOptions>("rollback",
+                                   "Go back to where a migration started, until its first removal",
+                                   declare, run_rollback);
 }
 
 }  // namespace zdm::cli

@@ -47,21 +47,18 @@ Exit run_set(const SetOptions& options, Session& session) {
     return Exit::done;
 }
 
+void declare(Command& command, SetOptions& options) {
+    command.required("NAME", options.name, "a migration");
+    command.required("OPTION", options.option, kOptions);
+    command.among({"batch_target", "duty", "max_rate", "max_replica_lag"});
+    command.required("VALUE", options.value, "a number, a time, or default");
+}
+
 }  // namespace
 
-void add_set(CLI::App& app, Context& context) {
-    auto options = std::make_shared<SetOptions>();
-    auto* const command =
-        app.add_subcommand("set", "Change an option of a migration while it runs");
-    command->add_option("NAME", options->name, "a migration")->required();
-    command->add_option("OPTION", options->option, kOptions)
-        ->required()
-        ->check(CLI::IsMember({"batch_target", "duty", "max_rate", "max_replica_lag"}))
-        ->type_name("");
-    command->add_option("VALUE", options->value, "a number, a time, or default")->required();
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_set(*options, session); };
-    });
+Definition set_command() {
+    return define<SetOptions>("set", "Change an option of a migration while it runs", declare,
+                              run_set);
 }
 
 }  // namespace zdm::cli

@@ -60,16 +60,15 @@ Exit run_status(const StatusOptions& options, Session& session) {
     return Exit::done;
 }
 
+void declare(Command& command, StatusOptions& options) {
+    command.optional("NAME", options.name, "a migration");
+}
+
 }  // namespace
 
-void add_status(CLI::App& app, Context& context) {
-    auto options = std::make_shared<StatusOptions>();
-    auto* const command =
-        app.add_subcommand("status", "Show all migrations, or one with its steps and progress");
-    command->add_option("NAME", options->name, "a migration");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_status(*options, session); };
-    });
+Definition status_command() {
+    return define<StatusOptions>(
+        "status", "Show all migrations, or one with its steps and progress", declare, run_status);
 }
 
 }  // namespace zdm::cli

@@ -164,27 +164,28 @@ Exit run_folder(const UpOptions& options, Session& session, const Deadline& dead
     return conclude_folder(session, report, files.size(), exit);
 }
 
+Exit run_up(const UpOptions& options, Session& session) {
+    const auto deadline = deadline_in(options.timeout);
+    std::error_code problem;
+    return std::filesystem::is_directory(options.path, problem)
+               ? run_folder(options, session, deadline)
+               : run_file(options, session, deadline);
+}
+
+void declare(Command& command, UpOptions& options) {
+    command.required("FILE|DIR", options.path, "a .sql file, or a folder of them");
+    command.text("--to", options.to, "STATE", "expanded, ready or done (default: ready)");
+    command.among({"expanded", "ready", "done"});
+    command.flag("--yes", options.yes, "remove what the plan removes without asking");
+    command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
+}
+
 }  // namespace
 
-void add_up(CLI::App& app, Context& context) {
-    auto options = std::make_shared<UpOptions>();
-    auto* const command = app.add_subcommand(
-        "up", "Run a migration, or all *.sql of a folder in name order, up to a state");
-    command->add_option("FILE|DIR", options->path, "a .sql file, or a folder of them")->required();
-    command->add_option("--to", options->to, "expanded, ready or done (default: ready)")
-        ->check(CLI::IsMember({"expanded", "ready", "done"}))
-        ->type_name("STATE");
-    command->add_flag("--yes", options->yes, "remove what the plan removes without asking");
-    add_duration(*command, "--timeout", options->timeout, "stop watching after this time (exit 8)");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) {
-            const auto deadline = deadline_in(options->timeout);
-            std::error_code problem;
-            return std::filesystem::is_directory(options->path, problem)
-                       ? run_folder(*options, session, deadline)
-                       : run_file(*options, session, deadline);
-        };
-    });
+Definition up_command() {
+    return define<UpOptions>(
+        "up", "Run a migration, or all *.sql of a folder in name order, up to a state", declare,
+        run_up);
 }
 
 }  // namespace zdm::cli

@@ -22,21 +22,19 @@ Exit run_wait(const WaitOptions& options, Session& session) {
     return conclude(session, "zdm.wait/1", options.name, follower.run());
 }
 
+void declare(Command& command, WaitOptions& options) {
+    command.required("NAME", options.name, "a migration");
+    command.text("--for", options.state, "STATE",
+                 "expanded, ready, done or rolled_back (default: ready)");
+    command.among({"expanded", "ready", "done", "rolled_back"});
+    command.time("--timeout", options.timeout, "stop waiting after this time (exit 8)");
+}
+
 }  // namespace
 
-void add_wait(CLI::App& app, Context& context) {
-    auto options = std::make_shared<WaitOptions>();
-    auto* const command = app.add_subcommand("wait", "Wait until a migration has reached a state");
-    command->add_option("NAME", options->name, "a migration")->required();
-    command
-        ->add_option("--for", options->state,
-                     "expanded, ready, done or rolled_back (default: ready)")
-        ->check(CLI::IsMember({"expanded", "ready", "switched", "done", "rolled_back"}))
-        ->type_name("STATE");
-    add_duration(*command, "--timeout", options->timeout, "stop waiting after this time (exit 8)");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_wait(*options, session); };
-    });
+Definition wait_command() {
+    return define<WaitOptions>("wait", "Wait until a migration has reached a state", declare,
+                               run_wait);
 }
 
 }  // namespace zdm::cli

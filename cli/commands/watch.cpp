@@ -55,17 +55,17 @@ Exit run_watch(const WatchOptions& options, Session& session) {
     return worst;
 }
 
+void declare(Command& command, WatchOptions& options) {
+    command.optional("NAME", options.name, "a migration");
+    command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
+}
+
 }  // namespace
 
-void add_watch(CLI::App& app, Context& context) {
-    auto options = std::make_shared<WatchOptions>();
-    auto* const command = app.add_subcommand(
-        "watch", "Watch one migration, or all that run, until nothing more happens by itself");
-    command->add_option("NAME", options->name, "a migration");
-    add_duration(*command, "--timeout", options->timeout, "stop watching after this time (exit 8)");
-    command->callback([options, &context] {
-        context.action = [options](Session& session) { return run_watch(*options, session); };
-    });
+Definition watch_command() {
+    return define<WatchOptions>(
+        "watch", "Watch one migration, or all that run, until nothing more happens by itself",
+        declare, run_watch);
 }
 
 }  // namespace zdm::cli

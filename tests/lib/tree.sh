@@ -48,7 +48,7 @@ zdm_build_extension() {
     fi
     # make sees no difference when a source was deleted; putting together again costs nothing.
     rm -f "$tree"/zdm.so "$tree"/extension/zdm--*.sql
-    make -C "$tree" -j"$(nproc)" PG_CONFIG="$pg_config" WERROR=1 FAULTS=1 all
+    make -C "$tree" -j"$(nproc)" PG_CONFIG="$pg_config" WERROR=1 FAULTS=1 extension
 }
 
 # zdm_build_programs TREE: command line and unit tests, into TREE/build/programs. Not through the
