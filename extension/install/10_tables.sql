@@ -11,6 +11,7 @@ CREATE TABLE zdm.migration (
     login            regrole NOT NULL,
     settings         jsonb NOT NULL DEFAULT '{}',
     options          jsonb NOT NULL DEFAULT '{}',
+    relations        oid[] NOT NULL DEFAULT '{}',
     state            text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'expanding', 'expanded',
                          'migrating', 'ready', 'switching', 'switched', 'contracting', 'done',
                          'rolling_back', 'rolled_back', 'failed')),

@@ -1,0 +1,108 @@
+// CALL zdm_wait: waits without a snapshot, so that it never holds back vacuum or an index build.
+#include "catalog/migration.hpp"
+#include "pg/arguments.hpp"
+#include "pg/spi.hpp"
+#include "run/control.hpp"
+
+#include "pg/bridge.hpp"
+#include "pg/compat.hpp"
+
+extern "C" {
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+}
+
+namespace {
+
+using zdm::catalog::Migration;
+using zdm::catalog::State;
+using zdm::pg::Error;
+
+// Whether the state asked for is reached or passed. `done` is the end of all.
+bool reached(const Migration& m, State wanted) {
+    if (m.state == wanted) return true;
+    if (m.state == State::rolled_back || m.state == State::rolling_back || m.state == State::failed)
+        return false;
+    return static_cast<int>(m.state) > static_cast<int>(wanted);
+}
+
+[[noreturn]] void will_not_come(const Migration& m, const std::string& wanted) {
+    const auto row = zdm::pg::query(
+        "SELECT m.sqlstate, m.message, m.detail, m.hint FROM zdm.migrations m WHERE m.name = $1",
+        {m.name});
+    const auto& error = row.front();
+    if (m.state == State::failed)
+        throw Error{zdm::pg::state::kNotInPrerequisiteState,
+                    "ZD307: migration \"" + m.name + "\" failed: " + error.text(1), error.text(2),
+                    error.text(3)};
+    throw Error{zdm::pg::state::kNotInPrerequisiteState,
+                "ZD307: migration \"" + m.name + "\" was rolled back",
+                "It will not reach state " + wanted + ".", "Start it again with zdm_start."};
+}
+
+// One look in a transaction of its own, which also starts workers that were stopped.
+bool look(const std::string& name, State wanted, const std::string& wanted_text) {
+    zdm::pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });
+    const Migration m = zdm::run::visible_migration(name, false);
+    const bool over = m.state == State::rolled_back || m.state == State::failed;
+    if (!reached(m, wanted) && over) will_not_come(m, wanted_text);
+    if (!reached(m, wanted)) zdm::run::ping(name);
+    zdm::pg::call([] { PopActiveSnapshot(); });
+    return reached(m, wanted);
+}
+
+void commit() {
+    zdm::pg::call([] { SPI_commit(); });
+}
+
+void nap() {
+    zdm::pg::call([] {
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100,
+                  zdm::pg::compat::wait_event());
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    });
+}
+
+// Milliseconds of an interval, nullopt for NULL.
+std::optional<double> timeout_argument(FunctionCallInfo fcinfo) {
+    if (PG_ARGISNULL(2)) return std::nullopt;
+    const Interval* interval = PG_GETARG_INTERVAL_P(2);
+    constexpr double kDay = 86400e3;
+    return static_cast<double>(interval->time) / 1000 + interval->day * kDay +
+           interval->month * 30 * kDay;
+}
+
+}  // namespace
+
+ZDM_FUNCTION(zdm_wait) {
+    const std::string name = zdm::pg::text_argument(fcinfo, 0, "name");
+    const std::string wanted_text = zdm::pg::text_argument(fcinfo, 1, "state");
+    const auto timeout = timeout_argument(fcinfo);
+    const auto wanted = zdm::catalog::state_from(wanted_text);
+    if (!wanted || *wanted == State::planned || *wanted == State::failed)
+        throw Error{zdm::pg::state::kInvalidParameter,
+                    "ZD601: \"" + wanted_text + "\" is no state to wait for",
+                    {},
+                    "Wait for expanded, ready, done or rolled_back."};
+    const auto* context = castNode(CallContext, fcinfo->context);
+    if (context->atomic)
+        throw Error{zdm::pg::sqlstate("25001"), "ZD309: zdm_wait cannot run inside a transaction",
+                    "It would hold a transaction open for as long as it waits.",
+                    "Commit first, or call it outside BEGIN ... COMMIT."};
+    const TimestampTz begun = GetCurrentTimestamp();
+    zdm::pg::call([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
+    while (!look(name, *wanted, wanted_text)) {
+        commit();
+        const double waited = static_cast<double>(GetCurrentTimestamp() - begun) / 1000;
+        if (timeout && waited >= *timeout)
+            throw Error{zdm::pg::state::kQueryCanceled,
+                        "ZD306: migration \"" + name + "\" is not " + wanted_text + " yet",
+                        "The time to wait is over; the server goes on with the migration.",
+                        "SELECT * FROM zdm.migrations shows what it waits for."};
+        nap();
+    }
+    commit();
+    zdm::pg::call([] { SPI_finish(); });
+    return Datum{0};
+}

@@ -1,0 +1,91 @@
+#include "run/context.hpp"
+
+#include <algorithm>
+
+#include "pg/transaction.hpp"
+#include "run/options.hpp"
+#include "settings.hpp"
+
+#include "pg/bridge.hpp"
+#include "pg/compat.hpp"
+
+extern "C" {
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+}
+
+namespace zdm::run {
+
+namespace {
+
+// How long a sleeping worker may take to notice a pause.
+constexpr std::chrono::milliseconds kSlice{200};
+
+void nap(std::chrono::milliseconds time) {
+    pg::call([&] {
+        pgstat_report_activity(STATE_IDLE, nullptr);
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                  static_cast<long>(time.count()), pg::compat::wait_event());
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+        if (ConfigReloadPending) {
+            ConfigReloadPending = false;
+            ProcessConfigFile(PGC_SIGHUP);
+        }
+    });
+}
+
+}  // namespace
+
+bool Context::should_stop() {
+    pg::check_for_interrupts();
+    if (!settings::enabled()) return true;
+    pg::Transaction transaction;
+    const auto now = catalog::find_migration(migration_.id);
+    transaction.commit();
+    if (!now) return true;
+    migration_ = *now;
+    return now->paused || (now->state == catalog::State::rolling_back) != undoing_ ||
+           (now->state == catalog::State::failed);
+}
+
+void Context::stop_if_asked() {
+    if (should_stop()) throw Stopped{};
+}
+
+backfill::Options Context::options() const {
+    backfill::Options defaults;
+    defaults.batch_target = settings::batch_target();
+    defaults.max_replica_lag = settings::max_replica_lag();
+    return apply_options(migration_.options, defaults);
+}
+
+void Context::sleep(std::chrono::milliseconds time, const std::string& reason) {
+    if (!reason.empty()) show_waiting(reason);
+    const std::int64_t until = now_ms() + time.count();
+    for (std::int64_t left = time.count(); left > 0; left = until - now_ms()) {
+        nap(std::min(kSlice, std::chrono::milliseconds{left}));
+        // Long sleeps notice a pause; short ones are followed by should_stop anyway.
+        if (time > kSlice && should_stop()) return;
+    }
+}
+
+std::int64_t Context::now_ms() const {
+    instr_time now;
+    INSTR_TIME_SET_CURRENT(now);
+    return static_cast<std::int64_t>(INSTR_TIME_GET_MILLISEC(now));
+}
+
+void Context::show_throttle(const std::optional<std::string>& reason) { show_waiting(reason); }
+
+void Context::show_waiting(const std::optional<std::string>& reason) {
+    if (reason == shown_) return;
+    pg::Transaction transaction;
+    catalog::set_waiting(migration_.id, reason);
+    transaction.commit();
+    shown_ = reason;
+}
+
+}  // namespace zdm::run

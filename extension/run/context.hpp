@@ -1,0 +1,46 @@
+// What a step's executor has at hand: the migration, its step, and control between its
+// transactions.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "backfill/host.hpp"
+#include "catalog/migration.hpp"
+
+namespace zdm::run {
+
+// Thrown to leave a step early: the migration was paused, rolled back, or the worker must end. Not
+// an error; the step goes on (or is undone) later.
+struct Stopped : std::runtime_error {
+    Stopped() : std::runtime_error("stopped") {}
+};
+
+class Context : public backfill::Host {
+public:
+    Context(catalog::Migration& migration, bool undoing)
+        : migration_(migration), undoing_(undoing) {}
+
+    const catalog::Migration& migration() const { return migration_; }
+    bool undoing() const { return undoing_; }
+
+    // Reads pause, state and options again in a short transaction; true when the step must end.
+    bool should_stop() override;
+    // Throws Stopped when should_stop().
+    void stop_if_asked();
+    backfill::Options options() const override;
+    void sleep(std::chrono::milliseconds time, const std::string& reason) override;
+    std::int64_t now_ms() const override;
+    void show_throttle(const std::optional<std::string>& reason) override;
+    // The same in the words of a wait: what for, and who causes it.
+    void show_waiting(const std::optional<std::string>& reason);
+
+private:
+    catalog::Migration& migration_;
+    bool undoing_;
+    std::optional<std::string> shown_;
+};
+
+}  // namespace zdm::run

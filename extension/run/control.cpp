@@ -1,0 +1,179 @@
+#include "run/control.hpp"
+
+#include "pg/arguments.hpp"
+#include "pg/door.hpp"
+#include "pg/spi.hpp"
+#include "run/gate.hpp"
+#include "run/launch.hpp"
+#include "run/machine.hpp"
+#include "run/options.hpp"
+#include "settings.hpp"
+
+#include "pg/bridge.hpp"
+#include "pg/compat.hpp"
+
+namespace zdm::run {
+
+using catalog::Migration;
+
+namespace {
+
+std::string quoted(const Migration& m) { return pg::quote_literal(m.name); }
+
+[[noreturn]] void wrong_state(const Migration& m, const std::string& wanted,
+                              const std::string& hint) {
+    throw pg::Error{pg::state::kNotInPrerequisiteState,
+                    "ZD303: cannot " + wanted + " migration \"" + m.name + "\"",
+                    "It is in state " + std::string{catalog::to_text(m.state)} + ".", hint};
+}
+
+std::vector<StepView> views_of(std::int64_t id) {
+    std::vector<StepView> views;
+    for (const auto& stored : catalog::load_steps(id))
+        views.push_back({stored.step.phase, stored.state, stored.step.removal});
+    return views;
+}
+
+void refuse_while_failed(const Migration& m, const std::string& wanted) {
+    if (m.state == State::failed)
+        wrong_state(m, wanted,
+                    "See zdm.migrations for the error; remove the cause and call zdm_resume(" +
+                        quoted(m) + "), or zdm_rollback(" + quoted(m) + ").");
+}
+
+// What undoes the steps so far, last first, for a person to run later.
+std::string clean_up_sql(std::int64_t id) {
+    std::string sql;
+    const auto steps = catalog::load_steps(id);
+    for (auto stored = steps.rbegin(); stored != steps.rend(); ++stored) {
+        const bool effects =
+            stored->state == StepState::done ||
+            (stored->state == StepState::running && stored->step.kind == plan::StepKind::index);
+        if (!effects || stored->step.undo.empty()) continue;
+        sql += stored->step.undo;
+        if (sql.back() != ';') sql += ";";
+        sql += "\n";
+    }
+    return sql;
+}
+
+}  // namespace
+
+Migration visible_migration(const std::string& name, bool lock) {
+    auto migration = lock ? catalog::lock_migration(name) : catalog::find_migration(name);
+    const bool visible =
+        migration && pg::call([&] { return has_privs_of_role(GetUserId(), migration->owner); });
+    if (!visible)
+        throw pg::Error{pg::state::kUndefinedObject,
+                        "ZD301: there is no migration \"" + name + "\"",
+                        "None of that name belongs to a role that you are a member of.",
+                        "SELECT name, state FROM zdm.migrations shows those that you may see."};
+    return *migration;
+}
+
+void contract(const std::string& name, bool force, const std::optional<std::string>& reason) {
+    Migration m = visible_migration(name, true);
+    if (m.state == State::done || m.state == State::contracting) {
+        launch_stopped();
+        pg::notice("migration \"" + name + "\" is " + std::string{catalog::to_text(m.state)});
+        return;
+    }
+    refuse_while_failed(m, "contract");
+    if (m.state != State::ready)
+        wrong_state(m, "contract", "Wait until it is ready: CALL zdm_wait(" + quoted(m) + ").");
+    if (force && (!reason || reason->empty()))
+        throw pg::Error{pg::state::kInvalidParameter, "ZD601: force needs a reason",
+                        "The reason is kept with the migration.",
+                        "zdm_contract(" + quoted(m) + ", force => true, reason => '...')"};
+    if (const auto shut = gate_error(m)) {
+        if (!force) throw pg::Error{*shut};
+        catalog::set_forced(m.id, *reason);
+        catalog::add_event(m.id, "forced", std::nullopt, shut->detail + " Forced: " + *reason);
+    }
+    catalog::set_upto(m.id, Upto::done);
+    catalog::set_paused(m.id, false, std::nullopt);
+    catalog::change_state(m.id, State::ready, State::contracting);
+    catalog::add_event(m.id, "state", std::nullopt, "ready -> contracting");
+    launch_at_commit(m);
+}
+
+std::string rollback(const std::string& name, bool keep) {
+    Migration m = visible_migration(name, true);
+    if (m.state == State::rolled_back) return {};
+    if (m.state == State::done || removal_begun(views_of(m.id)))
+        throw pg::Error{pg::state::kNotInPrerequisiteState,
+                        "ZD304: migration \"" + name + "\" is past the point of no return",
+                        m.state == State::done ? "It is done." : "Its first removal has begun.",
+                        m.state == State::done
+                            ? "Write a new migration that brings back what you need."
+                            : "Let it go on: zdm_resume(" + quoted(m) + ")."};
+    const std::string sql = keep ? clean_up_sql(m.id) : std::string{};
+    if (keep) catalog::set_keep(m.id);
+    const State from = m.state;
+    if (from == State::failed) catalog::clear_failure(m.id);
+    const State now = from == State::failed ? m.failed_state.value_or(State::expanding) : from;
+    const State to = now == State::planned ? State::rolled_back : State::rolling_back;
+    catalog::set_paused(m.id, false, std::nullopt);
+    if (now != to) {
+        catalog::change_state(m.id, now, to);
+        catalog::add_event(
+            m.id, "state", std::nullopt,
+            std::string{catalog::to_text(from)} + " -> " + std::string{catalog::to_text(to)});
+    }
+    if (to == State::rolling_back) {
+        interrupt_at_commit(m.id);
+        launch_at_commit(m);
+    }
+    return sql;
+}
+
+void pause(const std::string& name, const std::optional<std::string>& reason) {
+    const Migration m = visible_migration(name, true);
+    if (!catalog::is_live(m.state))
+        wrong_state(m, "pause",
+                    "Only migrations that were started and are not finished can be paused.");
+    if (m.paused) return;
+    catalog::set_paused(m.id, true, reason.value_or("asked for"));
+    catalog::add_event(m.id, "paused", std::nullopt, reason.value_or("asked for"));
+    interrupt_at_commit(m.id);
+}
+
+void resume(const std::string& name) {
+    const Migration m = visible_migration(name, true);
+    if (!catalog::is_live(m.state))
+        wrong_state(m, "resume",
+                    m.state == State::planned ? "Start it: zdm_start(" + quoted(m) + ")."
+                                              : "There is nothing left to do.");
+    if (!m.same_database) {
+        catalog::adopt_database(m.id);
+        catalog::add_event(m.id, "adopted", std::nullopt, "resumed in a copy of its database");
+    }
+    if (m.state == State::failed) catalog::clear_failure(m.id);
+    if (m.paused || m.state == State::failed) {
+        catalog::set_paused(m.id, false, std::nullopt);
+        catalog::add_event(m.id, "resumed", std::nullopt, "asked for");
+    }
+    launch_at_commit(m);
+}
+
+void set_option(const std::string& name, const std::string& option,
+                const std::optional<std::string>& value) {
+    const Migration m = visible_migration(name, true);
+    std::string hint;
+    const std::string wrong = check_option(option, value.value_or("1"), hint);
+    if (!wrong.empty()) throw pg::Error{pg::state::kInvalidParameter, "ZD601: " + wrong, {}, hint};
+    catalog::set_option(m.id, option, value);
+    catalog::add_event(m.id, "option", std::nullopt, option + " = " + value.value_or("default"));
+}
+
+bool ping(const std::string& name) {
+    const Migration m = visible_migration(name, false);
+    for (const auto id : catalog::runnable_migrations())
+        if (id == m.id && m.same_database && worker_pid(id) == 0) {
+            launch_at_commit(m);
+            return true;
+        }
+    return false;
+}
+
+}  // namespace zdm::run

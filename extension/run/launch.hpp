@@ -1,0 +1,23 @@
+// Starting background workers: at commit of the caller, as the migration's owner.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "catalog/migration.hpp"
+
+namespace zdm::run {
+
+// Starts a worker for the migration when the current transaction commits, unless one runs.
+void launch_at_commit(const catalog::Migration& migration);
+// When the current transaction commits, cancels a statement of its worker that may take long, so
+// that a pause or rollback is noticed at once.
+void interrupt_at_commit(std::int64_t migration);
+// Launches whatever of this database should be running and is not. Returns how many.
+int launch_stopped();
+// Pid of the worker that runs the migration, 0 when none does.
+int worker_pid(std::int64_t migration);
+// Takes the session lock that means "this process runs the migration"; false when another has it.
+bool claim(std::int64_t migration);
+
+}  // namespace zdm::run

@@ -1,0 +1,179 @@
+#include "run/locks.hpp"
+
+#include <algorithm>
+
+#include "pg/door.hpp"
+#include "pg/fault.hpp"
+#include "pg/spi.hpp"
+#include "pg/transaction.hpp"
+#include "run/backoff.hpp"
+#include "run/session.hpp"
+#include "settings.hpp"
+
+#include "pg/bridge.hpp"
+#include "pg/compat.hpp"
+
+extern "C" {
+#include "common/pg_prng.h"
+}
+
+namespace zdm::run {
+
+namespace {
+
+// Who holds what on the relation, other than this process. Through the door: the owner of the
+// migration could not see other roles' transactions. Query texts only where he may.
+std::vector<Holder> holders_of(const std::string& relation, std::uint32_t owner) {
+    constexpr auto kHolders =
+        "SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.usename::text, ''),"
+        "       CASE WHEN pg_has_role($2::oid, a.usesysid, 'USAGE')"
+        "              OR pg_has_role($2::oid, 'pg_read_all_stats', 'USAGE')"
+        "            THEN left(regexp_replace(a.query, '\\s+', ' ', 'g'), 200) END,"
+        "       coalesce(a.state, ''), l.mode,"
+        "       extract(epoch FROM clock_timestamp() - a.xact_start)::float8 * 1000,"
+        "       coalesce(a.backend_type, '') = 'autovacuum worker'"
+        "  FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
+        " WHERE l.locktype = 'relation' AND l.granted AND l.relation = to_regclass($1)::oid"
+        "   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
+        "   AND l.pid <> pg_backend_pid() ORDER BY a.xact_start";
+    const pg::Door door;
+    std::vector<Holder> holders;
+    for (const auto& row : pg::query(kHolders, {relation, static_cast<std::int64_t>(owner)}).rows) {
+        Holder holder;
+        holder.pid = static_cast<int>(row.number(0));
+        holder.application = row.text(1);
+        holder.role = row.text(2);
+        holder.query = row.text(3);
+        holder.state = row.text(4);
+        holder.mode = lock_mode_of_server(row.text(5));
+        holder.age_ms = row.real(6);
+        holder.autovacuum = row.flag(7);
+        holder.relation = relation;
+        holders.push_back(holder);
+    }
+    return holders;
+}
+
+// Whoever is in the way of the step, in words; nullopt when an attempt may succeed.
+std::optional<std::string> in_the_way(const plan::Step& step, std::uint32_t owner,
+                                      double deadline_ms) {
+    pg::Transaction transaction;
+    std::optional<std::string> reason;
+    for (const auto& need : step.locks) {
+        const auto holders = holders_of(need.relation, owner);
+        if (const Holder* holder = hopeless(holders, need.mode, deadline_ms)) {
+            reason = "waiting for a lock: " + describe(*holder);
+            break;
+        }
+    }
+    transaction.commit();
+    return reason;
+}
+
+[[noreturn]] void not_available(const std::string& relation) {
+    throw pg::Error{pg::state::kLockNotAvailable,
+                    "could not obtain a lock on " + relation + " within the deadline"};
+}
+
+// OID of a relation by its quoted, qualified name; 0 when there is none.
+std::uint32_t oid_of(const std::string& relation) {
+    const auto found = pg::query("SELECT to_regclass($1)::oid", {relation});
+    return static_cast<std::uint32_t>(found.front().number(0));
+}
+
+// Takes all locks of the step: waits at most the deadline, once, for the first; not at all for
+// others.
+void take_locks(const plan::Step& step, std::chrono::milliseconds deadline) {
+    const std::string ms = std::to_string(deadline.count());
+    set_local("lock_timeout", ms);
+    // Autovacuum yields when the waiter's deadlock_timeout fires: well before the deadline.
+    set_local("deadlock_timeout",
+              std::to_string(std::max<long>(1, static_cast<long>(deadline.count()) / 4)));
+    bool first = true;
+    for (const auto& need : step.locks) {
+        const Oid relation = oid_of(need.relation);
+        if (relation == InvalidOid) {
+            throw pg::Error{
+                pg::state::kUndefinedTable, "ZD204: " + need.relation + " is gone",
+                "Somebody dropped or renamed it while the migration was under way.",
+                "Bring it back under that name and call zdm_resume, or call zdm_rollback."};
+        }
+        const auto mode = static_cast<LOCKMODE>(need.mode);
+        if (first)
+            pg::call([&] { LockRelationOid(relation, mode); });
+        else if (!pg::call([&] { return ConditionalLockRelationOid(relation, mode); }))
+            not_available(need.relation);
+        first = false;
+    }
+}
+
+}  // namespace
+
+plan::Step with_exclusive_locks(plan::Step step) {
+    if (step.locks.empty() && !step.relation.empty())
+        step.locks.push_back({step.relation, plan::LockMode::access_exclusive});
+    for (auto& need : step.locks) need.mode = plan::LockMode::access_exclusive;
+    return step;
+}
+
+bool relation_exists(const plan::Step& step) {
+    return !pg::query("SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
+                      {static_cast<std::int64_t>(step.relation_oid)})
+                .empty();
+}
+
+void check_relation(const plan::Step& step) {
+    if (step.relation_oid == 0) return;
+    const auto now = pg::query(
+        "SELECT c.oid::regclass::text, c.relkind FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
+        {static_cast<std::int64_t>(step.relation_oid)});
+    if (now.empty())
+        throw pg::Error{pg::state::kUndefinedTable, "ZD204: table " + step.relation + " is gone",
+                        "Somebody dropped it while the migration was under way.",
+                        "Call zdm_rollback: what is left of the migration is taken back."};
+    if (oid_of(step.relation) != step.relation_oid)
+        throw pg::Error{pg::state::kUndefinedTable,
+                        "ZD204: table " + step.relation + " is now " + now.front().text(0),
+                        "Somebody renamed it while the migration was under way.",
+                        "Give it its name back, then call zdm_resume or zdm_rollback."};
+    const Oid relation = step.relation_oid;
+    if (!pg::call([&] { return pg::compat::owns_relation(relation, GetUserId()); }))
+        throw pg::Error{pg::state::kInsufficientPrivilege,
+                        "ZD107: must be owner of " + step.relation,
+                        "The owner of the migration no longer owns the table.",
+                        "Give it back to the migration's owner, then call zdm_resume."};
+}
+
+void under_locks(Context& context, const plan::Step& step, const std::string& name,
+                 const std::function<void()>& body) {
+    const auto deadline = settings::lock_timeout();
+    const auto deadline_ms = static_cast<double>(deadline.count());
+    const std::uint32_t owner = context.migration().owner;
+    for (int attempt = 0;; ++attempt) {
+        context.stop_if_asked();
+        auto reason = in_the_way(step, owner, deadline_ms);
+        if (!reason) {
+            try {
+                pg::Transaction transaction;
+                take_locks(step, deadline);
+                check_relation(step);
+                body();
+                ZDM_FAULT(name + ":before_commit");
+                transaction.commit();
+                context.show_waiting(std::nullopt);
+                return;
+            } catch (const pg::Error& error) {
+                if (error.sqlstate != pg::state::kLockNotAvailable &&
+                    error.sqlstate != pg::state::kDeadlock)
+                    throw;
+            }
+            reason = in_the_way(step, owner, 0);
+            if (!reason) reason = "waiting for a lock on " + step.relation + ": it was busy";
+        }
+        context.show_waiting(reason);
+        const double random = pg_prng_double(&pg_global_prng_state);
+        context.sleep(backoff(attempt, random), *reason);
+    }
+}
+
+}  // namespace zdm::run

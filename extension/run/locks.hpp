@@ -1,0 +1,31 @@
+// Locks that can block applications: all of a step within one deadline, or none, and then again
+// later.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "plan/plan.hpp"
+#include "run/context.hpp"
+#include "run/holders.hpp"
+
+namespace zdm::run {
+
+// Runs body in one transaction once all locks of the step are held; commits; tries again, with
+// growing pauses outside any transaction, as long as somebody is in the way, and says who. Throws
+// Stopped when the migration is paused or rolled back meanwhile. `name` is for fault points.
+void under_locks(Context& context, const plan::Step& step, const std::string& name,
+                 const std::function<void()>& body);
+
+// The step with all its locks at ACCESS EXCLUSIVE: what dropping a trigger or constraint, and so
+// most undoing, needs.
+plan::Step with_exclusive_locks(plan::Step step);
+
+// Whether the step's relation still exists, under whatever name.
+bool relation_exists(const plan::Step& step);
+
+// Throws ZD204 unless the step's relation is still there under its name and owned by the current
+// user.
+void check_relation(const plan::Step& step);
+
+}  // namespace zdm::run

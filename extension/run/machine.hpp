@@ -1,0 +1,52 @@
+// What a worker does next in each state of a migration. Pure.
+//
+//   planned → expanding → expanded → migrating → ready → contracting → done
+//        any before the first removal → rolling_back → rolled_back;   any → failed → back where it
+//        was
+#pragma once
+
+#include <vector>
+
+#include "catalog/state.hpp"
+#include "plan/plan.hpp"
+
+namespace zdm::run {
+
+using catalog::State;
+using catalog::StepState;
+using catalog::Upto;
+
+// What the decision looks at.
+struct StepView {
+    plan::Phase phase = plan::Phase::expand;
+    StepState state = StepState::pending;
+    bool removal = false;
+};
+struct View {
+    State state = State::planned;
+    Upto upto = Upto::ready;
+    bool transition = false;
+    bool paused = false;
+    bool keep = false;
+    std::vector<StepView> steps;
+};
+
+enum class Act {
+    stop,       // nothing to do until somebody calls
+    run_step,   // run step `step` (again, when it was running)
+    undo_step,  // take step `step` back
+    enter,      // change the state to `state`
+    ask_gate,   // contract was asked for in advance: enter contracting once the gate is open
+};
+struct Next {
+    Act act = Act::stop;
+    std::size_t step = 0;
+    State state = State::planned;
+};
+
+Next next(const View& view);
+
+// Whether a removal has begun, after which there is no way back.
+bool removal_begun(const std::vector<StepView>& steps);
+
+}  // namespace zdm::run

@@ -1,0 +1,18 @@
+// The options of a migration (zdm_set, zdm_backfill): names, ranges, meaning. Pure.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "backfill/host.hpp"
+
+namespace zdm::run {
+
+// What is wrong with the value, in words; empty when it is good. `hint` gets what would be right.
+std::string check_option(const std::string& option, const std::string& value, std::string& hint);
+
+// `defaults` with the options on top. Options must have been checked.
+backfill::Options apply_options(const std::map<std::string, std::string>& options,
+                                backfill::Options defaults);
+
+}  // namespace zdm::run

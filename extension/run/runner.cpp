@@ -1,0 +1,191 @@
+#include "run/runner.hpp"
+
+#include "pg/fault.hpp"
+#include "pg/transaction.hpp"
+#include "run/backoff.hpp"
+#include "run/context.hpp"
+#include "run/gate.hpp"
+#include "run/machine.hpp"
+#include "run/steps.hpp"
+#include "settings.hpp"
+
+#include "pg/bridge.hpp"
+
+extern "C" {
+#include "common/pg_prng.h"
+}
+
+namespace zdm::run {
+
+using catalog::Migration;
+using catalog::StoredStep;
+
+namespace {
+
+struct Picture {
+    Migration migration;
+    std::vector<StoredStep> steps;
+};
+
+std::optional<Picture> look(std::int64_t id) {
+    pg::Transaction transaction;
+    auto migration = catalog::find_migration(id);
+    if (!migration) return std::nullopt;
+    Picture picture{*migration, catalog::load_steps(id)};
+    transaction.commit();
+    return picture;
+}
+
+View view_of(const Picture& picture) {
+    const Migration& m = picture.migration;
+    View view{m.state, m.upto, m.transition, m.paused, m.keep, {}};
+    for (const auto& stored : picture.steps)
+        view.steps.push_back({stored.step.phase, stored.state, stored.step.removal});
+    return view;
+}
+
+void enter(const Migration& migration, State to) {
+    ZDM_FAULT("enter_" + std::string{catalog::to_text(to)} + ":before_commit");
+    pg::Transaction transaction;
+    if (catalog::change_state(migration.id, migration.state, to))
+        catalog::add_event(migration.id, "state", std::nullopt,
+                           std::string{catalog::to_text(migration.state)} + " -> " +
+                               std::string{catalog::to_text(to)});
+    transaction.commit();
+    ZDM_FAULT("enter_" + std::string{catalog::to_text(to)} + ":after_commit");
+}
+
+// Contract was asked for when the migration was started: waits for the gate here, and says for
+// what. False when it can't be opened without a person.
+bool ask_gate(Context& context) {
+    const Migration& migration = context.migration();
+    Verdict verdict;
+    {
+        pg::Transaction transaction;
+        verdict = judge(read_evidence(migration));
+        transaction.commit();
+    }
+    switch (verdict.state) {
+        case GateState::open:
+            enter(migration, State::contracting);
+            return true;
+        case GateState::blind:
+            context.show_waiting("the gate is blind: " + verdict.reason +
+                                 " Call zdm_contract with force and a reason.");
+            return false;
+        case GateState::shut:
+            break;
+    }
+    context.show_waiting("the gate is shut: " + verdict.reason);
+    context.sleep(std::chrono::seconds{1}, {});
+    return true;
+}
+
+std::string hint_for(const Migration& migration, const pg::Error& error) {
+    if (!error.hint.empty()) return error.hint;
+    const std::string& name = migration.name;
+    return "Remove the cause, then call zdm_resume('" + name +
+           "'); or go back with zdm_rollback('" + name + "').";
+}
+
+void record_failure(const Migration& migration, std::optional<int> step, const pg::Error& error) {
+    pg::Transaction transaction;
+    catalog::Failure failure{step, pg::sqlstate_text(error.sqlstate), error.what(), error.detail,
+                             hint_for(migration, error)};
+    catalog::set_failed(migration.id, migration.state, failure);
+    catalog::add_event(migration.id, "failed", step,
+                       failure.message + (failure.detail.empty() ? "" : " " + failure.detail));
+    transaction.commit();
+}
+
+// A cancel is somebody's wish that this stops: a pause, unless they already said what they want.
+void take_as_pause(const Migration& migration) {
+    pg::Transaction transaction;
+    const auto now = catalog::lock_migration(migration.id);
+    if (now && now->state == migration.state && !now->paused) {
+        catalog::set_paused(migration.id, true, "its statement was cancelled");
+        catalog::add_event(migration.id, "paused", std::nullopt, "its statement was cancelled");
+    }
+    transaction.commit();
+}
+
+class Runner {
+public:
+    explicit Runner(std::int64_t id) : id_(id) {}
+
+    // One thing to do; false when there is nothing.
+    bool once() {
+        auto picture = look(id_);
+        if (!picture || !settings::enabled()) return false;
+        const Next todo = next(view_of(*picture));
+        Context context{picture->migration, todo.act == Act::undo_step};
+        std::optional<int> step;
+        if (todo.act == Act::run_step || todo.act == Act::undo_step)
+            step = picture->steps[todo.step].number;
+        try {
+            const bool more = act(context, todo, *picture);
+            attempts_ = 0;
+            return more;
+        } catch (const Stopped&) {
+            return true;  // the next look says why
+        } catch (const pg::Error& error) {
+            return handle(context, step, error);
+        }
+    }
+
+private:
+    bool act(Context& context, const Next& todo, const Picture& picture) {
+        switch (todo.act) {
+            case Act::stop:
+                return false;
+            case Act::run_step: {
+                const StoredStep& stored = picture.steps[todo.step];
+                run_step(context, stored, stored.state == catalog::StepState::running);
+                return true;
+            }
+            case Act::undo_step:
+                undo_step(context, picture.steps[todo.step]);
+                return true;
+            case Act::enter:
+                enter(picture.migration, todo.state);
+                return true;
+            case Act::ask_gate:
+                return ask_gate(context);
+        }
+        return false;
+    }
+
+    bool handle(Context& context, std::optional<int> step, const pg::Error& error) {
+        const std::string code = pg::sqlstate_text(error.sqlstate);
+        if (error.sqlstate == pg::state::kQueryCanceled) {
+            take_as_pause(context.migration());
+            return true;
+        }
+        // A gate that shut again after contract was allowed: back to where it can be asked again.
+        if (std::string{error.what()}.starts_with("ZD40")) {
+            enter(context.migration(), State::ready);
+            return context.migration().upto == Upto::done;
+        }
+        if (is_transient(code.c_str()) && ++attempts_ <= kMostAttempts) {
+            const std::string reason = std::string{"trying again after: "} + error.what();
+            context.show_waiting(reason);
+            context.sleep(backoff(attempts_, pg_prng_double(&pg_global_prng_state)), reason);
+            return true;
+        }
+        record_failure(context.migration(), step, error);
+        return false;
+    }
+
+    static constexpr int kMostAttempts = 50;
+    std::int64_t id_;
+    int attempts_ = 0;
+};
+
+}  // namespace
+
+void run_migration(std::int64_t id) {
+    Runner runner{id};
+    while (runner.once()) pg::check_for_interrupts();
+}
+
+}  // namespace zdm::run

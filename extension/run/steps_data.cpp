@@ -1,0 +1,50 @@
+// Data: batched UPDATE and DELETE, the pass that proves them complete, statistics.
+#include "backfill/engine.hpp"
+#include "pg/fault.hpp"
+#include "pg/transaction.hpp"
+#include "run/session.hpp"
+#include "run/steps.hpp"
+
+namespace zdm::run::steps {
+
+using catalog::StepState;
+using catalog::StoredStep;
+
+void run_backfill(Context& context, const StoredStep& stored) {
+    if (backfill::run_backfill(task_of(context, stored), context) == backfill::Outcome::stopped)
+        throw Stopped{};
+    context.show_waiting(std::nullopt);
+    mark(context, stored, StepState::done);
+}
+
+void run_last_pass(Context& context, const StoredStep& stored) {
+    const auto pass = backfill::run_last_pass(task_of(context, stored), context);
+    if (pass.outcome == backfill::Outcome::stopped) throw Stopped{};
+    context.show_waiting(std::nullopt);
+    {
+        pg::Transaction transaction;
+        catalog::add_result(context.migration().id, stored.number,
+                            {{"rows_filled", std::to_string(pass.rows_filled)},
+                             {"rows_left", std::to_string(pass.rows_left)}});
+        if (pass.rows_left > 0)
+            catalog::add_event(context.migration().id, "left", stored.number,
+                               std::to_string(pass.rows_left) +
+                                   " rows were written after the range was fixed and still match");
+        transaction.commit();
+    }
+    mark(context, stored, StepState::done);
+}
+
+void run_analyze(Context& context, const StoredStep& stored) {
+    {
+        pg::Transaction transaction;
+        set_local("lock_timeout", "5000");
+        set_local("deadlock_timeout", "100");
+        run_statements(stored.step.command);
+        catalog::set_step(context.migration().id, stored.number, StepState::done);
+        ZDM_FAULT(fault_name(context, stored) + ":before_commit");
+        transaction.commit();
+    }
+}
+
+}  // namespace zdm::run::steps

@@ -1,0 +1,87 @@
+#include <gtest/gtest.h>
+
+#include "run/gate.hpp"
+
+namespace zdm::run {
+namespace {
+
+Evidence evidence(std::optional<std::int64_t> last_acted, std::int64_t watched_since) {
+    Evidence e;
+    e.now = 1000;
+    e.quiet_seconds = 600;
+    e.other_sessions = 3;
+    e.syncs.push_back({"public.users", last_acted, watched_since, true});
+    return e;
+}
+
+TEST(Gate, OpenAfterAQuietPeriod) {
+    EXPECT_EQ(judge(evidence(std::nullopt, 100)).state, GateState::open);
+    EXPECT_EQ(judge(evidence(399, 100)).state, GateState::open);
+}
+
+TEST(Gate, ShutWhileAnOldApplicationWrites) {
+    const Verdict verdict = judge(evidence(990, 100));
+    EXPECT_EQ(verdict.state, GateState::shut);
+    EXPECT_EQ(verdict.open_in_seconds, 591);
+    EXPECT_NE(verdict.reason.find("public.users"), std::string::npos);
+    EXPECT_NE(verdict.reason.find("10 s ago"), std::string::npos);
+}
+
+TEST(Gate, TheLastSecondOfTheQuietPeriodCounts) {
+    EXPECT_EQ(judge(evidence(400, 100)).state, GateState::shut);
+    EXPECT_EQ(judge(evidence(399, 100)).state, GateState::open);
+}
+
+TEST(Gate, ShutWhileItWasNotWatchedForLongEnough) {
+    EXPECT_EQ(judge(evidence(std::nullopt, 900)).state, GateState::shut);
+    EXPECT_EQ(judge(evidence(std::nullopt, 900)).open_in_seconds, 500);
+}
+
+TEST(Gate, OpenWhenNobodyElseIsConnected) {
+    Evidence e = evidence(std::nullopt, 900);
+    e.other_sessions = 0;
+    EXPECT_EQ(judge(e).state, GateState::open);
+}
+
+TEST(Gate, AWriterKeepsItShutEvenWhenHeIsGone) {
+    Evidence e = evidence(990, 900);
+    e.other_sessions = 0;
+    EXPECT_EQ(judge(e).state, GateState::shut);
+}
+
+TEST(Gate, NoQuietPeriodMeansNoWait) {
+    Evidence e = evidence(1000, 1000);
+    e.quiet_seconds = 0;
+    EXPECT_EQ(judge(e).state, GateState::open);
+}
+
+TEST(Gate, BlindWhenNothingCanTell) {
+    Evidence e = evidence(std::nullopt, 100);
+    e.blind = "Reads of users.name cannot be seen.";
+    EXPECT_EQ(judge(e).state, GateState::blind);
+    EXPECT_EQ(judge(e).reason, e.blind);
+}
+
+TEST(Gate, BlindWhenItsEvidenceIsGone) {
+    Evidence e = evidence(std::nullopt, 100);
+    e.syncs[0].readable = false;
+    EXPECT_EQ(judge(e).state, GateState::blind);
+}
+
+TEST(Gate, ShutOutranksBlind) {
+    Evidence e = evidence(990, 100);
+    e.blind = "Reads cannot be seen.";
+    EXPECT_EQ(judge(e).state, GateState::shut);
+}
+
+TEST(Gate, EveryTableHasToBeQuiet) {
+    Evidence e = evidence(std::nullopt, 100);
+    e.syncs.push_back({"public.orders", 995, 100, true});
+    const Verdict verdict = judge(e);
+    EXPECT_EQ(verdict.state, GateState::shut);
+    EXPECT_NE(verdict.reason.find("public.orders"), std::string::npos);
+    EXPECT_EQ(verdict.reason.find("public.users"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace zdm::run

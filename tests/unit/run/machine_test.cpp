@@ -1,0 +1,120 @@
+#include "run/machine.hpp"
+
+#include <gtest/gtest.h>
+
+namespace zdm::run {
+namespace {
+
+using plan::Phase;
+
+StepView step(Phase phase, StepState state = StepState::pending, bool removal = false) {
+    return {phase, state, removal};
+}
+
+View view(State state, std::vector<StepView> steps = {}) {
+    View v;
+    v.state = state;
+    v.transition = true;
+    v.steps = std::move(steps);
+    return v;
+}
+
+TEST(Machine, RunsTheStepsOfItsPhaseInOrder) {
+    View v = view(State::expanding, {step(Phase::expand, StepState::done), step(Phase::expand),
+                                     step(Phase::migrate)});
+    EXPECT_EQ(next(v).act, Act::run_step);
+    EXPECT_EQ(next(v).step, 1U);
+}
+
+TEST(Machine, GoesOnWithAStepThatWasInterrupted) {
+    View v = view(State::migrating,
+                  {step(Phase::expand, StepState::done), step(Phase::migrate, StepState::running)});
+    EXPECT_EQ(next(v).act, Act::run_step);
+    EXPECT_EQ(next(v).step, 1U);
+}
+
+TEST(Machine, RunsStepsAgainThatWereUndone) {
+    View v = view(State::contracting, {step(Phase::contract, StepState::undone)});
+    EXPECT_EQ(next(v).act, Act::run_step);
+}
+
+TEST(Machine, EntersTheNextStateWhenThePhaseIsDone) {
+    EXPECT_EQ(next(view(State::expanding, {step(Phase::migrate)})).state, State::expanded);
+    EXPECT_EQ(next(view(State::migrating, {step(Phase::contract)})).state, State::ready);
+    EXPECT_EQ(next(view(State::contracting, {step(Phase::contract, StepState::done)})).state,
+              State::done);
+    EXPECT_EQ(next(view(State::switching)).state, State::switched);
+}
+
+TEST(Machine, SkippedStepsAreNotRun) {
+    View v = view(State::expanding, {step(Phase::expand, StepState::skipped)});
+    EXPECT_EQ(next(v).act, Act::enter);
+}
+
+TEST(Machine, StopsAtExpandedOnlyWhenToldTo) {
+    View v = view(State::expanded);
+    v.upto = Upto::expanded;
+    EXPECT_EQ(next(v).act, Act::stop);
+    v.upto = Upto::ready;
+    EXPECT_EQ(next(v).act, Act::enter);
+    EXPECT_EQ(next(v).state, State::migrating);
+}
+
+TEST(Machine, WaitsAtReadyForWhomeverCallsContract) {
+    View v = view(State::ready);
+    EXPECT_EQ(next(v).act, Act::stop);
+    v.upto = Upto::done;
+    EXPECT_EQ(next(v).act, Act::ask_gate);
+}
+
+TEST(Machine, WithoutTransitionReadyIsNoStop) {
+    View v = view(State::ready);
+    v.transition = false;
+    EXPECT_EQ(next(v).act, Act::enter);
+    EXPECT_EQ(next(v).state, State::contracting);
+}
+
+TEST(Machine, RollsBackLastStepFirst) {
+    View v = view(State::rolling_back,
+                  {step(Phase::expand, StepState::done), step(Phase::migrate, StepState::running),
+                   step(Phase::contract)});
+    EXPECT_EQ(next(v).act, Act::undo_step);
+    EXPECT_EQ(next(v).step, 1U);
+    v.steps[1].state = StepState::undone;
+    EXPECT_EQ(next(v).step, 0U);
+    v.steps[0].state = StepState::undone;
+    EXPECT_EQ(next(v).act, Act::enter);
+    EXPECT_EQ(next(v).state, State::rolled_back);
+}
+
+TEST(Machine, KeepLeavesTheNewStructure) {
+    View v = view(State::rolling_back, {step(Phase::expand, StepState::done)});
+    v.keep = true;
+    EXPECT_EQ(next(v).act, Act::enter);
+    EXPECT_EQ(next(v).state, State::rolled_back);
+}
+
+TEST(Machine, PausedDoesNothingInAnyState) {
+    for (const State state : {State::expanding, State::expanded, State::migrating, State::ready,
+                              State::contracting, State::rolling_back}) {
+        View v = view(state, {step(Phase::expand), step(Phase::migrate), step(Phase::contract)});
+        v.paused = true;
+        EXPECT_EQ(next(v).act, Act::stop);
+    }
+}
+
+TEST(Machine, FinishedAndFailedDoNothing) {
+    for (const State state :
+         {State::planned, State::done, State::rolled_back, State::failed, State::switched})
+        EXPECT_EQ(next(view(state, {step(Phase::expand)})).act, Act::stop);
+}
+
+TEST(Machine, RemovalBeginsWithItsIntent) {
+    EXPECT_FALSE(removal_begun({step(Phase::contract, StepState::done, false)}));
+    EXPECT_FALSE(removal_begun({step(Phase::contract, StepState::pending, true)}));
+    EXPECT_TRUE(removal_begun({step(Phase::contract, StepState::running, true)}));
+    EXPECT_TRUE(removal_begun({step(Phase::contract, StepState::done, true)}));
+}
+
+}  // namespace
+}  // namespace zdm::run

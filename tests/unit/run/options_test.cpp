@@ -1,0 +1,56 @@
+#include "run/options.hpp"
+
+#include <gtest/gtest.h>
+
+namespace zdm::run {
+namespace {
+
+std::string wrong(const std::string& option, const std::string& value) {
+    std::string hint;
+    const std::string text = check_option(option, value, hint);
+    EXPECT_FALSE(hint.empty());
+    return text;
+}
+
+TEST(Options, GoodValuesPass) {
+    EXPECT_EQ(wrong("batch_target", "50"), "");
+    EXPECT_EQ(wrong("duty", "0.25"), "");
+    EXPECT_EQ(wrong("max_rate", "0"), "");
+    EXPECT_EQ(wrong("max_replica_lag", "1.5"), "");
+}
+
+TEST(Options, NotANumberIsRefused) {
+    for (const char* value : {"", "abc", "nan", "NaN", "inf", "-inf", "5x", "1e999", " 5"})
+        EXPECT_NE(wrong("max_rate", value), "") << value;
+}
+
+TEST(Options, OutOfRangeIsRefused) {
+    EXPECT_NE(wrong("batch_target", "0"), "");
+    EXPECT_NE(wrong("batch_target", "-1"), "");
+    EXPECT_NE(wrong("duty", "0"), "");
+    EXPECT_NE(wrong("duty", "1.01"), "");
+    EXPECT_NE(wrong("max_rate", "-5"), "");
+    EXPECT_NE(wrong("max_replica_lag", "-0.1"), "");
+}
+
+TEST(Options, UnknownNamesAreRefusedWithTheKnownOnes) {
+    std::string hint;
+    EXPECT_NE(check_option("speed", "1", hint), "");
+    EXPECT_NE(hint.find("max_rate"), std::string::npos);
+}
+
+TEST(Options, OverrideTheDefaults) {
+    const auto options =
+        apply_options({{"batch_target", "20"}, {"max_replica_lag", "0.5"}, {"duty", "1"}}, {});
+    EXPECT_EQ(options.batch_target.count(), 20);
+    EXPECT_EQ(options.max_replica_lag.count(), 500);
+    EXPECT_DOUBLE_EQ(options.duty, 1);
+    EXPECT_DOUBLE_EQ(options.max_rate, 0);
+}
+
+TEST(Options, HugeLagIsNoOverflow) {
+    EXPECT_GT(apply_options({{"max_replica_lag", "1e300"}}, {}).max_replica_lag.count(), 0);
+}
+
+}  // namespace
+}  // namespace zdm::run
