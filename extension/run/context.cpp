@@ -4,6 +4,7 @@
 
 #include "pg/transaction.hpp"
 #include "run/options.hpp"
+#include "run/session.hpp"
 #include "settings.hpp"
 
 #include "pg/bridge.hpp"
@@ -77,6 +78,13 @@ std::int64_t Context::now_ms() const {
     INSTR_TIME_SET_CURRENT(now);
     return static_cast<std::int64_t>(INSTR_TIME_GET_MILLISEC(now));
 }
+
+void Context::batch_begins() {
+    set_local_settings(migration_.settings);
+    own_writes_.emplace(relation_);
+}
+
+void Context::batch_ends() noexcept { own_writes_.reset(); }
 
 void Context::show_throttle(const std::optional<std::string>& reason) { show_waiting(reason); }
 

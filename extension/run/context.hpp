@@ -9,6 +9,7 @@
 
 #include "backfill/host.hpp"
 #include "catalog/migration.hpp"
+#include "sync/own_writes.hpp"
 
 namespace zdm::run {
 
@@ -20,8 +21,9 @@ struct Stopped : std::runtime_error {
 
 class Context : public backfill::Host {
 public:
-    Context(catalog::Migration& migration, bool undoing)
-        : migration_(migration), undoing_(undoing) {}
+    // `relation`: of the step, whose rows its batches write; 0 for none.
+    Context(catalog::Migration& migration, bool undoing, std::uint32_t relation)
+        : migration_(migration), undoing_(undoing), relation_(relation) {}
 
     const catalog::Migration& migration() const { return migration_; }
     bool undoing() const { return undoing_; }
@@ -34,12 +36,16 @@ public:
     void sleep(std::chrono::milliseconds time, const std::string& reason) override;
     std::int64_t now_ms() const override;
     void show_throttle(const std::optional<std::string>& reason) override;
+    void batch_begins() override;
+    void batch_ends() noexcept override;
     // The same in the words of a wait: what for, and who causes it.
     void show_waiting(const std::optional<std::string>& reason);
 
 private:
     catalog::Migration& migration_;
     bool undoing_;
+    std::uint32_t relation_;
+    std::optional<sync::OwnWrites> own_writes_;
     std::optional<std::string> shown_;
 };
 

@@ -90,6 +90,9 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
         catalog::set_forced(m.id, *reason);
         catalog::add_event(m.id, "forced", std::nullopt, shut->detail + " Forced: " + *reason);
     }
+    // The worker asks again with the caller's quiet period, not with its own.
+    catalog::set_option(m.id, "quiet_period",
+                        std::to_string(quiet_period(m.options, settings::quiet_period()).count()));
     catalog::set_upto(m.id, Upto::done);
     catalog::set_paused(m.id, false, std::nullopt);
     catalog::change_state(m.id, State::ready, State::contracting);

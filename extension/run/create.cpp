@@ -199,32 +199,27 @@ void start(const std::string& name, const std::string& upto_text) {
                         "upto is expanded, ready or done."};
     const Migration m = visible_migration(name, true);
     switch (m.state) {
-        case State::planned:
-        case State::rolled_back:
-            return begin(m, *upto);
-        case State::failed:
-            throw pg::Error{pg::state::kNotInPrerequisiteState,
-                            "ZD303: cannot start migration \"" + name + "\", it failed",
-                            "See zdm.migrations for its error.",
-                            "Remove the cause and call zdm_resume(" + pg::quote_literal(name) +
-                                "), or zdm_rollback(" + pg::quote_literal(name) + ")."};
-        case State::rolling_back:
-            throw pg::Error{
-                pg::state::kNotInPrerequisiteState,
-                "ZD303: cannot start migration \"" + name + "\", it is being rolled back",
-                {},
-                "Wait until it is rolled back, then start it again."};
-        case State::done:
-            pg::notice("migration \"" + name + "\" is done");
-            return;
-        case State::expanding:
-        case State::expanded:
-        case State::migrating:
-        case State::ready:
-        case State::switching:
-        case State::switched:
-        case State::contracting:
-            break;
+    case State::planned:
+    case State::rolled_back: return begin(m, *upto);
+    case State::failed:
+        throw pg::Error{pg::state::kNotInPrerequisiteState,
+                        "ZD303: cannot start migration \"" + name + "\", it failed",
+                        "See zdm.migrations for its error.",
+                        "Remove the cause and call zdm_resume(" + pg::quote_literal(name) +
+                            "), or zdm_rollback(" + pg::quote_literal(name) + ")."};
+    case State::rolling_back:
+        throw pg::Error{pg::state::kNotInPrerequisiteState,
+                        "ZD303: cannot start migration \"" + name + "\", it is being rolled back",
+                        {},
+                        "Wait until it is rolled back, then start it again."};
+    case State::done: pg::notice("migration \"" + name + "\" is done"); return;
+    case State::expanding:
+    case State::expanded:
+    case State::migrating:
+    case State::ready:
+    case State::switching:
+    case State::switched:
+    case State::contracting: break;
     }
     if (static_cast<int>(*upto) > static_cast<int>(m.upto)) catalog::set_upto(m.id, *upto);
     if (!m.paused) launch_at_commit(m);

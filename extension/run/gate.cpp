@@ -3,14 +3,13 @@
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "run/options.hpp"
 #include "settings.hpp"
 #include "sync/install.hpp"
 
 namespace zdm::run {
 
 namespace {
-
-std::int64_t quiet_seconds() { return (settings::quiet_period().count() + 999) / 1000; }
 
 int other_sessions() {
     const pg::Door door;
@@ -44,7 +43,7 @@ std::int64_t finished_at(std::int64_t migration, int step) {
 Evidence read_evidence(const catalog::Migration& migration) {
     Evidence evidence;
     evidence.now = epoch_now();
-    evidence.quiet_seconds = quiet_seconds();
+    evidence.quiet_seconds = quiet_period(migration.options, settings::quiet_period()).count();
     evidence.other_sessions = other_sessions();
     for (const auto& stored : catalog::load_steps(migration.id)) {
         if (stored.step.kind == plan::StepKind::sync && stored.state == catalog::StepState::done) {
@@ -67,21 +66,20 @@ std::optional<pg::Error> gate_error(const catalog::Migration& migration) {
     const Verdict verdict = judge(read_evidence(migration));
     const std::string name = pg::quote_literal(migration.name);
     switch (verdict.state) {
-        case GateState::open:
-            return std::nullopt;
-        case GateState::shut:
-            return pg::Error{pg::state::kNotInPrerequisiteState,
-                             "ZD401: the gate of migration \"" + migration.name + "\" is shut",
-                             verdict.reason + " Nothing was changed.",
-                             "Stop or upgrade the old application, then call zdm_contract(" + name +
-                                 ") again; or zdm_contract(" + name +
-                                 ", force => true, reason => '...')."};
-        case GateState::blind:
-            return pg::Error{pg::state::kNotInPrerequisiteState,
-                             "ZD402: the gate of migration \"" + migration.name + "\" is blind",
-                             verdict.reason + " Nothing was changed.",
-                             "Make sure yourself, then call zdm_contract(" + name +
-                                 ", force => true, reason => '...')."};
+    case GateState::open: return std::nullopt;
+    case GateState::shut:
+        return pg::Error{pg::state::kNotInPrerequisiteState,
+                         "ZD401: the gate of migration \"" + migration.name + "\" is shut",
+                         verdict.reason + " Nothing was changed.",
+                         "Stop or upgrade the old application, then call zdm_contract(" + name +
+                             ") again; or zdm_contract(" + name +
+                             ", force => true, reason => '...')."};
+    case GateState::blind:
+        return pg::Error{pg::state::kNotInPrerequisiteState,
+                         "ZD402: the gate of migration \"" + migration.name + "\" is blind",
+                         verdict.reason + " Nothing was changed.",
+                         "Make sure yourself, then call zdm_contract(" + name +
+                             ", force => true, reason => '...')."};
     }
     return std::nullopt;
 }

@@ -30,31 +30,25 @@ Next go_back(const View& view) {
 Next next(const View& view) {
     if (view.paused) return {};
     switch (view.state) {
-        case State::expanding:
-            return first_open(view, {plan::Phase::expand}, State::expanded);
-        case State::expanded:
-            if (view.upto == Upto::expanded) return {};
-            return {Act::enter, 0, State::migrating};
-        case State::migrating:
-            return first_open(view, {plan::Phase::migrate}, State::ready);
-        case State::ready:
-            // Where nothing lives side by side there is nothing to wait for.
-            if (!view.transition) return {Act::enter, 0, State::contracting};
-            if (view.upto == Upto::done) return {Act::ask_gate, 0, State::contracting};
-            return {};
-        case State::switching:
-            return first_open(view, {plan::Phase::switch_over}, State::switched);
-        case State::switched:
-            return {};
-        case State::contracting:
-            return first_open(view, {plan::Phase::switch_over, plan::Phase::contract}, State::done);
-        case State::rolling_back:
-            return go_back(view);
-        case State::planned:
-        case State::done:
-        case State::rolled_back:
-        case State::failed:
-            return {};
+    case State::expanding: return first_open(view, {plan::Phase::expand}, State::expanded);
+    case State::expanded:
+        if (view.upto == Upto::expanded) return {};
+        return {Act::enter, 0, State::migrating};
+    case State::migrating: return first_open(view, {plan::Phase::migrate}, State::ready);
+    case State::ready:
+        // Where nothing lives side by side there is nothing to wait for.
+        if (!view.transition) return {Act::enter, 0, State::contracting};
+        if (view.upto == Upto::done) return {Act::ask_gate, 0, State::contracting};
+        return {};
+    case State::switching: return first_open(view, {plan::Phase::switch_over}, State::switched);
+    case State::switched: return {};
+    case State::contracting:
+        return first_open(view, {plan::Phase::switch_over, plan::Phase::contract}, State::done);
+    case State::rolling_back: return go_back(view);
+    case State::planned:
+    case State::done:
+    case State::rolled_back:
+    case State::failed: return {};
     }
     return {};
 }

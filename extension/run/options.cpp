@@ -1,5 +1,6 @@
 #include "run/options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -21,7 +22,8 @@ constexpr Known kKnown[] = {
     {"batch_target", 1, 10000, "milliseconds a batch may hold row locks, 1 to 10000"},
     {"duty", 0.01, 1, "share of time at work, 0.01 to 1"},
     {"max_rate", 0, kNoLimit, "rows per second, 0 for no limit"},
-    {"max_replica_lag", 0, kNoLimit, "seconds a standby may be behind, 0 or more"},
+    {"max_replica_lag", 0, kNoLimit, "seconds a standby may be behind, 0 for no limit"},
+    {"quiet_period", 0, kNoLimit, "seconds without an old application before contract, 0 or more"},
 };
 
 std::optional<double> number_from(const std::string& text) {
@@ -65,6 +67,14 @@ backfill::Options apply_options(const std::map<std::string, std::string>& option
         if (name == "max_replica_lag") result.max_replica_lag = whole_ms(value * 1000);
     }
     return result;
+}
+
+std::chrono::seconds quiet_period(const std::map<std::string, std::string>& options,
+                                  std::chrono::milliseconds fallback) {
+    const auto found = options.find("quiet_period");
+    const double seconds = found == options.end() ? static_cast<double>(fallback.count()) / 1000
+                                                  : number_from(found->second).value_or(0);
+    return std::chrono::seconds{static_cast<std::int64_t>(std::ceil(std::min(seconds, 1e9)))};
 }
 
 }  // namespace zdm::run

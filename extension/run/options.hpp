@@ -1,6 +1,7 @@
 // The options of a migration (zdm_set, zdm_backfill): names, ranges, meaning. Pure.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 
@@ -14,5 +15,10 @@ std::string check_option(const std::string& option, const std::string& value, st
 // `defaults` with the options on top. Options must have been checked.
 backfill::Options apply_options(const std::map<std::string, std::string>& options,
                                 backfill::Options defaults);
+
+// The quiet period of the gate: the option, or the setting where there is none; in whole seconds,
+// up.
+std::chrono::seconds quiet_period(const std::map<std::string, std::string>& options,
+                                  std::chrono::milliseconds fallback);
 
 }  // namespace zdm::run

@@ -5,9 +5,11 @@
 #include "run/backoff.hpp"
 #include "run/context.hpp"
 #include "run/gate.hpp"
+#include "run/locks.hpp"
 #include "run/machine.hpp"
 #include "run/steps.hpp"
 #include "settings.hpp"
+#include "sync/install.hpp"
 
 #include "pg/bridge.hpp"
 
@@ -66,15 +68,12 @@ bool ask_gate(Context& context) {
         transaction.commit();
     }
     switch (verdict.state) {
-        case GateState::open:
-            enter(migration, State::contracting);
-            return true;
-        case GateState::blind:
-            context.show_waiting("the gate is blind: " + verdict.reason +
-                                 " Call zdm_contract with force and a reason.");
-            return false;
-        case GateState::shut:
-            break;
+    case GateState::open: enter(migration, State::contracting); return true;
+    case GateState::blind:
+        context.show_waiting("the gate is blind: " + verdict.reason +
+                             " Call zdm_contract with force and a reason.");
+        return false;
+    case GateState::shut: break;
     }
     context.show_waiting("the gate is shut: " + verdict.reason);
     context.sleep(std::chrono::seconds{1}, {});
@@ -88,6 +87,13 @@ std::string hint_for(const Migration& migration, const pg::Error& error) {
            "'); or go back with zdm_rollback('" + name + "').";
 }
 
+// Evidence of tables that somebody dropped would stay for ever.
+void forget_gone_relations(std::int64_t id) {
+    for (const auto& stored : catalog::load_steps(id))
+        if (stored.step.kind == plan::StepKind::sync && !relation_exists(stored.step))
+            sync::forget(stored.step.relation_oid);
+}
+
 void record_failure(const Migration& migration, std::optional<int> step, const pg::Error& error) {
     pg::Transaction transaction;
     catalog::Failure failure{step, pg::sqlstate_text(error.sqlstate), error.what(), error.detail,
@@ -95,6 +101,7 @@ void record_failure(const Migration& migration, std::optional<int> step, const p
     catalog::set_failed(migration.id, migration.state, failure);
     catalog::add_event(migration.id, "failed", step,
                        failure.message + (failure.detail.empty() ? "" : " " + failure.detail));
+    forget_gone_relations(migration.id);
     transaction.commit();
 }
 
@@ -118,10 +125,13 @@ public:
         auto picture = look(id_);
         if (!picture || !settings::enabled()) return false;
         const Next todo = next(view_of(*picture));
-        Context context{picture->migration, todo.act == Act::undo_step};
         std::optional<int> step;
-        if (todo.act == Act::run_step || todo.act == Act::undo_step)
+        std::uint32_t relation = 0;
+        if (todo.act == Act::run_step || todo.act == Act::undo_step) {
             step = picture->steps[todo.step].number;
+            relation = picture->steps[todo.step].step.relation_oid;
+        }
+        Context context{picture->migration, todo.act == Act::undo_step, relation};
         try {
             const bool more = act(context, todo, *picture);
             attempts_ = 0;
@@ -136,21 +146,15 @@ public:
 private:
     bool act(Context& context, const Next& todo, const Picture& picture) {
         switch (todo.act) {
-            case Act::stop:
-                return false;
-            case Act::run_step: {
-                const StoredStep& stored = picture.steps[todo.step];
-                run_step(context, stored, stored.state == catalog::StepState::running);
-                return true;
-            }
-            case Act::undo_step:
-                undo_step(context, picture.steps[todo.step]);
-                return true;
-            case Act::enter:
-                enter(picture.migration, todo.state);
-                return true;
-            case Act::ask_gate:
-                return ask_gate(context);
+        case Act::stop: return false;
+        case Act::run_step: {
+            const StoredStep& stored = picture.steps[todo.step];
+            run_step(context, stored, stored.state == catalog::StepState::running);
+            return true;
+        }
+        case Act::undo_step: undo_step(context, picture.steps[todo.step]); return true;
+        case Act::enter: enter(picture.migration, todo.state); return true;
+        case Act::ask_gate: return ask_gate(context);
         }
         return false;
     }

@@ -53,6 +53,18 @@ constexpr Meaning kMeaning[] = {
     {"default_toast_compression", nullptr},
 };
 
+void apply(const std::map<std::string, std::string>& settings, GucAction action) {
+    for (const auto& meaning : kMeaning) {
+        const auto found = settings.find(meaning.name);
+        if (found == settings.end()) continue;
+        const char* value = found->second.c_str();
+        pg::call([&] {
+            set_config_option(meaning.name, value, PGC_SUSET, PGC_S_SESSION, action, true, 0,
+                              false);
+        });
+    }
+}
+
 RawStmt* single_statement(const char* sql) {
     List* parsed = pg_parse_query(sql);
     if (list_length(parsed) != 1) elog(ERROR, "expected one statement: %s", sql);
@@ -120,10 +132,7 @@ std::map<std::string, std::string> meaning_settings() {
 
 UserSettings::UserSettings(const std::map<std::string, std::string>& settings) {
     pg::Transaction transaction;
-    for (const auto& meaning : kMeaning) {
-        const auto found = settings.find(meaning.name);
-        if (found != settings.end()) set_session(meaning.name, found->second.c_str());
-    }
+    apply(settings, GUC_ACTION_SET);
     transaction.commit();
     changed_ = true;
 }
@@ -149,15 +158,11 @@ UserSettings::~UserSettings() {
 
 LocalUserSettings::LocalUserSettings(const std::map<std::string, std::string>& settings)
     : nest_level_(pg::call([] { return NewGUCNestLevel(); })) {
-    for (const auto& meaning : kMeaning) {
-        const auto found = settings.find(meaning.name);
-        if (found == settings.end()) continue;
-        const char* value = found->second.c_str();
-        pg::call([&] {
-            set_config_option(meaning.name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-                              0, false);
-        });
-    }
+    apply(settings, GUC_ACTION_SAVE);
+}
+
+void set_local_settings(const std::map<std::string, std::string>& settings) {
+    apply(settings, GUC_ACTION_LOCAL);
 }
 
 LocalUserSettings::~LocalUserSettings() { AtEOXact_GUC(false, nest_level_); }

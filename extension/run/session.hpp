@@ -43,6 +43,9 @@ private:
     int nest_level_;
 };
 
+// The same until the current transaction ends.
+void set_local_settings(const std::map<std::string, std::string>& settings);
+
 // Sets a setting for the rest of the current transaction, with the server's own rights.
 void set_local(const char* name, const std::string& value);
 

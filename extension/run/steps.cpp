@@ -31,32 +31,20 @@ void begin(Context& context, const StoredStep& stored) {
 
 void execute(Context& context, const StoredStep& stored, bool resumed) {
     switch (stored.step.kind) {
-        case StepKind::ddl:
-        case StepKind::constraint:
-            return steps::run_ddl(context, stored);
-        case StepKind::sync:
-            return steps::run_sync(context, stored);
-        case StepKind::unsync:
-            return steps::run_unsync(context, stored);
-        case StepKind::backfill:
-        case StepKind::delete_rows:
-            return steps::run_backfill(context, stored);
-        case StepKind::insert:
-            return steps::run_insert(context, stored);
-        case StepKind::last_pass:
-            return steps::run_last_pass(context, stored);
-        case StepKind::analyze:
-            return steps::run_analyze(context, stored);
-        case StepKind::index:
-            return steps::run_index(context, stored, resumed);
-        case StepKind::drop_index:
-            return steps::run_drop_index(context, stored);
-        case StepKind::gate:
-            return steps::run_gate(context, stored);
-        case StepKind::count:
-            return steps::run_count(context, stored);
-        case StepKind::validate:
-            return steps::run_validate(context, stored, resumed);
+    case StepKind::ddl:
+    case StepKind::constraint: return steps::run_ddl(context, stored);
+    case StepKind::sync: return steps::run_sync(context, stored);
+    case StepKind::unsync: return steps::run_unsync(context, stored);
+    case StepKind::backfill:
+    case StepKind::delete_rows: return steps::run_backfill(context, stored);
+    case StepKind::insert: return steps::run_insert(context, stored);
+    case StepKind::last_pass: return steps::run_last_pass(context, stored);
+    case StepKind::analyze: return steps::run_analyze(context, stored);
+    case StepKind::index: return steps::run_index(context, stored, resumed);
+    case StepKind::drop_index: return steps::run_drop_index(context, stored);
+    case StepKind::gate: return steps::run_gate(context, stored);
+    case StepKind::count: return steps::run_count(context, stored);
+    case StepKind::validate: return steps::run_validate(context, stored, resumed);
     }
 }
 
@@ -106,29 +94,24 @@ void undo_step(Context& context, const StoredStep& stored) {
     const bool effects = stored.state == StepState::done || may_linger(stored.step.kind);
     try {
         if (effects) switch (stored.step.kind) {
-                case StepKind::ddl:
-                case StepKind::constraint:
-                    steps::undo_ddl(context, stored);
-                    break;
-                case StepKind::sync:
-                    steps::drop_sync(context, stored, StepState::undone);
-                    break;
-                case StepKind::unsync:
-                    steps::make_sync(context, stored, stored.step.undo, StepState::undone);
-                    break;
-                case StepKind::index:
-                    steps::undo_index(context, stored);
-                    break;
-                case StepKind::drop_index:
-                case StepKind::backfill:
-                case StepKind::delete_rows:
-                case StepKind::insert:
-                case StepKind::last_pass:
-                case StepKind::analyze:
-                case StepKind::gate:
-                case StepKind::count:
-                case StepKind::validate:
-                    break;  // leaves nothing that would have to go
+            case StepKind::ddl:
+            case StepKind::constraint: steps::undo_ddl(context, stored); break;
+            case StepKind::sync:
+                steps::drop_sync(context, stored, stored.step.undo, StepState::undone);
+                break;
+            case StepKind::unsync:
+                steps::make_sync(context, stored, stored.step.undo, StepState::undone);
+                break;
+            case StepKind::index: steps::undo_index(context, stored); break;
+            case StepKind::drop_index:
+            case StepKind::backfill:
+            case StepKind::delete_rows:
+            case StepKind::insert:
+            case StepKind::last_pass:
+            case StepKind::analyze:
+            case StepKind::gate:
+            case StepKind::count:
+            case StepKind::validate: break;  // leaves nothing that would have to go
             }
     } catch (const pg::Error& error) {
         // What is gone need not be taken back. A table with another name is not gone.

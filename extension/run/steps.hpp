@@ -21,7 +21,8 @@ void run_sync(Context& context, const catalog::StoredStep& stored);
 void run_unsync(Context& context, const catalog::StoredStep& stored);
 void make_sync(Context& context, const catalog::StoredStep& stored, const std::string& command,
                catalog::StepState after);
-void drop_sync(Context& context, const catalog::StoredStep& stored, catalog::StepState after);
+void drop_sync(Context& context, const catalog::StoredStep& stored, const std::string& command,
+               catalog::StepState after);
 void run_backfill(Context& context, const catalog::StoredStep& stored);
 void run_insert(Context& context, const catalog::StoredStep& stored);
 void run_last_pass(Context& context, const catalog::StoredStep& stored);

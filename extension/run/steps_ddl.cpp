@@ -52,9 +52,10 @@ void make_sync(Context& context, const StoredStep& stored, const std::string& co
     });
 }
 
-void drop_sync(Context& context, const StoredStep& stored, StepState after) {
+void drop_sync(Context& context, const StoredStep& stored, const std::string& command,
+               StepState after) {
     under_locks(context, with_exclusive_locks(stored.step), fault_name(context, stored), [&] {
-        sync::remove(stored.step.relation_oid);
+        sync::remove(stored.step.relation_oid, command);
         catalog::set_step(context.migration().id, stored.number, after);
     });
 }
@@ -64,7 +65,7 @@ void run_sync(Context& context, const StoredStep& stored) {
 }
 
 void run_unsync(Context& context, const StoredStep& stored) {
-    drop_sync(context, stored, StepState::done);
+    drop_sync(context, stored, stored.step.command, StepState::done);
 }
 
 // Waits for no application: rows that others hold make it fail after a moment and start again.

@@ -115,6 +115,11 @@ void forget(std::uint32_t relation) {
     if (has_sequence(relation)) pg::query(("DROP SEQUENCE zdm." + acted_name(relation)).c_str());
 }
 
+bool has_evidence(std::uint32_t relation) {
+    const pg::Door door;
+    return has_sequence(relation);
+}
+
 std::optional<std::int64_t> last_acted(std::uint32_t relation) {
     const pg::Door door;
     if (!has_sequence(relation)) return std::nullopt;

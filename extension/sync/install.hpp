@@ -22,6 +22,9 @@ void remove(std::uint32_t relation, const std::string& command);
 // Drops the evidence of a relation; nothing happens when there is none.
 void forget(std::uint32_t relation);
 
+// Whether the evidence of `relation` is there to be read.
+bool has_evidence(std::uint32_t relation);
+
 // When the trigger of `relation` last had to act for an application that doesn't know the columns
 // being filled, in seconds since 1970; nullopt: never, or nobody watches.
 std::optional<std::int64_t> last_acted(std::uint32_t relation);

@@ -48,6 +48,13 @@ TEST(Options, OverrideTheDefaults) {
     EXPECT_DOUBLE_EQ(options.max_rate, 0);
 }
 
+TEST(Options, QuietPeriodFallsBackToTheSettingAndRoundsUp) {
+    EXPECT_EQ(quiet_period({}, std::chrono::milliseconds{1500}).count(), 2);
+    EXPECT_EQ(quiet_period({{"quiet_period", "0"}}, std::chrono::milliseconds{1500}).count(), 0);
+    EXPECT_EQ(quiet_period({{"quiet_period", "2.5"}}, std::chrono::milliseconds{0}).count(), 3);
+    EXPECT_GT(quiet_period({{"quiet_period", "1e300"}}, {}).count(), 0);
+}
+
 TEST(Options, HugeLagIsNoOverflow) {
     EXPECT_GT(apply_options({{"max_replica_lag", "1e300"}}, {}).max_replica_lag.count(), 0);
 }
