@@ -22,6 +22,7 @@ constexpr int kMost = 64;
 struct Pending {
     std::int64_t migration;
     Oid login;
+    bool running;  // somebody ran it when the caller asked
 };
 Pending pending[kMost];
 int pending_count = 0;
@@ -44,7 +45,7 @@ void register_worker(const Pending& wanted) {
     worker.bgw_main_arg = Int64GetDatum(wanted.migration);
     const Oid connection[2] = {MyDatabaseId, wanted.login};
     memcpy(worker.bgw_extra, connection, sizeof(connection));
-    if (RegisterDynamicBackgroundWorker(&worker, nullptr)) return;
+    if (RegisterDynamicBackgroundWorker(&worker, nullptr) || wanted.running) return;
     ereport(
         WARNING,
         (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -97,12 +98,15 @@ bool is_stopped(std::int64_t migration) {
 
 }  // namespace
 
+// Even when somebody runs it now: he may have looked before the caller's transaction commits, and
+// end. Of two workers the second waits for a moment, then ends.
 void launch_at_commit(const catalog::Migration& migration) {
-    if (!settings::enabled() || !is_stopped(migration.id)) return;
+    if (!settings::enabled()) return;
     register_callback();
     for (int i = 0; i < pending_count; ++i)
         if (pending[i].migration == migration.id) return;
-    if (pending_count < kMost) pending[pending_count++] = {migration.id, migration.login};
+    if (pending_count < kMost)
+        pending[pending_count++] = {migration.id, migration.login, !is_stopped(migration.id)};
 }
 
 void interrupt_at_commit(std::int64_t migration) {

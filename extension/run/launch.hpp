@@ -8,7 +8,8 @@
 
 namespace zdm::run {
 
-// Starts a worker for the migration when the current transaction commits, unless one runs.
+// Starts a worker for the migration when the current transaction commits. One that runs already
+// goes on, and the new one ends.
 void launch_at_commit(const catalog::Migration& migration);
 // When the current transaction commits, cancels a statement of its worker that may take long, so
 // that a pause or rollback is noticed at once.
