@@ -1,5 +1,6 @@
-// Refuses DROP EXTENSION zdm while a migration is live: with CASCADE it would take the sync
-// triggers away under the applications, and with them what the migration still needs.
+// Refuses to drop the extension zdm while a migration is live: with CASCADE it would take the sync
+// triggers away under the applications, and with them what the migration still needs. It also goes
+// with its schema, and with all that its owner owns.
 #include <string>
 
 #include "pg/bridge.hpp"
@@ -8,19 +9,48 @@
 
 #include "pg/executor.hpp"
 
+extern "C" {
+#include "commands/user.h"
+}
+
 namespace zdm {
 
 namespace {
 
+// Where the extension is and whose it is.
+struct Home {
+    std::string schema;
+    Oid owner;
+};
+Home home() {
+    const pg::Door door;
+    const auto found = pg::query(
+        "SELECT n.nspname, e.extowner FROM pg_extension e"
+        " JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'zdm'");
+    return {found.front().text(0), static_cast<Oid>(found.front().number(1))};
+}
+
+bool names(const List* objects, const std::string& wanted) {
+    const ListCell* cell;
+    foreach (cell, objects)
+        if (wanted == strVal(lfirst(cell))) return true;
+    return false;
+}
+
 // Whether the statement drops the extension zdm.
 bool drops_zdm(const Node* statement) {
-    if (statement == nullptr || !IsA(statement, DropStmt)) return false;
+    if (statement == nullptr) return false;
+    if (IsA(statement, DropOwnedStmt)) {
+        const auto* const drop = reinterpret_cast<const DropOwnedStmt*>(statement);
+        const Oid owner = home().owner;
+        const List* const roles = pg::call([&] { return roleSpecsToIds(drop->roles); });
+        return list_member_oid(roles, owner);
+    }
+    if (!IsA(statement, DropStmt)) return false;
     const auto* const drop = reinterpret_cast<const DropStmt*>(statement);
-    if (drop->removeType != OBJECT_EXTENSION) return false;
-    const ListCell* cell;
-    foreach (cell, drop->objects)
-        if (std::string{strVal(lfirst(cell))} == "zdm") return true;
-    return false;
+    if (drop->removeType == OBJECT_EXTENSION) return names(drop->objects, "zdm");
+    return drop->removeType == OBJECT_SCHEMA && drop->behavior == DROP_CASCADE &&
+           names(drop->objects, home().schema);
 }
 
 // The live migrations' names, quoted, in order, with commas.

@@ -11,22 +11,22 @@ CREATE FUNCTION @extschema@.zdm_plan(sql text,
     RETURNS SETOF record LANGUAGE c STRICT AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_plan(text) IS 'the steps that a migration with this SQL would take; changes nothing. Raises ZD0nn for SQL that cannot be read and ZD1nn for what zdm refuses';
 
-CREATE FUNCTION @extschema@.zdm_create(name text, sql text) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+CREATE FUNCTION @extschema@.zdm_create(name text, sql text) RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_create(text, text) IS 'stores a migration and its plan and returns its id; the same name with the same SQL returns the same id, with other SQL raises ZD302';
 
-CREATE FUNCTION @extschema@.zdm_start(name text, upto text DEFAULT 'ready') RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+CREATE FUNCTION @extschema@.zdm_start(name text, upto text DEFAULT 'ready') RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_start(text, text) IS 'starts a migration, or lets it go on, up to the state expanded, ready or done; returns at once, background workers begin when you commit';
 
 CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
 
-CREATE FUNCTION @extschema@.zdm_rollback(name text, keep boolean DEFAULT false) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+CREATE FUNCTION @extschema@.zdm_rollback(name text, keep boolean DEFAULT false) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304); keep stops, leaves the new structure and returns the SQL that cleans up later';
 
 CREATE FUNCTION @extschema@.zdm_pause(name text, reason text DEFAULT NULL) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_pause(text, text) IS 'stops the migration after its current batch or statement, until zdm_resume';
 
-CREATE FUNCTION @extschema@.zdm_resume(name text) RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+CREATE FUNCTION @extschema@.zdm_resume(name text) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_resume(text) IS 'lets a paused, stopped or failed migration go on from where it is';
 
 CREATE FUNCTION @extschema@.zdm_set(name text, option text, value text) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
@@ -36,7 +36,7 @@ CREATE FUNCTION @extschema@.zdm_backfill(target regclass, set_clause text, where
         name text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_backfill(regclass, text, text, text, jsonb) IS 'makes and starts a migration that is one batched UPDATE target SET set_clause WHERE where_clause; returns its id';
 
-CREATE FUNCTION zdm.ping(name text) RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'zdm_ping';
+CREATE FUNCTION zdm.ping(name text) RETURNS boolean LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_ping';
 COMMENT ON FUNCTION zdm.ping(text) IS 'starts the workers of a migration again where they should run and do not; true when it did';
 
 CREATE PROCEDURE @extschema@.zdm_wait(name text, state text DEFAULT 'ready', timeout interval DEFAULT NULL) LANGUAGE c AS 'MODULE_PATHNAME';
@@ -44,4 +44,5 @@ COMMENT ON PROCEDURE @extschema@.zdm_wait(text, text, interval) IS 'waits until 
 
 CREATE FUNCTION zdm.guard_drop() RETURNS event_trigger LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_guard_drop';
 COMMENT ON FUNCTION zdm.guard_drop() IS 'refuses DROP EXTENSION zdm while a migration is live';
-CREATE EVENT TRIGGER zdm_guard_drop ON ddl_command_start WHEN TAG IN ('DROP EXTENSION') EXECUTE FUNCTION zdm.guard_drop();
+CREATE EVENT TRIGGER zdm_guard_drop ON ddl_command_start WHEN TAG IN ('DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED')
+    EXECUTE FUNCTION zdm.guard_drop();
