@@ -1,5 +1,6 @@
 // The SQL functions that make and steer migrations: unpack, call, pack.
 #include "pg/arguments.hpp"
+#include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "run/control.hpp"
 #include "run/launch.hpp"
@@ -55,12 +56,16 @@ ZDM_FUNCTION(zdm_ping) { return BoolGetDatum(zdm::run::ping(text_argument(fcinfo
 
 ZDM_FUNCTION(zdm_backfill) {
     if (fcinfo->args[0].isnull)
-        throw zdm::pg::Error{zdm::pg::state::kInvalidParameter, "ZD601: target must not be null"};
+        throw zdm::pg::Error{zdm::pg::state::kInvalidParameter,
+                             "ZD601: target must not be null",
+                             {},
+                             "Give target a value."};
     std::map<std::string, std::string> options;
     if (!fcinfo->args[4].isnull) {
         const Datum json = fcinfo->args[4].value;
         const char* json_text =
             zdm::pg::call([&] { return DatumGetCString(DirectFunctionCall1(jsonb_out, json)); });
+        const zdm::pg::PinnedPath pinned;
         for (const auto& row :
              zdm::pg::query("SELECT o.key, o.value FROM pg_catalog.jsonb_each_text($1::jsonb) o",
                             {std::string{json_text}})

@@ -1,6 +1,7 @@
 // CALL zdm_wait: waits without a snapshot, so that it never holds back vacuum or an index build.
 #include "catalog/migration.hpp"
 #include "pg/arguments.hpp"
+#include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "run/control.hpp"
 
@@ -27,6 +28,7 @@ bool reached(const Migration& m, State wanted) {
 }
 
 [[noreturn]] void will_not_come(const Migration& m, const std::string& wanted) {
+    const zdm::pg::PinnedPath pinned;
     const auto row = zdm::pg::query(
         "SELECT m.sqlstate, m.message, m.detail, m.hint FROM zdm.migrations m WHERE m.name = $1",
         {m.name});

@@ -13,7 +13,10 @@ std::optional<std::string> maybe_text(FunctionCallInfo fcinfo, int i) {
 std::string text_argument(FunctionCallInfo fcinfo, int i, const char* what) {
     auto text = maybe_text(fcinfo, i);
     if (!text)
-        throw Error{state::kInvalidParameter, std::string{"ZD601: "} + what + " must not be null"};
+        throw Error{state::kInvalidParameter,
+                    std::string{"ZD601: "} + what + " must not be null",
+                    {},
+                    std::string{"Give "} + what + " a value."};
     return *text;
 }
 

@@ -155,6 +155,15 @@ void begin(const Migration& m, Upto upto) {
     launch_at_commit(m);
 }
 
+// Of a relation: the quoted, qualified name, and the plain one.
+pg::Result name_of(std::uint32_t relation) {
+    const pg::PinnedPath pinned;
+    return pg::query(
+        "SELECT format('%I.%I', n.nspname, c.relname), c.relname"
+        "  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+        {static_cast<std::int64_t>(relation)});
+}
+
 }  // namespace
 
 std::int64_t create(const std::string& name, const std::string& sql) {
@@ -236,11 +245,7 @@ std::int64_t backfill_table(std::uint32_t relation, const std::string& set_claus
             throw pg::Error{pg::state::kInvalidParameter, "ZD601: " + wrong, {}, hint};
     }
     const plan::Plan plan = plan::make_backfill_plan(relation, set_clause, where_clause);
-    const auto named = pg::query(
-        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname"
-        "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.oid = $1::oid",
-        {static_cast<std::int64_t>(relation)});
+    const auto named = name_of(relation);
     const std::string sql = "UPDATE " + named.front().text(0) + " SET " + set_clause +
                             (where_clause ? " WHERE " + *where_clause : "") + ";";
     catalog::NewMigration wanted = new_migration(name.value_or(""), sql);
