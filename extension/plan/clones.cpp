@@ -78,7 +78,10 @@ constexpr auto kPeers =
     " AND (c.conrelid = ANY ($1::text[]::oid[]) OR c.confrelid = ANY ($1::text[]::oid[]))"
     " AND p.relkind IN ('r', 'p') ORDER BY 1";
 
-bool has_rows(char kind) { return kind == 'r' || kind == 'p'; }
+// Temporary tables are refused later, with a reason.
+bool has_clone(const Relation& relation) {
+    return !relation.temporary && (relation.kind == 'r' || relation.kind == 'p');
+}
 
 std::vector<std::string> as_text(const std::vector<std::uint32_t>& oids) {
     std::vector<std::string> texts;
@@ -129,9 +132,9 @@ void Clones::make(const std::vector<std::uint32_t>& relations) {
     for (const auto& row : pg::query(kPeers, {as_text(relations)}).rows)
         describe(static_cast<std::uint32_t>(row.number(0)), false);
     for (std::size_t i = 0; i < relations_.size(); ++i)
-        if (has_rows(relations_[i].kind)) make_table(i);
+        if (has_clone(relations_[i])) make_table(i);
     for (std::size_t i = 0; i < relations_.size(); ++i) {
-        if (!has_rows(relations_[i].kind)) continue;
+        if (!has_clone(relations_[i])) continue;
         make_constraints(i);
         make_indexes(i);
     }
@@ -214,9 +217,12 @@ Redirections Clones::redirections() {
 std::string Clones::free_name(const std::string& wanted) const {
     std::string name = wanted;
     const auto taken = [&](const std::string& candidate) {
-        return std::any_of(relations_.begin(), relations_.end(), [&](const Relation& relation) {
-            return relation.clone_name == candidate;
-        });
+        if (std::any_of(relations_.begin(), relations_.end(),
+                        [&](const Relation& relation) { return relation.clone_name == candidate; }))
+            return true;
+        // The session may have temporary tables of its own.
+        const std::string name_there = "pg_temp." + pg::quote_ident(candidate);
+        return !pg::query("SELECT pg_catalog.to_regclass($1)", {name_there}).front().is_null(0);
     };
     for (int n = 1; taken(name); ++n) name = "zdm_clone_" + std::to_string(n);
     return name;

@@ -62,10 +62,20 @@ void check_where(const std::string& where_clause) {
     refuse_clause("where clause", "it must be one condition and nothing else");
 }
 
+// BEGIN and COMMIT alone are left out, and then nothing is left.
+void refuse_empty(const Source& source) {
+    for (const auto& statement : source.statements())
+        if (!IsA(statement.tree->stmt, TransactionStmt)) return;
+    refuse({}, "ZD002", pg::state::kInvalidParameter, "there is no SQL statement in this file",
+           "BEGIN and COMMIT are left out: each step runs in a transaction of its own.",
+           "Write the statements that change the schema, e.g. ALTER TABLE ...;");
+}
+
 }  // namespace
 
 Plan make_plan(const std::string& sql, const PlanOptions& options) {
     const Source source{sql};
+    refuse_empty(source);
     const Facts facts = Rehearsal{source, options.small_table_bytes}.run();
     return make_steps(facts);
 }

@@ -87,13 +87,35 @@ void DataReader::direct(std::size_t table) {
 
 ::Query* DataReader::analyse(Node* tree) {
     const char* const text = r_.source_.text().c_str();
-    return pg::call([&] {
+    ::Query* const query = pg::call([&] {
         RawStmt* const raw = makeNode(RawStmt);
         raw->stmt = tree;
         raw->stmt_location = statement_.start;
         raw->stmt_len = statement_.end - statement_.start;
         return parse_analyze_fixedparams(raw, text, nullptr, 0, nullptr);
     });
+    check_sources(query);
+    return query;
+}
+
+// What the statement reads beside its target must be readable: better to hear that now.
+void DataReader::check_sources(::Query* query) const {
+    Sources sources{NIL};
+    pg::call([&] { find_sources(reinterpret_cast<Node*>(query), &sources); });
+    for (int i = 0; i < list_length(sources.relations); ++i) {
+        const auto oid = list_nth_oid(sources.relations, i);
+        const auto index = r_.clones_.find(oid);
+        const std::int64_t original = index == kNoTable ? oid : r_.clones_.relation(index).oid;
+        if (original == 0) continue;
+        const auto found = pg::query(
+            "SELECT pg_catalog.has_any_column_privilege($1::pg_catalog.oid, 'SELECT'),"
+            " $1::pg_catalog.oid::pg_catalog.regclass::pg_catalog.text",
+            {original});
+        if (!found.front().flag(0))
+            refuse(r_.source_.place(statement_.start), "ZD107", pg::state::kInsufficientPrivilege,
+                   "permission denied for table " + found.front().text(1), {},
+                   "Its owner must GRANT SELECT on it.");
+    }
 }
 
 // The names of an UPDATE or DELETE: the target is the clone, what subqueries read is not.

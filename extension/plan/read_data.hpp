@@ -22,6 +22,7 @@ private:
     Action start(std::size_t table) const;
     void direct(std::size_t table);
     ::Query* analyse(Node* tree);
+    void check_sources(::Query* query) const;
     void redirect_target(Node* tree, RangeVar* target);
     void refuse_clone_reader(Node* expression, Place at) const;
     Expressions expressions(std::size_t table) const;

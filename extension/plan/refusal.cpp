@@ -11,6 +11,7 @@ std::string place_text(Place at) {
 
 void refuse(Place at, std::string_view code, int sqlstate, const std::string& what,
             std::string detail, std::string hint) {
+    if (hint.empty()) hint = "Correct this and try again; nothing was changed.";
     throw pg::Error{sqlstate, std::string{code} + ": " + place_text(at) + what, std::move(detail),
                     std::move(hint)};
 }

@@ -155,7 +155,13 @@ void Rehearsal::make_clones() {
     });
     for (const auto& statement : source_.statements()) {
         Node* const tree = statement.tree->stmt;
-        pg::call([&] { collect_statement(tree, note_relation, &found); });
+        try {
+            pg::call([&] { collect_statement(tree, note_relation, &found); });
+        } catch (const pg::Error& error) {
+            // A schema that may not be looked into.
+            refuse(source_.place(statement.start), "ZD005", error.sqlstate, error.what(),
+                   error.detail, error.hint);
+        }
     }
     clones_.make({found.oids, found.oids + found.count});
 }
@@ -206,7 +212,8 @@ void Rehearsal::check_target(std::size_t index, Place at) const {
                name + " is " + kind_text(relation.kind) + ", and zdm changes tables only", {},
                "Name the table itself.");
     if (relation.temporary)
-        refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is a temporary table",
+        refuse(at, "ZD106", pg::state::kWrongObjectType,
+               clones_.table(index).name + " is a temporary table",
                "Other sessions, and so zdm's workers, can't see its rows.",
                "Change it directly: nobody else uses it.");
     if (relation.system)
