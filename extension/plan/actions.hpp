@@ -185,8 +185,10 @@ struct Direct {
     std::string note;
     std::string what;  // of the object, for messages
     bool removal = false;
-    bool later_than_constraints = false;  // names what contract makes
-    bool pinned = false;                  // the text is ours: it runs under the pinned search_path
+    bool later = false;     // names what a later phase makes: at the very end
+    bool enforces = false;  // a constraint, as written: contract
+    bool data = false;      // changes rows: migrate
+    bool pinned = false;    // the text is ours: it runs under the pinned search_path
 };
 
 using Detail = std::variant<AddColumn, SetNotNull, DropNotNull, SetDefault, DropColumn, AddCheck,

@@ -191,8 +191,9 @@ ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constrai
         if (!part.flag(1)) facts.nullable.push_back(part.text(0));
     }
     if (facts.type == 'c') {
-        facts.definition = "CHECK (" + facts.expression + ")" + (row.flag(6) ? " NO INHERIT" : "");
-        facts.violates = "(" + facts.expression + ") IS FALSE";
+        facts.definition =
+            "CHECK " + parenthesised(facts.expression) + (row.flag(6) ? " NO INHERIT" : "");
+        facts.violates = parenthesised(facts.expression) + " IS FALSE";
     } else if (facts.type == 'f') {
         describe_foreign_key(clones, row, key, facts);
     } else {

@@ -33,6 +33,12 @@ int pass_of(const AlterTableCmd* command) {
     }
 }
 
+// What goes is no question of locks: it goes in contract all the same.
+bool drops(const AlterTableCmd* command) {
+    return command->subtype == AT_DropColumn || command->subtype == AT_DropConstraint ||
+           command->subtype == AT_DropNotNull || command->subtype == AT_ColumnDefault;
+}
+
 }  // namespace
 
 void read_alter_table(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter) {
@@ -120,13 +126,26 @@ void AlterReader::direct(AlterTableCmd* command) {
     action.seen = replay(command);
     Direct direct;
     direct.command = action.written + ";";
-    if (table().made_here()) direct.note = "the table is new: nobody else uses it yet";
+    if (table().made_here()) {
+        direct.note = "the table is new: nobody else uses it yet";
+    } else {
+        direct.enforces = command->subtype == AT_AddConstraint ||
+                          command->subtype == AT_SetNotNull ||
+                          command->subtype == AT_ValidateConstraint;
+        if (command->subtype == AT_AddColumn)
+            direct.undo = "ALTER TABLE " + table().qualified + " DROP COLUMN " +
+                          pg::quote_ident(castNode(ColumnDef, command->def)->colname) + ";";
+        // The old values are gone when a type changes.
+        direct.removal = command->subtype == AT_AlterColumnType;
+        if (direct.removal) action.phase = action.phase.value_or(Phase::expand);
+    }
     action.detail = direct;
     r_.add(std::move(action));
 }
 
 void AlterReader::read_piece(AlterTableCmd* command) {
-    if (table().made_here() || statement_.directives.direct) return direct(command);
+    if (table().made_here()) return direct(command);
+    if (statement_.directives.direct && !drops(command)) return direct(command);
     switch (command->subtype) {
     case AT_AddColumn: return add_column(command);
     case AT_ColumnDefault: return set_default(command);

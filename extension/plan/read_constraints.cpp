@@ -1,4 +1,6 @@
 // The constraints of ALTER TABLE, also those written in a column definition.
+#include <algorithm>
+
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 #include "plan/describe.hpp"
@@ -110,7 +112,14 @@ Seen AlterReader::replay_constraint(Constraint* constraint) {
 // Names of constraints are unique by table; the server also keeps chosen ones apart in a schema.
 std::string AlterReader::free_constraint_name(const std::string& chosen) const {
     std::string name = chosen;
-    for (int n = 1; n < 1000; ++n) {
+    const auto dropped = [&] {
+        return std::any_of(
+            r_.facts_.actions.begin(), r_.facts_.actions.end(), [&](const Action& action) {
+                const auto* const drop = std::get_if<DropConstraint>(&action.detail);
+                return drop != nullptr && action.table == table_ && unquoted(drop->name) == name;
+            });
+    };
+    for (int n = 1; n < 1000 && !dropped(); ++n) {
         const auto taken = pg::query(
             "SELECT FROM pg_catalog.pg_constraint WHERE connamespace = $1::oid AND conname = $2"
             " UNION ALL SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1::oid AND"

@@ -80,7 +80,12 @@ void DataReader::direct(std::size_t table) {
     Action action = start(table);
     Direct direct;
     direct.command = slice_of(r_.source_, statement_) + ";";
-    direct.note = "the table is new: nobody else uses it yet";
+    if (r_.clones_.table(table).made_here()) {
+        direct.note = "the table is new: nobody else uses it yet";
+    } else {
+        direct.note = "all rows in one transaction, which holds their locks until it ends";
+        direct.data = direct.removal = true;
+    }
     action.detail = direct;
     r_.add(std::move(action));
 }
@@ -153,7 +158,7 @@ void DataReader::update(UpdateStmt* tree) {
     if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
     const auto table = r_.target(tree->relation, false).value();
-    if (r_.clones_.table(table).made_here()) {
+    if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
         r_.redirect_names(reinterpret_cast<Node*>(tree));
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);
@@ -262,7 +267,7 @@ void DataReader::remove(DeleteStmt* tree) {
     if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
     const auto table = r_.target(tree->relation, false).value();
-    if (r_.clones_.table(table).made_here()) {
+    if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
         r_.redirect_names(reinterpret_cast<Node*>(tree));
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);

@@ -2,13 +2,13 @@
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 #include "plan/describe.hpp"
-#include "plan/rehearsal.hpp"
+#include "plan/read_objects.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
 #include "pg/compat.hpp"
 extern "C" {
-#include "tcop/utility.h"
+#include "catalog/namespace.h"
 }
 
 namespace zdm::plan {
@@ -66,63 +66,194 @@ void refuse_rename(Place at, const RenameStmt* rename) {
                  : "Add a column with the new name, fill it with an UPDATE, and drop the old one.");
 }
 
-}  // namespace
-
-class ObjectReader {
-public:
-    ObjectReader(Rehearsal& rehearsal, const Statement& statement)
-        : r_(rehearsal), statement_(statement), at_(rehearsal.source_.place(statement.start)) {}
-
-    void read(Node* tree) {
-        switch (nodeTag(tree)) {
-        case T_TransactionStmt: return transaction(castNode(TransactionStmt, tree));
-        case T_VacuumStmt: return vacuum(castNode(VacuumStmt, tree));
-        case T_RenameStmt: return refuse_rename(at_, castNode(RenameStmt, tree));
-        default: break;
-        }
-        for (const auto& refusal : kRefusals)
-            if (nodeTag(tree) == refusal.tag) refuse_statement(at_, refusal);
-        const std::string tag = pg::call([&] { return CreateCommandName(tree); });
-        refuse(at_, "ZD101", pg::state::kFeatureNotSupported,
-               tag + " is not supported in a migration", "zdm does not know how to run it safely.",
-               "Run it directly, with a short lock_timeout.");
-    }
-
-private:
-    void transaction(const TransactionStmt* tree) {
-        switch (tree->kind) {
-        case TRANS_STMT_BEGIN:
-        case TRANS_STMT_START:
-        case TRANS_STMT_COMMIT:
-            r_.note(at_, r_.source_.slice(statement_.start, statement_.end) +
-                             " is ignored: each step runs in a transaction of its own");
-            return;
-        default:
-            refuse(at_, "ZD101", pg::state::kFeatureNotSupported,
-                   "this transaction command is not supported in a migration",
-                   "Each step runs in a transaction of its own.", "Take it out.");
-        }
-    }
-
-    void vacuum(const VacuumStmt* tree) {
-        refuse(at_, "ZD101", pg::state::kFeatureNotSupported,
-               std::string{tree->is_vacuumcmd ? "VACUUM" : "ANALYZE"} +
-                   " is not supported in a migration",
-               tree->is_vacuumcmd
-                   ? "VACUUM FULL rewrites the table under a lock that blocks reads and writes; a "
-                     "plain VACUUM is maintenance."
-                   : "zdm analyzes what it fills.",
-               tree->is_vacuumcmd ? "Run VACUUM directly; instead of VACUUM FULL use pg_repack."
-                                  : "Take it out.");
-    }
-
-    Rehearsal& r_;
-    const Statement& statement_;
-    Place at_;
+// What a comment is on, as far as zdm can restore it.
+struct Commented {
+    std::string target;  // TABLE public.users
+    std::string before;
+    bool made_here = false;
+    bool known = false;
 };
+
+std::string old_comment(const char* sql, const std::vector<pg::Value>& parameters) {
+    const auto found = pg::query(sql, parameters);
+    return found.empty() ? std::string{} : found.front().text(0);
+}
+
+}  // namespace
 
 void read_object(Rehearsal& rehearsal, const Statement& statement, Node* tree) {
     ObjectReader{rehearsal, statement}.read(tree);
+}
+
+void ObjectReader::read(Node* tree) {
+    switch (nodeTag(tree)) {
+    case T_TransactionStmt: return transaction(castNode(TransactionStmt, tree));
+    case T_VacuumStmt: return vacuum(castNode(VacuumStmt, tree));
+    case T_RenameStmt: return refuse_rename(at_, castNode(RenameStmt, tree));
+    case T_GrantStmt: return grant(castNode(GrantStmt, tree));
+    case T_CommentStmt: return comment(castNode(CommentStmt, tree));
+    case T_DropStmt: return drop(castNode(DropStmt, tree));
+    default: break;
+    }
+    for (const auto& refusal : kRefusals)
+        if (nodeTag(tree) == refusal.tag) refuse_statement(at_, refusal);
+    create(tree);
+}
+
+Action ObjectReader::start(std::size_t table) const {
+    Action action = r_.start(statement_, statement_.start, statement_.end);
+    action.table = table;
+    return action;
+}
+
+Direct ObjectReader::as_written(const std::string& undo, const std::string& note) const {
+    Direct direct;
+    direct.command = r_.source_.slice(statement_.start, statement_.end) + ";";
+    direct.undo = undo;
+    direct.note = note;
+    return direct;
+}
+
+void ObjectReader::add(Action action, Direct direct) {
+    action.detail = std::move(direct);
+    r_.add(std::move(action));
+}
+
+void ObjectReader::plain(Node* tree, const std::string& undo, const std::string& note) {
+    Action action = start();
+    action.seen = r_.replay(tree);
+    add(std::move(action), as_written(undo, note));
+}
+
+std::string ObjectReader::creation_name(List* names) const {
+    char* name = nullptr;
+    const char* const schema = pg::call(
+        [&] { return get_namespace_name(QualifiedNameGetCreationNamespace(names, &name)); });
+    return pg::quote_qualified(schema, name);
+}
+
+void ObjectReader::transaction(const TransactionStmt* tree) {
+    switch (tree->kind) {
+    case TRANS_STMT_BEGIN:
+    case TRANS_STMT_START:
+    case TRANS_STMT_COMMIT:
+        r_.note(at_, r_.source_.slice(statement_.start, statement_.end) +
+                         " is ignored: each step runs in a transaction of its own");
+        return;
+    default:
+        refuse(at_, "ZD101", pg::state::kFeatureNotSupported,
+               "this transaction command is not supported in a migration",
+               "Each step runs in a transaction of its own.", "Take it out.");
+    }
+}
+
+void ObjectReader::vacuum(const VacuumStmt* tree) {
+    refuse(
+        at_, "ZD101", pg::state::kFeatureNotSupported,
+        std::string{tree->is_vacuumcmd ? "VACUUM" : "ANALYZE"} + " is not supported in a migration",
+        tree->is_vacuumcmd
+            ? "VACUUM FULL rewrites the table under a lock that blocks reads and writes; a "
+              "plain VACUUM is maintenance."
+            : "zdm analyzes what it fills.",
+        tree->is_vacuumcmd ? "Run VACUUM directly; instead of VACUUM FULL use pg_repack."
+                           : "Take it out.");
+}
+
+void ObjectReader::grant(GrantStmt* tree) {
+    const bool whole_schema = tree->targtype != ACL_TARGET_OBJECT;
+    Action action = start();
+    if (tree->objtype == OBJECT_TABLE && !whole_schema)
+        for (int i = 0; i < list_length(tree->objects); ++i) {
+            auto* const relation = castNode(RangeVar, list_nth(tree->objects, i));
+            const auto found = r_.find(relation);
+            if (found && r_.clones_.relation(*found).clone != 0) r_.check_owner(*found, at_);
+        }
+    // All relations of a schema have no clones; the statement is simple enough to run unrehearsed.
+    if (!whole_schema) {
+        r_.redirect_names(reinterpret_cast<Node*>(tree));
+        action.seen = r_.replay(reinterpret_cast<Node*>(tree));
+        action.seen.locks.clear();
+    }
+    Direct direct = as_written("", "rollback leaves the privileges");
+    if (!tree->is_grant) {
+        direct.removal = true;
+        direct.note = "takes privileges away that the old version may need";
+        direct.what = "the privileges";
+    }
+    add(std::move(action), direct);
+}
+
+void ObjectReader::comment(CommentStmt* tree) {
+    Action action = start();
+    Commented on;
+    const auto literal_or_null = [](const std::string& text) {
+        return text.empty() ? std::string{"NULL"} : pg::quote_literal(text);
+    };
+    if (tree->objtype == OBJECT_TABLE || tree->objtype == OBJECT_COLUMN ||
+        tree->objtype == OBJECT_TABCONSTRAINT || tree->objtype == OBJECT_INDEX) {
+        List* names = castNode(List, tree->object);
+        const bool part = tree->objtype == OBJECT_COLUMN || tree->objtype == OBJECT_TABCONSTRAINT;
+        const std::string member = part ? strVal(llast(names)) : "";
+        RangeVar* const relation = pg::call([&] {
+            return makeRangeVarFromNameList(
+                part ? list_truncate(list_copy(names), list_length(names) - 1) : names);
+        });
+        const std::size_t table = tree->objtype == OBJECT_INDEX
+                                      ? r_.find_by_index(relation)
+                                      : r_.find(relation).value_or(kNoTable);
+        if (table != kNoTable && r_.clones_.relation(table).clone != 0) {
+            r_.check_owner(table, at_);
+            action.table = table;
+            const Relation& clone = r_.clones_.relation(table);
+            const std::string& qualified = r_.clones_.table(table).qualified;
+            const auto oid = std::int64_t{clone.oid};
+            pg::call([&] {
+                const char* const name =
+                    tree->objtype == OBJECT_INDEX ? relation->relname : clone.clone_name.c_str();
+                List* moved = list_make2(makeString(pstrdup("pg_temp")), makeString(pstrdup(name)));
+                if (part) moved = lappend(moved, llast(names));
+                tree->object = reinterpret_cast<Node*>(moved);
+            });
+            on.known = true;
+            if (tree->objtype == OBJECT_TABLE) {
+                on.target = "TABLE " + qualified;
+                on.before =
+                    old_comment("SELECT pg_catalog.obj_description($1::oid, 'pg_class')", {oid});
+            } else if (tree->objtype == OBJECT_COLUMN) {
+                on.target = "COLUMN " + qualified + "." + pg::quote_ident(member);
+                on.before = old_comment(
+                    "SELECT pg_catalog.col_description(attrelid, attnum) FROM "
+                    "pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attname = $2",
+                    {oid, member});
+            } else if (tree->objtype == OBJECT_TABCONSTRAINT) {
+                on.target = "CONSTRAINT " + pg::quote_ident(member) + " ON " + qualified;
+                const auto constraint = find_constraint(clone.oid, member);
+                on.made_here = constraint == 0 && clone.oid != 0;
+                on.before =
+                    old_comment("SELECT pg_catalog.obj_description($1::oid, 'pg_constraint')",
+                                {std::int64_t{constraint}});
+            } else {
+                on.target = "INDEX " + pg::quote_qualified(clone.schema, relation->relname);
+                const auto index = pg::query(
+                    "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i"
+                    " ON i.indexrelid = c.oid WHERE i.indrelid = $1::oid AND c.relname = $2",
+                    {oid, std::string{relation->relname}});
+                on.made_here = index.empty() && clone.oid != 0;
+                if (!index.empty())
+                    on.before =
+                        old_comment("SELECT pg_catalog.obj_description($1::oid, 'pg_class')",
+                                    {index.front().number(0)});
+            }
+        }
+    }
+    action.seen = r_.replay(reinterpret_cast<Node*>(tree));
+    action.seen.scans = false;
+    Direct direct = as_written("", on.known ? "" : "rollback leaves the comment");
+    if (on.known)
+        direct.undo = "COMMENT ON " + on.target + " IS " + literal_or_null(on.before) + ";";
+    direct.later = on.made_here;
+    if (on.made_here) direct.undo.clear();
+    add(std::move(action), direct);
 }
 
 }  // namespace zdm::plan

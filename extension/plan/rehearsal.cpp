@@ -219,9 +219,7 @@ void Rehearsal::check_target(std::size_t index, Place at) const {
     if (relation.system)
         refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is a system table", {},
                "zdm changes tables of applications only.");
-    if (!relation.owned)
-        refuse(at, "ZD107", pg::state::kInsufficientPrivilege, "must be owner of table " + name, {},
-               "Run the migration as the owner of the table, or as a member of that role.");
+    check_owner(index, at);
     if (relation.kind == RELKIND_PARTITIONED_TABLE || relation.partition || relation.inherits)
         refuse(at, "ZD105", pg::state::kFeatureNotSupported,
                name + " is partitioned, a partition, or part of an inheritance tree",
@@ -230,6 +228,23 @@ void Rehearsal::check_target(std::size_t index, Place at) const {
     if (!relation.heap)
         refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is not stored as a heap", {},
                "zdm works on heap tables only.");
+}
+
+void Rehearsal::check_owner(std::size_t index, Place at) const {
+    if (clones_.relation(index).owned) return;
+    refuse(at, "ZD107", pg::state::kInsufficientPrivilege,
+           "must be owner of table " + clones_.table(index).qualified, {},
+           "Run the migration as the owner of the table, or as a member of that role.");
+}
+
+std::size_t Rehearsal::find_by_index(RangeVar* index) const {
+    const Oid table = pg::call([&]() -> Oid {
+        const Oid oid = RangeVarGetRelid(index, NoLock, true);
+        return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_INDEX
+                   ? IndexGetRelation(oid, false)
+                   : InvalidOid;
+    });
+    return clones_.find(table);
 }
 
 Seen Rehearsal::replay(Node* statement) {

@@ -47,6 +47,9 @@ private:
     std::optional<std::size_t> target(RangeVar* relation, bool missing_ok);
     std::optional<std::size_t> find(RangeVar* relation);
     void check_target(std::size_t index, Place at) const;
+    void check_owner(std::size_t index, Place at) const;
+    // The table of an index that is named, kNoTable when it has no clone.
+    std::size_t find_by_index(RangeVar* index) const;
     // Runs a statement whose names are redirected already.
     Seen replay(Node* statement);
     // Points all names of a statement at the clones.

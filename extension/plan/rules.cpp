@@ -20,7 +20,8 @@ Phase phase_of(Slot slot) {
     case Slot::unique_index:
     case Slot::enforce:
     case Slot::unsync:
-    case Slot::remove: return Phase::contract;
+    case Slot::remove:
+    case Slot::finish: return Phase::contract;
     }
     return Phase::expand;
 }
@@ -213,9 +214,14 @@ Plan Composer::finish() {
 
 Plan make_steps(const Facts& facts) {
     Composer composer{facts};
-    for (const auto& action : facts.actions)
+    for (const auto& action : facts.actions) {
+        if (action.phase && !std::holds_alternative<Direct>(action.detail))
+            refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+                   "-- zdm: phase is not supported for this statement",
+                   "Its rule says in which phases its steps run.", "Take the comment out.");
         std::visit([&](const auto& detail) { plan_action(composer, action, detail); },
                    action.detail);
+    }
     return composer.finish();
 }
 

@@ -29,6 +29,7 @@ enum class Slot {
     enforce,       // contract: constraints
     unsync,        // contract: triggers go
     remove,        // contract: what was there before goes
+    finish,        // contract: what names things that only now are there
 };
 Phase phase_of(Slot slot);
 

@@ -117,7 +117,7 @@ void add_enforced(Composer& composer, const Action& action, const Enforced& want
 }  // namespace
 
 void plan_action(Composer& composer, const Action& action, const AddCheck& add) {
-    const std::string violates = "(" + add.expression + ") IS FALSE";
+    const std::string violates = parenthesised(add.expression) + " IS FALSE";
     add_enforced(composer, action,
                  {add.name, add.definition, violates, "23514", add.not_valid, add.seen_validate});
 }

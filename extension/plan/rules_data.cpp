@@ -25,7 +25,7 @@ bool is_fill(const Composer& composer, const Assignment& assignment) {
 std::string with(const std::string& left, const std::string& right) {
     if (left.empty()) return right;
     if (right.empty()) return left;
-    return left + " AND (" + right + ")";
+    return left + " AND " + parenthesised(right);
 }
 
 [[noreturn]] void refuse_divergent(const Composer& composer, const Action& action,
@@ -54,7 +54,7 @@ std::string gives_value(const Action& action, const Assignment& fill) {
                    " is volatile and may be NULL",
                "A row whose value came out NULL would match again.",
                "Write SET " + fill.column + " = coalesce(<expression>, <constant>).");
-    return "(" + fill.expression + ") IS NOT NULL";
+    return "(" + parenthesised(fill.expression) + " IS NOT NULL)";
 }
 
 // Only columns of the migration are filled: each row until all of them have a value, and a value

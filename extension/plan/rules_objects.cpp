@@ -15,8 +15,10 @@ Slot slot_of(const Action& action, const Direct& direct) {
         case Phase::contract: return direct.removal ? Slot::remove : Slot::enforce;
         }
     }
-    if (direct.removal) return Slot::remove;
-    return direct.later_than_constraints ? Slot::enforce : Slot::structure;
+    if (direct.removal && !direct.data) return Slot::remove;
+    if (direct.later) return Slot::finish;
+    if (direct.enforces) return Slot::enforce;
+    return direct.data ? Slot::data : Slot::structure;
 }
 
 }  // namespace

@@ -220,10 +220,10 @@ void Source::read_directive(int offset, std::string_view text, Statement* next) 
     }
     if (word == "phase") {
         const auto phase = phase_from(rest);
-        if (!phase)
+        if (!phase || *phase == Phase::switch_over)
             refuse(place(offset), "ZD004", pg::state::kSyntaxError,
                    "there is no phase \"" + std::string{rest} + "\"", {},
-                   "The phases are expand, migrate, switch and contract.");
+                   "A statement can run in expand, migrate or contract.");
         next->directives.phase = phase;
         return;
     }

@@ -45,8 +45,26 @@ std::string literal(std::string_view text) {
     return quoted + "'";
 }
 
-std::string counted(std::int64_t count, std::string_view noun) {
-    return std::to_string(count) + " " + std::string{noun} + (count == 1 ? "" : "s");
+std::string parenthesised(const std::string& expression) {
+    int depth = 0;
+    char quote = '\0';
+    bool whole = !expression.empty() && expression.front() == '(';
+    for (std::size_t i = 0; whole && i < expression.size(); ++i) {
+        const char c = expression[i];
+        if (quote != '\0') {
+            if (c == quote) quote = '\0';
+        } else if (c == '\'' || c == '"') {
+            quote = c;
+        } else if (c == '(') {
+            ++depth;
+        } else if (c == ')') {
+            --depth;
+            whole = depth > 0 || i + 1 == expression.size();
+        }
+    }
+    // A backslash may hide a quote; one pair too many does no harm.
+    if (whole && expression.find('\\') == std::string::npos) return expression;
+    return "(" + expression + ")";
 }
 
 }  // namespace zdm::plan
