@@ -120,8 +120,6 @@ struct DropConstraint {
     std::string name;
     ConstraintKind kind = ConstraintKind::check;
     std::string definition;  // to add it again
-    std::string tail;        // of the index under a unique or primary key, from USING on
-    std::string schema;
     bool made_here = false;  // by this SQL, so it can only go after it was made
     bool valid = true;
 };

@@ -266,12 +266,6 @@ void AlterReader::drop_constraint(AlterTableCmd* command) {
         drop.kind = kind_of(facts.type);
         drop.definition = facts.definition;
         drop.valid = facts.valid;
-        drop.schema = quoted(relation().schema.c_str());
-        if (facts.index != 0 && facts.type != 'f') {
-            drop.tail = describe_index(facts.index).tail;
-            drop.definition = std::string{facts.type == 'p' ? "PRIMARY KEY" : "UNIQUE"} +
-                              " USING INDEX " + facts.name + facts.suffix;
-        }
     }
     drop.made_here = find_constraint(relation().oid, command->name) == 0;
     Action action = start();

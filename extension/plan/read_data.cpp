@@ -5,6 +5,7 @@
 
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
+#include "pg/transaction.hpp"
 #include "plan/describe.hpp"
 #include "plan/expression.hpp"
 #include "plan/replay.hpp"
@@ -133,6 +134,33 @@ void DataReader::redirect_target(Node* tree, RangeVar* target) {
     });
 }
 
+::Query* DataReader::analyse_target(Node* tree, RangeVar* target) {
+    Node* const all_redirected = pg::call([&] { return static_cast<Node*>(copyObjectImpl(tree)); });
+    try {
+        pg::Subtransaction attempt;
+        redirect_target(tree, target);
+        ::Query* const query = analyse(tree);
+        attempt.commit();
+        return query;
+    } catch (const pg::Error& error) {
+        if (error.sqlstate != pg::state::kUndefinedColumn) throw;
+        {
+            // Would it be there after the statements before?
+            pg::Subtransaction attempt;
+            r_.redirect_names(all_redirected);
+            try {
+                analyse(all_redirected);
+            } catch (const pg::Error&) {
+                throw error;
+            }
+        }
+        refuse(r_.source_.place_of_position(error.position), "ZD105",
+               pg::state::kFeatureNotSupported,
+               "a subquery reads a column that this migration makes", {},
+               "Change the rows in a later migration.");
+    }
+}
+
 void DataReader::refuse_clone_reader(Node* expression, Place at) const {
     if (!reads_clone(expression)) return;
     refuse(at, "ZD105", pg::state::kFeatureNotSupported,
@@ -163,8 +191,7 @@ void DataReader::update(UpdateStmt* tree) {
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);
     }
-    redirect_target(reinterpret_cast<Node*>(tree), tree->relation);
-    ::Query* const query = analyse(reinterpret_cast<Node*>(tree));
+    ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
     if (query->returningList != NIL)
         refuse_form(at, "an UPDATE with RETURNING", "Leave RETURNING out.");
 
@@ -272,8 +299,7 @@ void DataReader::remove(DeleteStmt* tree) {
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);
     }
-    redirect_target(reinterpret_cast<Node*>(tree), tree->relation);
-    ::Query* const query = analyse(reinterpret_cast<Node*>(tree));
+    ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
     if (query->returningList != NIL)
         refuse_form(at, "a DELETE with RETURNING", "Leave RETURNING out.");
     Node* const where = query->jointree->quals;

@@ -23,6 +23,8 @@ private:
     void direct(std::size_t table);
     ::Query* analyse(Node* tree);
     void check_sources(::Query* query) const;
+    // Like analyse, with the names of the tree pointed to where they belong first.
+    ::Query* analyse_target(Node* tree, RangeVar* target);
     void redirect_target(Node* tree, RangeVar* target);
     void refuse_clone_reader(Node* expression, Place at) const;
     Expressions expressions(std::size_t table) const;

@@ -65,8 +65,10 @@ void Composer::lock(Step& step, const Action& action, const Seen& seen) const {
         if (want.mode > LockMode::access_share)
             step.locks.push_back({facts_.tables.at(want.table).qualified, want.mode});
     }
-    step.scans = seen.scans;
-    step.rewrites = seen.rewrites;
+    // In a table of this migration there is nothing to scan or rewrite.
+    const bool existing = action.table == kNoTable || !table(action).made_here();
+    step.scans = seen.scans && existing;
+    step.rewrites = seen.rewrites && existing;
 }
 
 void Composer::add(Slot slot, Step step) {

@@ -122,7 +122,8 @@ void enforce_not_null(Composer& composer, const Action& action, const std::strin
     count.lock = LockMode::access_share;
     count.scans = true;
     count.note = "rows in which " + column + " is NULL stop contract before anything is enforced";
-    count.parameters = {{"violates", violates}, {"constraint", column}, {"sqlstate", "23502"}};
+    count.parameters = {
+        {"violates", violates}, {"constraint", "NOT NULL of " + column}, {"sqlstate", "23502"}};
     composer.add(Slot::count, count);
 
     Step check = composer.start(action, StepKind::constraint);

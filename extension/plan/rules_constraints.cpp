@@ -30,8 +30,8 @@ void add_validate(Composer& composer, const Action& action, const std::string& n
     validate.scans = true;
     validate.note = "scans beside reads and writes";
     validate.parameters = {{"constraint", name}};
-    if (drop_when_refused)
-        validate.parameters["drop"] = alter(table) + "DROP CONSTRAINT " + name + ";";
+    validate.parameters["drop"] =
+        drop_when_refused ? alter(table) + "DROP CONSTRAINT " + name + ";" : "";
     composer.add(Slot::enforce, validate);
 }
 
@@ -53,9 +53,7 @@ std::string again(const Table& table, const DropConstraint& drop) {
         if (drop.valid) text += " " + alter(table) + "VALIDATE CONSTRAINT " + drop.name + ";";
         return text;
     }
-    return "CREATE UNIQUE INDEX CONCURRENTLY " + drop.name + " ON " + table.qualified + " " +
-           drop.tail + "; " + alter(table) + "ADD CONSTRAINT " + drop.name + " " + drop.definition +
-           ";";
+    return alter(table) + "ADD CONSTRAINT " + drop.name + " " + drop.definition + ";";
 }
 
 Step ddl(const Composer& composer, const Action& action, std::string command, std::string undo,
@@ -153,8 +151,8 @@ void plan_action(Composer& composer, const Action& action, const AddUnique& add)
                           " USING INDEX " + index + add.suffix + ";";
     std::string undo = alter(table) + "DROP CONSTRAINT " + add.name + ";";
     if (!add.index.empty())
-        undo += " CREATE UNIQUE INDEX CONCURRENTLY " + add.index + " ON " + table.qualified + " " +
-                add.tail + ";";
+        undo +=
+            " CREATE UNIQUE INDEX " + add.index + " ON " + table.qualified + " " + add.tail + ";";
     if (old == nullptr) {
         Step step = ddl(composer, action, command, undo, 1);
         step.note = "takes over the index: nothing is scanned";
@@ -195,6 +193,8 @@ void plan_action(Composer& composer, const Action& action, const DropConstraint&
     }
     Step step = ddl(composer, action, command, again(table, drop), 1);
     step.note = "loosens: the new version may write what " + drop.name + " refused";
+    if (drop.kind == ConstraintKind::unique || drop.kind == ConstraintKind::primary_key)
+        step.note += "; a rollback builds its index again under a lock that blocks applications";
     composer.add(Slot::structure, step);
 }
 

@@ -32,7 +32,9 @@ std::string with(const std::string& left, const std::string& right) {
                                    const Update& update) {
     const Table& table = composer.table(action);
     const auto& first = update.assignments.front();
-    const bool later_fill = made(composer, action, first) && update.rest_reads.empty();
+    const auto& reads = update.rest_reads;
+    const bool later_fill = made(composer, action, first) &&
+                            std::find(reads.begin(), reads.end(), first.column) == reads.end();
     refuse(action.at, "ZD103", pg::state::kFeatureNotSupported,
            "this UPDATE does not converge: a row that it changed may still match, and batches "
            "would change it again",
