@@ -1,6 +1,7 @@
 // A clone is built from the catalogs: columns with their types, collations, NOT NULL and defaults;
 // then constraints and indexes under their own names; then the foreign keys between clones. CREATE
 // TABLE LIKE would need SELECT on tables of others, give indexes new names and lock the original.
+#include "plan/ask.hpp"
 #include "plan/clones.hpp"
 
 #include <algorithm>
@@ -93,7 +94,7 @@ std::vector<std::string> as_text(const std::vector<std::uint32_t>& oids) {
 
 void Clones::describe(std::uint32_t oid, bool named) {
     if (find(oid) != kNoTable) return;
-    const auto found = pg::query(kDescribe, {std::int64_t{oid}});
+    const auto found = ask(kDescribe, {std::int64_t{oid}});
     if (found.empty()) return;
     const pg::Row& row = found.front();
     Relation relation;
@@ -129,7 +130,7 @@ void Clones::describe(std::uint32_t oid, bool named) {
 void Clones::make(const std::vector<std::uint32_t>& relations) {
     const pg::PinnedPath pinned;
     for (const auto oid : relations) describe(oid, true);
-    for (const auto& row : pg::query(kPeers, {as_text(relations)}).rows)
+    for (const auto& row : ask(kPeers, {as_text(relations)}).rows)
         describe(static_cast<std::uint32_t>(row.number(0)), false);
     for (std::size_t i = 0; i < relations_.size(); ++i)
         if (has_clone(relations_[i])) make_table(i);
@@ -143,11 +144,11 @@ void Clones::make(const std::vector<std::uint32_t>& relations) {
 
 void Clones::make_table(std::size_t index) {
     Relation& relation = relations_[index];
-    const auto columns = pg::query(kColumns, {std::int64_t{relation.oid}}).front().text(0);
+    const auto columns = ask(kColumns, {std::int64_t{relation.oid}}).front().text(0);
     const std::string name = pg::quote_ident(relation.clone_name);
     const std::string sql = "CREATE TEMPORARY TABLE pg_temp." + name + " (" + columns + ")";
     run_utility(parse_own(sql), sql);
-    const auto made = pg::query("SELECT $1::pg_catalog.regclass::oid", {"pg_temp." + name});
+    const auto made = ask("SELECT $1::pg_catalog.regclass::oid", {"pg_temp." + name});
     relation.clone = static_cast<std::uint32_t>(made.front().number(0));
 }
 
@@ -160,12 +161,12 @@ void Clones::replay(const std::string& sql) {
 
 void Clones::make_constraints(std::size_t index) {
     const std::string& table = tables_[index].qualified;
-    for (const auto& row : pg::query(kConstraints, {std::int64_t{relations_[index].oid}}).rows)
+    for (const auto& row : ask(kConstraints, {std::int64_t{relations_[index].oid}}).rows)
         replay("ALTER TABLE " + table + " ADD CONSTRAINT " + row.text(0));
 }
 
 void Clones::make_indexes(std::size_t index) {
-    for (const auto& row : pg::query(kIndexes, {std::int64_t{relations_[index].oid}}).rows)
+    for (const auto& row : ask(kIndexes, {std::int64_t{relations_[index].oid}}).rows)
         replay(row.text(0));
 }
 
@@ -173,7 +174,7 @@ void Clones::make_foreign_keys() {
     std::vector<std::uint32_t> oids;
     for (const auto& relation : relations_)
         if (relation.clone != 0) oids.push_back(relation.oid);
-    for (const auto& row : pg::query(kForeignKeys, {as_text(oids)}).rows) {
+    for (const auto& row : ask(kForeignKeys, {as_text(oids)}).rows) {
         const auto index = find(static_cast<std::uint32_t>(row.number(0)));
         replay("ALTER TABLE " + tables_.at(index).qualified + " ADD CONSTRAINT " + row.text(1));
     }
@@ -184,10 +185,10 @@ std::size_t Clones::adopt(std::uint32_t clone, const std::string& schema, const 
     relation.clone = clone;
     relation.schema = schema;
     relation.name = name;
-    relation.clone_name = pg::query("SELECT relname FROM pg_catalog.pg_class WHERE oid = $1::oid",
-                                    {std::int64_t{clone}})
-                              .front()
-                              .text(0);
+    relation.clone_name =
+        ask("SELECT relname FROM pg_catalog.pg_class WHERE oid = $1::oid", {std::int64_t{clone}})
+            .front()
+            .text(0);
     Table table;
     table.qualified = pg::quote_qualified(schema, name);
     table.name = pg::quote_ident(name);
@@ -222,7 +223,7 @@ std::string Clones::free_name(const std::string& wanted) const {
             return true;
         // The session may have temporary tables of its own.
         const std::string name_there = "pg_temp." + pg::quote_ident(candidate);
-        return !pg::query("SELECT pg_catalog.to_regclass($1)", {name_there}).front().is_null(0);
+        return !ask("SELECT pg_catalog.to_regclass($1)", {name_there}).front().is_null(0);
     };
     for (int n = 1; taken(name); ++n) name = "zdm_clone_" + std::to_string(n);
     return name;

@@ -1,3 +1,4 @@
+#include "plan/ask.hpp"
 #include "plan/describe.hpp"
 
 #include <algorithm>
@@ -94,7 +95,7 @@ constexpr auto kDependents =
 
 std::vector<std::uint32_t> oids(const char* sql, std::uint32_t relation) {
     std::vector<std::uint32_t> found;
-    for (const auto& row : pg::query(sql, {std::int64_t{relation}}).rows)
+    for (const auto& row : ask(sql, {std::int64_t{relation}}).rows)
         found.push_back(static_cast<std::uint32_t>(row.number(0)));
     return found;
 }
@@ -167,17 +168,16 @@ std::uint32_t added(const std::vector<std::uint32_t>& before,
 }
 
 std::uint32_t find_constraint(std::uint32_t relation, const std::string& name) {
-    const auto found = pg::query(
-        "SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2",
-        {std::int64_t{relation}, name});
+    const auto found =
+        ask("SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2",
+            {std::int64_t{relation}, name});
     return found.empty() ? 0 : static_cast<std::uint32_t>(found.front().number(0));
 }
 
 ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constraint) {
-    const pg::PinnedPath pinned;
-    const auto found = pg::query(kConstraint, {std::int64_t{constraint}});
+    const auto found = ask(kConstraint, {std::int64_t{constraint}});
     const pg::Row& row = found.front();
-    const auto key = pg::query(kKey, {std::int64_t{constraint}});
+    const auto key = ask(kKey, {std::int64_t{constraint}});
     ConstraintFacts facts;
     facts.oid = constraint;
     facts.name = row.text(0);
@@ -204,7 +204,7 @@ ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constrai
 
 IndexFacts describe_index(std::uint32_t index) {
     const pg::PinnedPath pinned;
-    const auto found = pg::query(kIndex, {std::int64_t{index}});
+    const auto found = ask(kIndex, {std::int64_t{index}});
     const pg::Row& row = found.front();
     IndexFacts facts;
     facts.name = row.text(0);
@@ -217,14 +217,13 @@ IndexFacts describe_index(std::uint32_t index) {
     if (definition.compare(0, head.size(), head) != 0)
         throw pg::Error{pg::state::kInternal, "ZD999: unexpected definition: " + definition};
     facts.tail = definition.substr(head.size());
-    for (const auto& column : pg::query(kIndexColumns, {std::int64_t{index}}).rows)
+    for (const auto& column : ask(kIndexColumns, {std::int64_t{index}}).rows)
         facts.columns.push_back(column.text(0));
     return facts;
 }
 
 std::optional<ColumnFacts> describe_column(std::uint32_t relation, const std::string& column) {
-    const pg::PinnedPath pinned;
-    const auto found = pg::query(kColumn, {std::int64_t{relation}, column});
+    const auto found = ask(kColumn, {std::int64_t{relation}, column});
     if (found.empty()) return std::nullopt;
     const pg::Row& row = found.front();
     ColumnFacts facts;
@@ -241,7 +240,7 @@ std::optional<ColumnFacts> describe_column(std::uint32_t relation, const std::st
 
 std::vector<std::string> dependents(std::uint32_t relation, const std::string& column) {
     std::vector<std::string> found;
-    for (const auto& row : pg::query(kDependents, {std::int64_t{relation}, column}).rows)
+    for (const auto& row : ask(kDependents, {std::int64_t{relation}, column}).rows)
         found.push_back(row.text(0));
     return found;
 }

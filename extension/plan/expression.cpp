@@ -1,3 +1,4 @@
+#include "plan/ask.hpp"
 #include "plan/expression.hpp"
 
 #include <algorithm>
@@ -201,11 +202,11 @@ std::string Expressions::not_public(Node* expression) const {
     for (int i = 0; i < list_length(functions.oids); ++i)
         oids.push_back(std::to_string(list_nth_oid(functions.oids, i)));
     if (oids.empty()) return {};
-    const auto hidden = pg::query(
-        "SELECT p.oid::pg_catalog.regprocedure::text FROM pg_catalog.pg_proc p"
-        " WHERE p.oid = ANY ($1::text[]::oid[])"
-        " AND NOT pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')",
-        {oids});
+    const auto hidden =
+        ask("SELECT p.oid::pg_catalog.regprocedure::text FROM pg_catalog.pg_proc p"
+            " WHERE p.oid = ANY ($1::text[]::oid[])"
+            " AND NOT pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')",
+            {oids});
     return hidden.empty() ? std::string{} : "function " + hidden.front().text(0);
 }
 

@@ -1,3 +1,4 @@
+#include "plan/ask.hpp"
 #include "plan/planner.hpp"
 
 #include "pg/bridge.hpp"
@@ -84,11 +85,11 @@ Plan make_backfill_plan(std::uint32_t relation, const std::string& set_clause,
                         const std::optional<std::string>& where_clause) {
     check_set(set_clause);
     if (where_clause) check_where(*where_clause);
-    const auto found = pg::query(
-        "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
-        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.oid = $1::oid",
-        {std::int64_t{relation}});
+    const auto found =
+        ask("SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
+            " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = $1::oid",
+            {std::int64_t{relation}});
     if (found.empty()) refuse({}, "ZD005", pg::state::kUndefinedTable, "this table does not exist");
     // Both parts are whole by themselves; a comment at their end must not reach further.
     std::string sql = "UPDATE " + found.front().text(0) + " SET " + set_clause + "\n";

@@ -3,6 +3,7 @@
 
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
+#include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
 #include "plan/text.hpp"
@@ -120,11 +121,11 @@ std::string AlterReader::free_constraint_name(const std::string& chosen) const {
             });
     };
     for (int n = 1; n < 1000 && !dropped(); ++n) {
-        const auto taken = pg::query(
-            "SELECT FROM pg_catalog.pg_constraint WHERE connamespace = $1::oid AND conname = $2"
-            " UNION ALL SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1::oid AND"
-            " relname = $2",
-            {std::int64_t{relation().schema_oid}, name});
+        const auto taken =
+            ask("SELECT FROM pg_catalog.pg_constraint WHERE connamespace = $1::oid AND conname = $2"
+                " UNION ALL SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1::oid AND"
+                " relname = $2",
+                {std::int64_t{relation().schema_oid}, name});
         if (taken.empty()) break;
         name = chosen + std::to_string(n);
     }
@@ -177,10 +178,10 @@ void AlterReader::add_foreign_key(Constraint* constraint) {
     const auto referenced = r_.find(constraint->pktable);
     if (referenced && r_.clones_.relation(*referenced).clone != 0 &&
         r_.clones_.relation(*referenced).oid != 0) {
-        const auto allowed = pg::query(
-            "SELECT pg_catalog.has_table_privilege($1::oid, 'REFERENCES') OR"
-            " pg_catalog.has_any_column_privilege($1::oid, 'REFERENCES')",
-            {std::int64_t{r_.clones_.relation(*referenced).oid}});
+        const auto allowed =
+            ask("SELECT pg_catalog.has_table_privilege($1::oid, 'REFERENCES') OR"
+                " pg_catalog.has_any_column_privilege($1::oid, 'REFERENCES')",
+                {std::int64_t{r_.clones_.relation(*referenced).oid}});
         if (!allowed.front().flag(0))
             refuse(at, "ZD107", pg::state::kInsufficientPrivilege,
                    "permission denied for table " + r_.clones_.table(*referenced).qualified, {},

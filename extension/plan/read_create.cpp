@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "pg/bridge.hpp"
-#include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_objects.hpp"
 #include "plan/replay.hpp"
@@ -31,19 +31,37 @@ struct Definition {
 // The functions of a name, with their definitions.
 std::vector<Definition> functions_named(const std::string& schema, const std::string& name) {
     std::vector<Definition> found;
-    const auto rows = pg::query(
-        "SELECT p.oid, CASE WHEN p.prokind IN ('f', 'p', 'w') THEN"
-        " pg_catalog.pg_get_functiondef(p.oid) ELSE '' END FROM pg_catalog.pg_proc p"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-        " WHERE n.nspname = $1 AND p.proname = $2",
-        {schema, name});
+    const auto rows =
+        ask("SELECT p.oid, CASE WHEN p.prokind IN ('f', 'p', 'w') THEN"
+            " pg_catalog.pg_get_functiondef(p.oid) ELSE '' END FROM pg_catalog.pg_proc p"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+            " WHERE n.nspname = $1 AND p.proname = $2",
+            {schema, name});
     for (const auto& row : rows.rows) found.push_back({row.number(0), row.text(1)});
     return found;
 }
 
+// While in scope the bodies of new functions are taken as they are.
+class UncheckedBodies {
+public:
+    UncheckedBodies() {
+        level_ = pg::call([] {
+            const int level = NewGUCNestLevel();
+            set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
+                              GUC_ACTION_SAVE, true, 0, false);
+            return level;
+        });
+    }
+    ~UncheckedBodies() { AtEOXact_GUC(false, level_); }
+    UncheckedBodies(const UncheckedBodies&) = delete;
+    UncheckedBodies& operator=(const UncheckedBodies&) = delete;
+
+private:
+    int level_ = 0;
+};
+
 std::string signature(std::int64_t function) {
-    const pg::PinnedPath pinned;
-    return pg::query("SELECT $1::oid::pg_catalog.regprocedure::text", {function}).front().text(0);
+    return ask("SELECT $1::oid::pg_catalog.regprocedure::text", {function}).front().text(0);
 }
 
 }  // namespace
@@ -115,8 +133,7 @@ ObjectReader::Home ObjectReader::move_to_temp(RangeVar* relation) const {
     });
     home.schema = name;
     home.name = relation->relname;
-    if (!pg::query("SELECT pg_catalog.has_schema_privilege($1::oid, 'CREATE')",
-                   {std::int64_t{schema}})
+    if (!ask("SELECT pg_catalog.has_schema_privilege($1::oid, 'CREATE')", {std::int64_t{schema}})
              .front()
              .flag(0))
         refuse(at_, "ZD107", pg::state::kInsufficientPrivilege,
@@ -162,10 +179,10 @@ void ObjectReader::create_table(CreateStmt* tree) {
     Seen seen = r_.replay(reinterpret_cast<Node*>(tree));
     const std::size_t table = adopt(tree->relation, home);
     // A foreign key can rest only on what is there in expand.
-    const auto early = pg::query(
-        "SELECT k.relname FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class k"
-        " ON k.oid = c.conindid WHERE c.conrelid = $1::oid AND c.contype = 'f'",
-        {std::int64_t{r_.clones_.relation(table).clone}});
+    const auto early =
+        ask("SELECT k.relname FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class k"
+            " ON k.oid = c.conindid WHERE c.conrelid = $1::oid AND c.contype = 'f'",
+            {std::int64_t{r_.clones_.relation(table).clone}});
     for (const auto& row : early.rows)
         for (const auto& action : r_.facts_.actions)
             if (const auto* unique = std::get_if<AddUnique>(&action.detail))
@@ -218,24 +235,20 @@ void ObjectReader::create_view(ViewStmt* tree) {
     std::string note;
     if (home.existing != 0) {
         if (!tree->replace) refuse_existing(home);
-        const auto old = pg::query(
-            "SELECT c.relkind, pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM "
-            "pg_catalog.pg_class c WHERE c.oid = $1::oid",
-            {std::int64_t{home.existing}});
+        const auto old =
+            ask("SELECT c.relkind, pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM "
+                "pg_catalog.pg_class c WHERE c.oid = $1::oid",
+                {std::int64_t{home.existing}});
         if (old.front().text(0) != "v")
             refuse(at_, "ZD106", pg::state::kWrongObjectType, qualified + " is not a view");
         if (!old.front().flag(1))
             refuse(at_, "ZD107", pg::state::kInsufficientPrivilege,
                    "must be owner of view " + qualified, {},
                    "Run the migration as the owner of the view, or as a member of that role.");
-        std::string definition;
-        {
-            const pg::PinnedPath pinned;
-            definition = pg::query("SELECT pg_catalog.pg_get_viewdef($1::oid)",
-                                   {std::int64_t{home.existing}})
-                             .front()
-                             .text(0);
-        }
+        const std::string definition =
+            ask("SELECT pg_catalog.pg_get_viewdef($1::oid)", {std::int64_t{home.existing}})
+                .front()
+                .text(0);
         const std::string before = "CREATE OR REPLACE VIEW pg_temp." +
                                    pg::quote_ident(tree->view->relname) + " AS " + definition;
         run_utility(parse_own(before), before);
@@ -276,7 +289,7 @@ void ObjectReader::create_function(CreateFunctionStmt* tree) {
         if (error.sqlstate != pg::state::kUndefinedColumn &&
             error.sqlstate != pg::state::kUndefinedTable)
             throw;
-        pg::query("SELECT pg_catalog.set_config('check_function_bodies', 'off', true)");
+        const UncheckedBodies unchecked;
         run_utility(again, r_.source_.text());
     }
     std::string undo;
@@ -300,7 +313,7 @@ void ObjectReader::create_trigger(CreateTrigStmt* tree) {
                "a constraint trigger with FROM is not supported", {}, "Run it directly.");
     std::string undo =
         "DROP TRIGGER " + pg::quote_ident(name) + " ON " + r_.clones_.table(table).qualified + ";";
-    const auto old = pg::query(
+    const auto old = ask(
         "SELECT pg_catalog.pg_get_triggerdef(t.oid) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = "
         "$1::oid AND t.tgname = $2",
         {std::int64_t{r_.clones_.relation(table).oid}, name});
@@ -322,8 +335,8 @@ void ObjectReader::create_trigger(CreateTrigStmt* tree) {
 void ObjectReader::create_policy(CreatePolicyStmt* tree) {
     const auto table = r_.target(tree->table, false).value();
     const std::string name{tree->policy_name};
-    if (!pg::query("SELECT FROM pg_catalog.pg_policy WHERE polrelid = $1::oid AND polname = $2",
-                   {std::int64_t{r_.clones_.relation(table).oid}, name})
+    if (!ask("SELECT FROM pg_catalog.pg_policy WHERE polrelid = $1::oid AND polname = $2",
+             {std::int64_t{r_.clones_.relation(table).oid}, name})
              .empty())
         refuse(at_, "ZD005", pg::state::kDuplicateObject,
                "policy \"" + name + "\" for table " + r_.clones_.table(table).qualified +
@@ -346,11 +359,11 @@ void ObjectReader::create_statistics(CreateStatsStmt* tree) {
     relation->alias = nullptr;
     Action action = start(table);
     action.seen = r_.replay(reinterpret_cast<Node*>(tree));
-    const auto made = pg::query(
-        "SELECT n.nspname, s.stxname FROM pg_catalog.pg_statistic_ext s JOIN "
-        "pg_catalog.pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = $1::oid "
-        "ORDER BY s.oid DESC LIMIT 1",
-        {std::int64_t{r_.clones_.relation(table).clone}});
+    const auto made =
+        ask("SELECT n.nspname, s.stxname FROM pg_catalog.pg_statistic_ext s JOIN "
+            "pg_catalog.pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = $1::oid "
+            "ORDER BY s.oid DESC LIMIT 1",
+            {std::int64_t{r_.clones_.relation(table).clone}});
     std::string undo;
     if (!made.empty())
         undo = "DROP STATISTICS " +

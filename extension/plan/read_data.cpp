@@ -1,4 +1,5 @@
 // UPDATE, DELETE and INSERT: analysed on the clone, never run.
+#include "plan/ask.hpp"
 #include "plan/read_data.hpp"
 
 #include <algorithm>
@@ -113,10 +114,10 @@ void DataReader::check_sources(::Query* query) const {
         const auto index = r_.clones_.find(oid);
         const std::int64_t original = index == kNoTable ? oid : r_.clones_.relation(index).oid;
         if (original == 0) continue;
-        const auto found = pg::query(
-            "SELECT pg_catalog.has_any_column_privilege($1::pg_catalog.oid, 'SELECT'),"
-            " $1::pg_catalog.oid::pg_catalog.regclass::pg_catalog.text",
-            {original});
+        const auto found =
+            ask("SELECT pg_catalog.has_any_column_privilege($1::pg_catalog.oid, 'SELECT'),"
+                " $1::pg_catalog.oid::pg_catalog.regclass::pg_catalog.text",
+                {original});
         if (!found.front().flag(0))
             refuse(r_.source_.place(statement_.start), "ZD107", pg::state::kInsufficientPrivilege,
                    "permission denied for table " + found.front().text(1), {},
@@ -171,9 +172,9 @@ void DataReader::refuse_clone_reader(Node* expression, Place at) const {
 Expressions DataReader::expressions(std::size_t table) const {
     const Relation& relation = r_.clones_.relation(table);
     std::vector<std::string> not_null;
-    for (const auto& row : pg::query("SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = "
-                                     "$1::oid AND attnum > 0 AND attnotnull AND NOT attisdropped",
-                                     {std::int64_t{relation.oid}})
+    for (const auto& row : ask("SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = "
+                               "$1::oid AND attnum > 0 AND attnotnull AND NOT attisdropped",
+                               {std::int64_t{relation.oid}})
                                .rows)
         not_null.push_back(row.text(0));
     return Expressions{relation.clone, relation.name, not_null};
@@ -333,8 +334,7 @@ void DataReader::insert(InsertStmt* tree) {
             bytes += r_.clones_.table(index).bytes.value_or(0);
             continue;
         }
-        const auto size =
-            pg::query("SELECT pg_catalog.pg_relation_size($1::oid)", {std::int64_t{oid}});
+        const auto size = ask("SELECT pg_catalog.pg_relation_size($1::oid)", {std::int64_t{oid}});
         bytes += size.front().number(0);
     }
     insert.large = bytes > r_.small_;

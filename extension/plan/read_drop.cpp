@@ -1,7 +1,7 @@
 // DROP of what is there: in contract, so the rehearsal only checks that it would work.
 #include "pg/bridge.hpp"
-#include "pg/door.hpp"
 #include "pg/spi.hpp"
+#include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_objects.hpp"
 #include "plan/replay.hpp"
@@ -81,10 +81,10 @@ void ObjectReader::drop_table(List* names, const DropStmt* tree) {
                "other objects depend on table " + table.qualified, join(users, "; ") + ".",
                "Change or drop them first, in a migration of their own.");
     DropTable drop;
-    const auto keys = pg::query(
-        "SELECT pg_catalog.quote_ident(conname) FROM pg_catalog.pg_constraint WHERE conrelid = "
-        "$1::oid AND contype = 'f' AND confrelid <> conrelid ORDER BY conname",
-        {std::int64_t{relation.oid}});
+    const auto keys =
+        ask("SELECT pg_catalog.quote_ident(conname) FROM pg_catalog.pg_constraint WHERE conrelid = "
+            "$1::oid AND contype = 'f' AND confrelid <> conrelid ORDER BY conname",
+            {std::int64_t{relation.oid}});
     for (const auto& row : keys.rows) drop.foreign_keys.push_back(row.text(0));
     DropStmt* const single = pg::call([&] {
         DropStmt* const made = makeNode(DropStmt);
@@ -112,7 +112,7 @@ void ObjectReader::drop_on_table(List* names, const DropStmt* tree) {
     if (!found) return;
     const Table& table = r_.clones_.table(*found);
     const std::string what = trigger ? "trigger " : "policy ";
-    const auto old = pg::query(
+    const auto old = ask(
         trigger ? "SELECT pg_catalog.pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger WHERE "
                   "tgrelid = $1::oid AND tgname = $2 AND NOT tgisinternal"
                 : "SELECT '' FROM pg_catalog.pg_policy WHERE polrelid = $1::oid AND polname = $2",
@@ -155,20 +155,15 @@ void ObjectReader::drop_other(Node* object, const DropStmt* tree) {
         r_.note(at_, "nothing to drop: it does not exist");
         return;
     }
-    std::string what;
-    std::string identity;
-    {
-        const pg::PinnedPath pinned;
-        const auto row = pg::query(
-            "SELECT pg_catalog.pg_describe_object($1::oid, $2::oid, 0), i.identity FROM "
+    const auto named =
+        ask("SELECT pg_catalog.pg_describe_object($1::oid, $2::oid, 0), i.identity FROM "
             "pg_catalog.pg_identify_object($1::oid, $2::oid, 0) i",
             {std::int64_t{address.classId}, std::int64_t{address.objectId}});
-        what = row.front().text(0);
-        identity = row.front().text(1);
-    }
+    const std::string what = named.front().text(0);
+    const std::string identity = named.front().text(1);
     std::vector<std::string> users;
     for (const auto& row :
-         pg::query(kUsers, {std::int64_t{address.classId}, std::int64_t{address.objectId}}).rows) {
+         ask(kUsers, {std::int64_t{address.classId}, std::int64_t{address.objectId}}).rows) {
         const auto table = r_.clones_.find(static_cast<std::uint32_t>(row.number(1)));
         if (row.flag(0) && table != kNoTable && !row.is_null(2) &&
             !describe_column(r_.clones_.relation(table).clone, row.text(2)))

@@ -1,6 +1,7 @@
 // CREATE INDEX and DROP INDEX.
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
+#include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/rehearsal.hpp"
 #include "plan/replay.hpp"
@@ -37,8 +38,7 @@ void read_index(Rehearsal& rehearsal, const Statement& statement, Node* tree) {
 }
 
 bool IndexReader::taken(const std::string& name, std::uint32_t schema) const {
-    const bool there = !pg::query(
-                            "SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1::oid"
+    const bool there = !ask("SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1::oid"
                             " AND relname = $2",
                             {std::int64_t{schema}, name})
                             .empty();
@@ -152,8 +152,7 @@ void IndexReader::drop_one(List* names, const DropStmt* tree) {
     drop.name = shown;
     drop.schema = pg::quote_ident(relation.schema);
     drop.made_here =
-        pg::query(
-            "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = "
+        ask("SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = "
             "c.oid WHERE i.indrelid = $1::oid AND c.relname = $2",
             {std::int64_t{relation.oid}, std::string{name->relname}})
             .empty();

@@ -1,6 +1,7 @@
 // Statements that zdm runs as they are written, those that it ignores, and those that it refuses.
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
+#include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_objects.hpp"
 #include "plan/replay.hpp"
@@ -75,7 +76,7 @@ struct Commented {
 };
 
 std::string old_comment(const char* sql, const std::vector<pg::Value>& parameters) {
-    const auto found = pg::query(sql, parameters);
+    const auto found = ask(sql, parameters);
     return found.empty() ? std::string{} : found.front().text(0);
 }
 
@@ -234,10 +235,10 @@ void ObjectReader::comment(CommentStmt* tree) {
                                 {std::int64_t{constraint}});
             } else {
                 on.target = "INDEX " + pg::quote_qualified(clone.schema, relation->relname);
-                const auto index = pg::query(
-                    "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i"
-                    " ON i.indexrelid = c.oid WHERE i.indrelid = $1::oid AND c.relname = $2",
-                    {oid, std::string{relation->relname}});
+                const auto index =
+                    ask("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i"
+                        " ON i.indexrelid = c.oid WHERE i.indrelid = $1::oid AND c.relname = $2",
+                        {oid, std::string{relation->relname}});
                 on.made_here = index.empty() && clone.oid != 0;
                 if (!index.empty())
                     on.before =

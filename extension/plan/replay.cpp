@@ -1,3 +1,4 @@
+#include "plan/ask.hpp"
 #include "plan/replay.hpp"
 
 #include <algorithm>
@@ -78,11 +79,11 @@ std::vector<Watch::State> Watch::states() const {
         if (clones_.relation(i).clone != 0)
             oids.push_back(std::to_string(clones_.relation(i).clone));
     std::vector<State> states;
-    const auto rows = pg::query(
-        "SELECT c.oid, c.relfilenode, pg_catalog.pg_stat_get_xact_numscans(c.oid)"
-        " FROM pg_catalog.pg_class c"
-        " WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::text[]::oid[])",
-        {oids});
+    const auto rows =
+        ask("SELECT c.oid, c.relfilenode, pg_catalog.pg_stat_get_xact_numscans(c.oid)"
+            " FROM pg_catalog.pg_class c"
+            " WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::text[]::oid[])",
+            {oids});
     for (const auto& row : rows.rows)
         states.push_back({static_cast<std::uint32_t>(row.number(0)), row.text(1), row.number(2)});
     return states;
