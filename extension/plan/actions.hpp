@@ -104,6 +104,7 @@ struct AddUnique {
     std::vector<std::string> columns;
     std::vector<std::string> nullable;  // key columns that a primary key must make NOT NULL
     std::string index;                  // USING INDEX: the existing index, without schema
+    bool index_made_here = false;
     std::string schema;
 };
 

@@ -23,7 +23,8 @@ constexpr auto kDescribe =
     " pg_catalog.pg_has_role(c.relowner, 'USAGE'), c.relispartition,"
     " c.relhassubclass OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),"
     " coalesce(a.amname, 'heap') = 'heap', c.reltuples::bigint,"
-    " CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) END, n.oid"
+    " CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) END, n.oid,"
+    " pg_catalog.row_security_active(c.oid)"
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = $1::oid";
 
@@ -108,6 +109,7 @@ void Clones::describe(std::uint32_t oid, bool named) {
     relation.partition = row.flag(6);
     relation.inherits = row.flag(7);
     relation.heap = row.flag(8);
+    relation.row_security = row.flag(12);
     relation.schema_oid = static_cast<std::uint32_t>(row.number(11));
     relation.clone_name = free_name(relation.name);
 
@@ -120,11 +122,23 @@ void Clones::describe(std::uint32_t oid, bool named) {
     if (!row.is_null(10)) table.bytes = row.number(10);
     table.partitioned = relation.kind == 'p';
     table.named = named;
-    table.empty = table.bytes == 0;
     table.small = table.bytes.has_value() && *table.bytes < small_;
+    table.empty = named && has_no_rows(relation, table);
     if (table.empty) table.rows = 0;
     relations_.push_back(std::move(relation));
     tables_.push_back(std::move(table));
+}
+
+// Whether nothing is there. Pages without rows are looked into only where that is quick.
+bool Clones::has_no_rows(const Relation& relation, const Table& table) const {
+    if (table.bytes == 0) return true;
+    if (relation.kind != 'r' || !table.small || !relation.owned || relation.row_security)
+        return false;
+    const bool readable = ask("SELECT pg_catalog.has_table_privilege($1::oid, 'SELECT')",
+                              {std::int64_t{relation.oid}})
+                              .front()
+                              .flag(0);
+    return readable && ask(("SELECT FROM ONLY " + table.qualified + " LIMIT 1").c_str()).empty();
 }
 
 void Clones::make(const std::vector<std::uint32_t>& relations) {

@@ -26,6 +26,7 @@ struct Relation {
     bool partition = false;
     bool inherits = false;  // is or has a child
     bool heap = true;
+    bool row_security = false;  // hides rows from the current user
 };
 
 class Clones {
@@ -53,6 +54,7 @@ public:
 
 private:
     void describe(std::uint32_t oid, bool named);
+    bool has_no_rows(const Relation& relation, const Table& table) const;
     void make_table(std::size_t index);
     void make_constraints(std::size_t index);
     void make_indexes(std::size_t index);

@@ -232,7 +232,12 @@ void AlterReader::add_unique(Constraint* constraint) {
     add.suffix = facts.suffix;
     add.columns = facts.columns;
     add.nullable = nullable;
-    if (!using_index.empty()) add.index = quoted(using_index.c_str());
+    if (!using_index.empty()) {
+        add.index = quoted(using_index.c_str());
+        for (const auto& earlier : r_.facts_.actions)
+            if (const auto* built = std::get_if<CreateIndex>(&earlier.detail))
+                add.index_made_here = add.index_made_here || built->name == add.index;
+    }
     add.schema = quoted(relation().schema.c_str());
     action.detail = add;
     r_.add(std::move(action));

@@ -180,6 +180,16 @@ Expressions DataReader::expressions(std::size_t table) const {
     return Expressions{relation.clone, relation.name, not_null};
 }
 
+void DataReader::refuse_hidden_rows(std::size_t table, Place at) const {
+    if (!r_.clones_.relation(table).row_security) return;
+    refuse(at, "ZD106", pg::state::kFeatureNotSupported,
+           "row level security hides rows of " + r_.clones_.table(table).qualified + " from you",
+           "Its owner is subject to its policies, too (FORCE ROW LEVEL SECURITY).",
+           "ALTER TABLE " + r_.clones_.table(table).qualified +
+               " NO FORCE ROW LEVEL SECURITY for the time of the migration, or run it as a role "
+               "with BYPASSRLS.");
+}
+
 void DataReader::update(UpdateStmt* tree) {
     const Place at = r_.source_.place(statement_.start);
     if (tree->withClause != nullptr) refuse_form(at, "an UPDATE with WITH", kNoJoin);
@@ -187,6 +197,7 @@ void DataReader::update(UpdateStmt* tree) {
     if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
     const auto table = r_.target(tree->relation, false).value();
+    refuse_hidden_rows(table, at);
     if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
         r_.redirect_names(reinterpret_cast<Node*>(tree));
         analyse(reinterpret_cast<Node*>(tree));
@@ -295,6 +306,7 @@ void DataReader::remove(DeleteStmt* tree) {
     if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
     const auto table = r_.target(tree->relation, false).value();
+    refuse_hidden_rows(table, at);
     if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
         r_.redirect_names(reinterpret_cast<Node*>(tree));
         analyse(reinterpret_cast<Node*>(tree));

@@ -150,7 +150,7 @@ void plan_action(Composer& composer, const Action& action, const AddUnique& add)
     std::string command = alter(table) + "ADD CONSTRAINT " + add.name + " " + kind +
                           " USING INDEX " + index + add.suffix + ";";
     std::string undo = alter(table) + "DROP CONSTRAINT " + add.name + ";";
-    if (!add.index.empty())
+    if (!add.index.empty() && !add.index_made_here)
         undo +=
             " CREATE UNIQUE INDEX " + add.index + " ON " + table.qualified + " " + add.tail + ";";
     if (old == nullptr) {

@@ -37,7 +37,7 @@ std::string unquoted(std::string_view identifier) {
 std::string literal(std::string_view text) {
     // A backslash means different things under the two settings of standard_conforming_strings;
     // the E form means the same under both.
-    std::string quoted = text.find('\\') == std::string_view::npos ? "'" : " E'";
+    std::string quoted = text.find('\\') == std::string_view::npos ? "'" : "E'";
     for (const char c : text) {
         if (c == '\'' || c == '\\') quoted += c;
         quoted += c;
