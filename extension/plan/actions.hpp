@@ -182,7 +182,8 @@ struct Direct {
     std::string command;
     std::string undo;
     std::string note;
-    std::string what;  // of the object, for messages
+    std::string what;                // of the object, for messages
+    LockMode lock = LockMode::none;  // on something that is no table
     bool removal = false;
     bool later = false;     // names what a later phase makes: at the very end
     bool enforces = false;  // a constraint, as written: contract

@@ -8,7 +8,20 @@
 
 namespace zdm::plan {
 
-// pg::query under the pinned search_path, so that names in the answer are qualified as well.
+// While in scope, what the server writes means the same in every session: names are qualified,
+// dates, intervals and numbers unambiguous. Nothing that the user wrote may be read in it.
+class PinnedText {
+public:
+    PinnedText();
+    ~PinnedText();
+    PinnedText(const PinnedText&) = delete;
+    PinnedText& operator=(const PinnedText&) = delete;
+
+private:
+    int level_ = 0;
+};
+
+// pg::query with pinned text.
 pg::Result ask(const char* sql, const std::vector<pg::Value>& parameters = {});
 
 }  // namespace zdm::plan

@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "pg/bridge.hpp"
-#include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "plan/replay.hpp"
 
@@ -66,6 +65,15 @@ constexpr auto kIndexes =
     " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1::oid"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid"
     "  AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')) ORDER BY c.relname";
+
+constexpr auto kIndexNames =
+    "SELECT i.indexrelid, c.relname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c"
+    " ON c.oid = i.indexrelid WHERE i.indrelid = $1::oid ORDER BY c.relname";
+
+// Those without an index of their own.
+constexpr auto kConstraintNames =
+    "SELECT oid, conname FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid"
+    " AND contype IN ('c', 'f') ORDER BY conname";
 
 constexpr auto kForeignKeys =
     "SELECT c.conrelid, pg_catalog.quote_ident(c.conname) || ' ' ||"
@@ -142,7 +150,7 @@ bool Clones::has_no_rows(const Relation& relation, const Table& table) const {
 }
 
 void Clones::make(const std::vector<std::uint32_t>& relations) {
-    const pg::PinnedPath pinned;
+    const PinnedText pinned;
     for (const auto oid : relations) describe(oid, true);
     for (const auto& row : ask(kPeers, {as_text(relations)}).rows)
         describe(static_cast<std::uint32_t>(row.number(0)), false);
@@ -150,6 +158,7 @@ void Clones::make(const std::vector<std::uint32_t>& relations) {
         if (has_clone(relations_[i])) make_table(i);
     for (std::size_t i = 0; i < relations_.size(); ++i) {
         if (!has_clone(relations_[i])) continue;
+        bring_forward(i);
         make_constraints(i);
         make_indexes(i);
     }
@@ -194,6 +203,77 @@ void Clones::make_foreign_keys() {
     }
 }
 
+void Clones::rename(const char* kind, const std::string& from, const std::string& to) {
+    const std::string sql = std::string{"ALTER "} + kind + " pg_temp." + pg::quote_ident(from) +
+                            " RENAME TO " + pg::quote_ident(to);
+    run_utility(parse_own(sql), sql);
+}
+
+void Clones::rename_constraint(const std::string& table, const std::string& from,
+                               const std::string& to) {
+    const std::string sql = "ALTER TABLE pg_temp." + pg::quote_ident(table) +
+                            " RENAME CONSTRAINT " + pg::quote_ident(from) + " TO " +
+                            pg::quote_ident(to);
+    run_utility(parse_own(sql), sql);
+}
+
+void Clones::park(std::size_t index) {
+    Relation& relation = relations_[index];
+    const auto next = [&] { return "zdm_parked_" + std::to_string(++parked_names_); };
+    for (const auto& row : ask(kIndexNames, {std::int64_t{relation.clone}}).rows) {
+        parked_indexes_[static_cast<std::uint32_t>(row.number(0))] = row.text(1);
+        rename("INDEX", row.text(1), next());
+    }
+    for (const auto& row : ask(kConstraintNames, {std::int64_t{relation.clone}}).rows) {
+        parked_constraints_[static_cast<std::uint32_t>(row.number(0))] = row.text(1);
+        rename_constraint(relation.clone_name, row.text(1), next());
+    }
+    const std::string name = next();
+    rename(relation.view ? "VIEW" : "TABLE", relation.clone_name, name);
+    relation.clone_name = name;
+    relation.parked = true;
+}
+
+void Clones::unpark(std::size_t index) {
+    Relation& relation = relations_[index];
+    for (const auto& row : ask(kIndexNames, {std::int64_t{relation.clone}}).rows) {
+        const auto old = parked_indexes_.find(static_cast<std::uint32_t>(row.number(0)));
+        if (old != parked_indexes_.end() && old->second != row.text(1) && !taken(old->second))
+            rename("INDEX", row.text(1), old->second);
+    }
+    for (const auto& row : ask(kConstraintNames, {std::int64_t{relation.clone}}).rows) {
+        const auto old = parked_constraints_.find(static_cast<std::uint32_t>(row.number(0)));
+        if (old != parked_constraints_.end() && old->second != row.text(1))
+            rename_constraint(relation.clone_name, row.text(1), old->second);
+    }
+    relation.parked = false;
+    if (relation.clone_name == relation.name || taken(relation.name)) return;
+    rename(relation.view ? "VIEW" : "TABLE", relation.clone_name, relation.name);
+    relation.clone_name = relation.name;
+}
+
+// Within one schema no two relations have the same name.
+void Clones::make_room(const std::string& schema) {
+    for (std::size_t i = 0; i < relations_.size(); ++i)
+        if (relations_[i].clone != 0 && !relations_[i].parked && relations_[i].schema != schema)
+            park(i);
+}
+
+void Clones::bring_forward(std::size_t index) {
+    if (relations_[index].clone == 0) return;
+    const std::string schema = relations_[index].schema;
+    make_room(schema);
+    for (std::size_t i = 0; i < relations_.size(); ++i)
+        if (relations_[i].clone != 0 && relations_[i].schema == schema &&
+            (relations_[i].parked || relations_[i].clone_name != relations_[i].name))
+            unpark(i);
+}
+
+void Clones::forget(std::size_t index) {
+    relations_.at(index).clone = 0;
+    relations_.at(index).dropped = true;
+}
+
 std::size_t Clones::adopt(std::uint32_t clone, const std::string& schema, const std::string& name) {
     Relation relation;
     relation.clone = clone;
@@ -222,23 +302,24 @@ std::size_t Clones::find(std::uint32_t oid) const {
 Redirections Clones::redirections() {
     redirections_.clear();
     for (const auto& relation : relations_) {
-        if (relation.clone == 0) continue;
+        if (relation.clone == 0 && !relation.dropped) continue;
         redirections_.push_back({relation.oid, relation.clone, relation.schema.c_str(),
                                  relation.name.c_str(), relation.clone_name.c_str()});
     }
     return {redirections_.data(), redirections_.size()};
 }
 
+bool Clones::taken(const std::string& name) const {
+    // Also by a temporary table of the session.
+    const std::string there = "pg_temp." + pg::quote_ident(name);
+    return !ask("SELECT pg_catalog.to_regclass($1)", {there}).front().is_null(0) ||
+           std::any_of(relations_.begin(), relations_.end(), [&](const Relation& relation) {
+               return relation.clone_name == name && !relation.dropped;
+           });
+}
+
 std::string Clones::free_name(const std::string& wanted) const {
     std::string name = wanted;
-    const auto taken = [&](const std::string& candidate) {
-        if (std::any_of(relations_.begin(), relations_.end(),
-                        [&](const Relation& relation) { return relation.clone_name == candidate; }))
-            return true;
-        // The session may have temporary tables of its own.
-        const std::string name_there = "pg_temp." + pg::quote_ident(candidate);
-        return !ask("SELECT pg_catalog.to_regclass($1)", {name_there}).front().is_null(0);
-    };
     for (int n = 1; taken(name); ++n) name = "zdm_clone_" + std::to_string(n);
     return name;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct Relation {
     bool partition = false;
     bool inherits = false;  // is or has a child
     bool heap = true;
+    bool view = false;          // made by the SQL
+    bool dropped = false;       // by the SQL: the clone is gone
+    bool parked = false;        // has stepped back: names differ from the original's
     bool row_security = false;  // hides rows from the current user
 };
 
@@ -38,6 +42,13 @@ public:
     void make(const std::vector<std::uint32_t>& relations);
     // Takes up a table that the SQL has made as a temporary one.
     std::size_t adopt(std::uint32_t clone, const std::string& schema, const std::string& name);
+    // Gives a clone and its indexes the names of the originals. Names of other schemas, which could
+    // be the same, step back.
+    void bring_forward(std::size_t index);
+    // Lets the names of other schemas step back.
+    void make_room(const std::string& schema);
+    // A clone that the SQL dropped.
+    void forget(std::size_t index);
     // The index of an original or a clone, kNoTable when it is neither.
     std::size_t find(std::uint32_t oid) const;
 
@@ -60,11 +71,21 @@ private:
     void make_indexes(std::size_t index);
     void make_foreign_keys();
     void replay(const std::string& sql);
+    bool taken(const std::string& name) const;
+    void park(std::size_t index);
+    void unpark(std::size_t index);
+    void rename_constraint(const std::string& table, const std::string& from,
+                           const std::string& to);
+    void rename(const char* kind, const std::string& from, const std::string& to);
 
     std::int64_t small_;
     std::vector<Relation> relations_;
     std::vector<Table> tables_;
     std::vector<Redirection> redirections_;
+    int parked_names_ = 0;
+    // The names that parked indexes and constraints get back.
+    std::map<std::uint32_t, std::string> parked_indexes_;
+    std::map<std::uint32_t, std::string> parked_constraints_;
 };
 
 }  // namespace zdm::plan

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "pg/bridge.hpp"
-#include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "plan/text.hpp"
 
@@ -78,8 +77,12 @@ constexpr auto kColumn =
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
 
 constexpr auto kDependents =
-    "SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)"
+    "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
+    "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
+    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END"
     " FROM pg_catalog.pg_depend d"
+    " LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::"
+    "pg_catalog.regclass AND w.oid = d.objid"
     " LEFT JOIN pg_catalog.pg_trigger g ON d.classid = 'pg_catalog.pg_trigger'::"
     "pg_catalog.regclass AND g.oid = d.objid"
     " LEFT JOIN pg_catalog.pg_policy p ON d.classid = 'pg_catalog.pg_policy'::"
@@ -203,7 +206,7 @@ ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constrai
 }
 
 IndexFacts describe_index(std::uint32_t index) {
-    const pg::PinnedPath pinned;
+    const PinnedText pinned;
     const auto found = ask(kIndex, {std::int64_t{index}});
     const pg::Row& row = found.front();
     IndexFacts facts;

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "pg/bridge.hpp"
-#include "pg/door.hpp"
 #include "pg/spi.hpp"
 
 #include "pg/compat.hpp"
@@ -112,7 +111,7 @@ bool gives_a_value(Oid function) {
 
 std::string Expressions::text(Node* expression) const {
     if (expression == nullptr) return {};
-    const pg::PinnedPath pinned;
+    const PinnedText pinned;
     const char* const name = name_.c_str();
     return pg::call([&] {
         return deparse_expression(expression, deparse_context_for(name, relation_), false, false);

@@ -140,6 +140,7 @@ ObjectReader::Home ObjectReader::move_to_temp(RangeVar* relation) const {
                "permission denied for schema " + pg::quote_ident(home.schema), {},
                "Its owner must GRANT CREATE on it.");
     home.existing = pg::call([&] { return get_relname_relid(relation->relname, schema); });
+    r_.clones_.make_room(home.schema);
     const std::string moved = r_.clones_.free_name(home.name);
     pg::call([&] {
         relation->schemaname = pstrdup("pg_temp");
@@ -167,9 +168,8 @@ void ObjectReader::create_table(CreateStmt* tree) {
         refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
                "partitioned tables, partitions and inheritance are not supported yet", {},
                "Run the statement directly, with a short lock_timeout.");
-    // Names first: what the table itself is called must not be taken for a clone.
-    r_.redirect_names(reinterpret_cast<Node*>(tree));
     const Home home = move_to_temp(tree->relation);
+    r_.redirect_names(reinterpret_cast<Node*>(tree));
     const std::string qualified = pg::quote_qualified(home.schema, home.name);
     if (home.existing != 0 && tree->if_not_exists) {
         r_.note(at_, "table " + qualified + " exists already, nothing to do");
@@ -198,8 +198,8 @@ void ObjectReader::create_table(CreateStmt* tree) {
 
 void ObjectReader::create_table_as(CreateTableAsStmt* tree) {
     const bool materialized = tree->objtype == OBJECT_MATVIEW;
-    r_.redirect_names(reinterpret_cast<Node*>(tree));
     const Home home = move_to_temp(tree->into->rel);
+    r_.redirect_names(reinterpret_cast<Node*>(tree));
     const std::string qualified = pg::quote_qualified(home.schema, home.name);
     if (home.existing != 0 && tree->if_not_exists) {
         r_.note(at_, "relation " + qualified + " exists already, nothing to do");
@@ -228,8 +228,8 @@ void ObjectReader::create_table_as(CreateTableAsStmt* tree) {
 }
 
 void ObjectReader::create_view(ViewStmt* tree) {
-    r_.redirect_names(reinterpret_cast<Node*>(tree));
     const Home home = move_to_temp(tree->view);
+    r_.redirect_names(reinterpret_cast<Node*>(tree));
     const std::string qualified = pg::quote_qualified(home.schema, home.name);
     std::string undo = "DROP VIEW " + qualified + ";";
     std::string note;
@@ -262,8 +262,9 @@ void ObjectReader::create_view(ViewStmt* tree) {
             undo.clear();
             note = "rollback leaves the new definition, which has more columns";
         }
-        Action action = start();
-        add(std::move(action), as_written(undo, note));
+        Direct direct = as_written(undo, note);
+        direct.lock = LockMode::access_exclusive;
+        add(start(), direct);
         return;
     }
     r_.replay(reinterpret_cast<Node*>(tree));

@@ -40,11 +40,16 @@ const char* keyword(ObjectType type) {
 // What would stop a DROP RESTRICT, without columns that the clones no longer have.
 constexpr auto kUsers =
     "SELECT d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass, d.objid, a.attname,"
-    " pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)"
+    " CASE WHEN w.ev_class IS NOT NULL THEN"
+    "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
+    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END"
     " FROM pg_catalog.pg_depend d LEFT JOIN pg_catalog.pg_attribute a"
     " ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND a.attrelid = d.objid"
     " AND a.attnum = d.objsubid AND d.objsubid <> 0"
-    " WHERE d.refclassid = $1::oid AND d.refobjid = $2::oid AND d.deptype = 'n' ORDER BY 4";
+    " LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::"
+    "pg_catalog.regclass AND w.oid = d.objid"
+    " WHERE d.refclassid = $1::oid AND d.refobjid = $2::oid AND d.deptype = 'n'"
+    " AND w.ev_class IS DISTINCT FROM $2::oid ORDER BY 4";
 
 }  // namespace
 
@@ -96,6 +101,7 @@ void ObjectReader::drop_table(List* names, const DropStmt* tree) {
     });
     Action action = start(*found);
     action.seen = r_.replay(reinterpret_cast<Node*>(single));
+    r_.clones_.forget(*found);
     action.detail = drop;
     r_.add(std::move(action));
 }

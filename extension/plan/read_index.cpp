@@ -118,8 +118,8 @@ void IndexReader::drop_one(List* names, const DropStmt* tree) {
     const Place at = r_.source_.place(statement_.start);
     RangeVar* const name = pg::call([&] { return makeRangeVarFromNameList(names); });
     const std::string shown = pg::quote_ident(name->relname);
-    Oid index = pg::call([&] { return RangeVarGetRelid(name, NoLock, true); });
-    // With a clone in the way, an unqualified name means the clone's index.
+    const Redirections none;
+    const Oid index = pg::call([&] { return resolve(name, &none).oid; });
     std::size_t table = kNoTable;
     if (OidIsValid(index)) {
         const char kind = pg::call([&] { return get_rel_relkind(index); });
@@ -136,6 +136,7 @@ void IndexReader::drop_one(List* names, const DropStmt* tree) {
         return;
     }
     r_.check_target(table, at);
+    r_.clones_.bring_forward(table);
     const Relation relation = r_.clones_.relation(table);
     DropStmt* const single = pg::call([&] {
         DropStmt* const made = makeNode(DropStmt);

@@ -9,7 +9,9 @@
 
 #include "pg/compat.hpp"
 extern "C" {
+#include "access/relation.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 }
 
 namespace zdm::plan {
@@ -67,15 +69,7 @@ void refuse_rename(Place at, const RenameStmt* rename) {
                  : "Add a column with the new name, fill it with an UPDATE, and drop the old one.");
 }
 
-// What a comment is on, as far as zdm can restore it.
-struct Commented {
-    std::string target;  // TABLE public.users
-    std::string before;
-    bool made_here = false;
-    bool known = false;
-};
-
-std::string old_comment(const char* sql, const std::vector<pg::Value>& parameters) {
+std::string text_of(const char* sql, const std::vector<pg::Value>& parameters) {
     const auto found = ask(sql, parameters);
     return found.empty() ? std::string{} : found.front().text(0);
 }
@@ -184,77 +178,106 @@ void ObjectReader::grant(GrantStmt* tree) {
     add(std::move(action), direct);
 }
 
+// What a comment on a table or a part of one is on, and what stands there now. Points the statement
+// at the clone.
+std::optional<ObjectReader::Commented> ObjectReader::commented(CommentStmt* tree, Action& action) {
+    const bool part = tree->objtype == OBJECT_COLUMN || tree->objtype == OBJECT_TABCONSTRAINT;
+    const bool index = tree->objtype == OBJECT_INDEX;
+    List* const names = castNode(List, tree->object);
+    const std::string member = part ? strVal(llast(names)) : "";
+    RangeVar* const relation = pg::call([&] {
+        return makeRangeVarFromNameList(
+            part ? list_truncate(list_copy(names), list_length(names) - 1) : names);
+    });
+    const std::size_t table =
+        index ? r_.find_by_index(relation) : r_.find(relation).value_or(kNoTable);
+    if (table == kNoTable || r_.clones_.relation(table).clone == 0) return std::nullopt;
+    r_.check_owner(table, at_);
+    r_.clones_.bring_forward(table);
+    action.table = table;
+    const Relation& clone = r_.clones_.relation(table);
+    const std::string& qualified = r_.clones_.table(table).qualified;
+    const auto oid = std::int64_t{clone.oid};
+    pg::call([&] {
+        const char* const name = index ? relation->relname : clone.clone_name.c_str();
+        List* moved = list_make2(makeString(pstrdup("pg_temp")), makeString(pstrdup(name)));
+        if (part) moved = lappend(moved, llast(names));
+        tree->object = reinterpret_cast<Node*>(moved);
+    });
+    Commented on;
+    if (tree->objtype == OBJECT_COLUMN) {
+        on.target = "COLUMN " + qualified + "." + pg::quote_ident(member);
+        on.before = text_of(
+            "SELECT pg_catalog.col_description(attrelid, attnum) FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = $1::oid AND attname = $2",
+            {oid, member});
+    } else if (tree->objtype == OBJECT_TABCONSTRAINT) {
+        on.target = "CONSTRAINT " + pg::quote_ident(member) + " ON " + qualified;
+        const auto constraint = find_constraint(clone.oid, member);
+        on.made_here = constraint == 0 && clone.oid != 0;
+        on.before = text_of("SELECT pg_catalog.obj_description($1::oid, 'pg_constraint')",
+                            {std::int64_t{constraint}});
+    } else if (index) {
+        on.target = "INDEX " + pg::quote_qualified(clone.schema, relation->relname);
+        const auto there =
+            ask("SELECT pg_catalog.obj_description(c.oid, 'pg_class') FROM pg_catalog.pg_class c"
+                " JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid"
+                " WHERE i.indrelid = $1::oid AND c.relname = $2",
+                {oid, std::string{relation->relname}});
+        on.made_here = there.empty() && clone.oid != 0;
+        if (!there.empty()) on.before = there.front().text(0);
+    } else {
+        on.target = std::string{clone.view ? "VIEW " : "TABLE "} + qualified;
+        on.before = text_of("SELECT pg_catalog.obj_description($1::oid, 'pg_class')", {oid});
+    }
+    return on;
+}
+
 void ObjectReader::comment(CommentStmt* tree) {
     Action action = start();
-    Commented on;
-    const auto literal_or_null = [](const std::string& text) {
-        return text.empty() ? std::string{"NULL"} : pg::quote_literal(text);
-    };
-    if (tree->objtype == OBJECT_TABLE || tree->objtype == OBJECT_COLUMN ||
-        tree->objtype == OBJECT_TABCONSTRAINT || tree->objtype == OBJECT_INDEX) {
-        List* names = castNode(List, tree->object);
-        const bool part = tree->objtype == OBJECT_COLUMN || tree->objtype == OBJECT_TABCONSTRAINT;
-        const std::string member = part ? strVal(llast(names)) : "";
-        RangeVar* const relation = pg::call([&] {
-            return makeRangeVarFromNameList(
-                part ? list_truncate(list_copy(names), list_length(names) - 1) : names);
-        });
-        const std::size_t table = tree->objtype == OBJECT_INDEX
-                                      ? r_.find_by_index(relation)
-                                      : r_.find(relation).value_or(kNoTable);
-        if (table != kNoTable && r_.clones_.relation(table).clone != 0) {
-            r_.check_owner(table, at_);
-            action.table = table;
-            const Relation& clone = r_.clones_.relation(table);
-            const std::string& qualified = r_.clones_.table(table).qualified;
-            const auto oid = std::int64_t{clone.oid};
-            pg::call([&] {
-                const char* const name =
-                    tree->objtype == OBJECT_INDEX ? relation->relname : clone.clone_name.c_str();
-                List* moved = list_make2(makeString(pstrdup("pg_temp")), makeString(pstrdup(name)));
-                if (part) moved = lappend(moved, llast(names));
-                tree->object = reinterpret_cast<Node*>(moved);
-            });
-            on.known = true;
-            if (tree->objtype == OBJECT_TABLE) {
-                on.target = "TABLE " + qualified;
-                on.before =
-                    old_comment("SELECT pg_catalog.obj_description($1::oid, 'pg_class')", {oid});
-            } else if (tree->objtype == OBJECT_COLUMN) {
-                on.target = "COLUMN " + qualified + "." + pg::quote_ident(member);
-                on.before = old_comment(
-                    "SELECT pg_catalog.col_description(attrelid, attnum) FROM "
-                    "pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attname = $2",
-                    {oid, member});
-            } else if (tree->objtype == OBJECT_TABCONSTRAINT) {
-                on.target = "CONSTRAINT " + pg::quote_ident(member) + " ON " + qualified;
-                const auto constraint = find_constraint(clone.oid, member);
-                on.made_here = constraint == 0 && clone.oid != 0;
-                on.before =
-                    old_comment("SELECT pg_catalog.obj_description($1::oid, 'pg_constraint')",
-                                {std::int64_t{constraint}});
-            } else {
-                on.target = "INDEX " + pg::quote_qualified(clone.schema, relation->relname);
-                const auto index =
-                    ask("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i"
-                        " ON i.indexrelid = c.oid WHERE i.indrelid = $1::oid AND c.relname = $2",
-                        {oid, std::string{relation->relname}});
-                on.made_here = index.empty() && clone.oid != 0;
-                if (!index.empty())
-                    on.before =
-                        old_comment("SELECT pg_catalog.obj_description($1::oid, 'pg_class')",
-                                    {index.front().number(0)});
-            }
-        }
+    std::optional<Commented> on;
+    bool relation = false;
+    switch (tree->objtype) {
+    case OBJECT_TABLE:
+    case OBJECT_VIEW:
+    case OBJECT_MATVIEW:
+    case OBJECT_COLUMN:
+    case OBJECT_TABCONSTRAINT:
+    case OBJECT_INDEX:
+        relation = true;
+        on = commented(tree, action);
+        break;
+    default: break;
     }
-    action.seen = r_.replay(reinterpret_cast<Node*>(tree));
-    action.seen.scans = false;
-    Direct direct = as_written("", on.known ? "" : "rollback leaves the comment");
-    if (on.known)
-        direct.undo = "COMMENT ON " + on.target + " IS " + literal_or_null(on.before) + ";";
-    direct.later = on.made_here;
-    if (on.made_here) direct.undo.clear();
+    Direct direct = as_written("", "rollback leaves the comment");
+    // A materialized view of this migration is rehearsed as a table.
+    const bool stands_in = on && tree->objtype == OBJECT_MATVIEW;
+    if (on ? !stands_in : !relation) {
+        action.seen = r_.replay(reinterpret_cast<Node*>(tree));
+        action.seen.scans = false;
+    } else if (!on) {
+        // An original has no clone (a view, say): the comment is not rehearsed on it.
+        check_ownership(tree->objtype, tree->object);
+    }
+    if (on) {
+        direct.note.clear();
+        direct.later = on->made_here;
+        if (!on->made_here && !r_.clones_.table(action.table).made_here())
+            direct.undo = "COMMENT ON " + on->target + " IS " +
+                          (on->before.empty() ? "NULL" : pg::quote_literal(on->before)) + ";";
+    }
     add(std::move(action), direct);
+}
+
+void ObjectReader::check_ownership(int object_type, Node* object) const {
+    const auto type = static_cast<ObjectType>(object_type);
+    pg::call([&] {
+        ::Relation relation = nullptr;
+        const ObjectAddress address =
+            get_object_address(type, object, &relation, AccessShareLock, false);
+        check_object_ownership(GetUserId(), type, address, object, relation);
+        if (relation != nullptr) relation_close(relation, AccessShareLock);
+    });
 }
 
 }  // namespace zdm::plan

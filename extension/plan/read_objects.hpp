@@ -1,6 +1,7 @@
 // The reader of statements about whole objects.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ private:
     void add(Action action, Direct direct);
     // A statement about nothing but new objects.
     void plain(Node* tree, const std::string& undo, const std::string& note = {});
+    void check_ownership(int object_type, Node* object) const;
     // schema.name, quoted, of an object that a list of names will make.
     std::string creation_name(List* names) const;
 
@@ -41,6 +43,13 @@ private:
     void vacuum(const VacuumStmt* tree);
     void grant(GrantStmt* tree);
     void comment(CommentStmt* tree);
+    // What a comment is on, as far as zdm can restore it.
+    struct Commented {
+        std::string target;  // TABLE public.users
+        std::string before;
+        bool made_here = false;  // part of a table that was there before
+    };
+    std::optional<Commented> commented(CommentStmt* tree, Action& action);
 
     void create(Node* tree);
     void create_table(CreateStmt* tree);

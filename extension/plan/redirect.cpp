@@ -115,26 +115,69 @@ void visit_relations(Node* statement, RelationVisitor visitor, void* context) {
     }
 }
 
-const Redirection* find_redirection(RangeVar* relation, const Redirections* redirections) {
-    const Oid oid = RangeVarGetRelid(relation, NoLock, true);
-    for (std::size_t i = 0; i < redirections->count; ++i) {
+namespace {
+
+const Redirection* find_made(const char* schema, const char* name,
+                             const Redirections* redirections) {
+    for (std::size_t i = 0; schema != nullptr && i < redirections->count; ++i) {
         const Redirection* const item = &redirections->items[i];
-        if (OidIsValid(oid) ? (oid == item->original || oid == item->clone)
-                            : (item->original == InvalidOid && relation->schemaname != nullptr &&
-                               std::strcmp(relation->schemaname, item->schema) == 0 &&
-                               std::strcmp(relation->relname, item->name) == 0))
+        if (item->original == InvalidOid && std::strcmp(schema, item->schema) == 0 &&
+            std::strcmp(name, item->name) == 0)
             return item;
     }
     return nullptr;
 }
 
+const Redirection* find_known(Oid oid, const Redirections* redirections) {
+    for (std::size_t i = 0; OidIsValid(oid) && i < redirections->count; ++i)
+        if (oid == redirections->items[i].original || oid == redirections->items[i].clone)
+            return &redirections->items[i];
+    return nullptr;
+}
+
+}  // namespace
+
+Resolved resolve(RangeVar* relation, const Redirections* redirections) {
+    Resolved found{InvalidOid, nullptr};
+    if (relation->schemaname != nullptr) {
+        found.oid = RangeVarGetRelid(relation, NoLock, true);
+        found.item = OidIsValid(found.oid)
+                         ? find_known(found.oid, redirections)
+                         : find_made(relation->schemaname, relation->relname, redirections);
+        return found;
+    }
+    // The clones stand before everything else in the path; they must not hide what a name means.
+    List* const path = fetch_search_path(false);
+    for (int i = 0; i < list_length(path); ++i) {
+        const Oid schema = list_nth_oid(path, i);
+        if (isTempNamespace(schema)) continue;
+        found.oid = get_relname_relid(relation->relname, schema);
+        found.item = OidIsValid(found.oid)
+                         ? find_known(found.oid, redirections)
+                         : find_made(get_namespace_name(schema), relation->relname, redirections);
+        if (OidIsValid(found.oid) || found.item != nullptr) return found;
+    }
+    found.oid = RangeVarGetRelid(relation, NoLock, true);
+    // A clone that was not meant: its original is not in the path.
+    if (find_known(found.oid, redirections) != nullptr) found.oid = InvalidOid;
+    return found;
+}
+
+const Redirection* find_redirection(RangeVar* relation, const Redirections* redirections) {
+    return resolve(relation, redirections).item;
+}
+
 void redirect(RangeVar* relation, const Redirections* redirections) {
-    const Redirection* const item = find_redirection(relation, redirections);
-    if (item == nullptr) return;
-    if (relation->alias == nullptr && std::strcmp(relation->relname, item->clone_name) != 0)
+    const Resolved found = resolve(relation, redirections);
+    if (found.item == nullptr) {
+        if (OidIsValid(found.oid) && relation->schemaname == nullptr)
+            relation->schemaname = get_namespace_name(get_rel_namespace(found.oid));
+        return;
+    }
+    if (relation->alias == nullptr && std::strcmp(relation->relname, found.item->clone_name) != 0)
         relation->alias = makeAlias(relation->relname, NIL);
     relation->schemaname = pstrdup("pg_temp");
-    relation->relname = pstrdup(item->clone_name);
+    relation->relname = pstrdup(found.item->clone_name);
 }
 
 void redirect_all(Node* statement, const Redirections* redirections) {

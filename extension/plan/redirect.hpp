@@ -36,6 +36,13 @@ void redirect(RangeVar* relation, const Redirections* redirections);
 void redirect_all(Node* statement, const Redirections* redirections);
 // Takes the schema away from columns written as schema.table.column, when the table has a clone.
 void shorten_columns(Node* statement, const Redirections* redirections);
+// What a name means under the current search_path, clones apart: an original, with its redirection
+// if it has one, or a table that the SQL made.
+struct Resolved {
+    std::uint32_t oid = 0;  // 0: not there, or made by the SQL
+    const Redirection* item = nullptr;
+};
+Resolved resolve(RangeVar* relation, const Redirections* redirections);
 // The redirection that a name means, null when it has none.
 const Redirection* find_redirection(RangeVar* relation, const Redirections* redirections);
 

@@ -67,7 +67,8 @@ struct Found {
 // Notes the table that a name means: for an index, the one under it.
 void note_relation(RangeVar* relation, void* context) {
     auto* const found = static_cast<Found*>(context);
-    Oid oid = RangeVarGetRelid(relation, NoLock, true);
+    const Redirections none;
+    Oid oid = resolve(relation, &none).oid;
     if (!OidIsValid(oid)) return;
     const char kind = get_rel_relkind(oid);
     if (kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX)
@@ -110,10 +111,6 @@ RehearsalSettings::RehearsalSettings() {
             {"enable_bitmapscan", "off"},
             {"temp_tablespaces", ""},
             {"default_table_access_method", "heap"},
-            // Constants in deparsed text must mean the same in every session.
-            {"DateStyle", "ISO, MDY"},
-            {"IntervalStyle", "postgres"},
-            {"extra_float_digits", "3"},
         };
         for (const auto& setting : settings)
             set_config_option(setting[0], setting[1], PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
@@ -163,7 +160,14 @@ void Rehearsal::make_clones() {
                    error.detail, error.hint);
         }
     }
-    clones_.make({found.oids, found.oids + found.count});
+    try {
+        clones_.make({found.oids, found.oids + found.count});
+    } catch (const pg::Error& error) {
+        if (error.sqlstate != pg::state::kInsufficientPrivilege) throw;
+        refuse({}, "ZD107", error.sqlstate, error.what(),
+               "zdm rehearses a migration on empty temporary copies of its tables.",
+               "Let the role make them: GRANT TEMPORARY ON DATABASE ... TO ...;");
+    }
 }
 
 Action Rehearsal::start(const Statement& statement, int begin, int end) const {
@@ -178,8 +182,9 @@ Action Rehearsal::start(const Statement& statement, int begin, int end) const {
 std::optional<std::size_t> Rehearsal::find(RangeVar* relation) {
     const Redirections all = clones_.redirections();
     const Oid oid = pg::call([&] {
-        const Redirection* const item = find_redirection(relation, &all);
-        return item != nullptr ? item->clone : RangeVarGetRelid(relation, NoLock, true);
+        const Resolved found = resolve(relation, &all);
+        if (found.item == nullptr) return found.oid;
+        return OidIsValid(found.item->clone) ? found.item->clone : found.item->original;
     });
     const std::size_t index = clones_.find(oid);
     if (index == kNoTable) return std::nullopt;
@@ -200,6 +205,11 @@ std::optional<std::size_t> Rehearsal::target(RangeVar* relation, bool missing_ok
                {}, "Check the name and search_path of this session.");
     }
     check_target(*index, at);
+    if (clones_.relation(*index).dropped)
+        refuse(at, "ZD005", pg::state::kUndefinedTable,
+               "relation " + clones_.table(*index).qualified + " does not exist any more",
+               "An earlier statement of this migration drops it.", "Take this statement out.");
+    clones_.bring_forward(*index);
     return index;
 }
 
@@ -238,8 +248,9 @@ void Rehearsal::check_owner(std::size_t index, Place at) const {
 }
 
 std::size_t Rehearsal::find_by_index(RangeVar* index) const {
+    const Redirections none;
     const Oid table = pg::call([&]() -> Oid {
-        const Oid oid = RangeVarGetRelid(index, NoLock, true);
+        const Oid oid = resolve(index, &none).oid;
         return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_INDEX
                    ? IndexGetRelation(oid, false)
                    : InvalidOid;

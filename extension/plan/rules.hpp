@@ -72,6 +72,9 @@ public:
     void sync(const Action& action, const Assignment& assignment, const std::string& condition);
     // Remembers the columns of a table that a backfill gives values.
     void analyze(const Action& action, const std::string& column);
+    // Tables of the migration that get rows in migrate: what follows must wait for them.
+    void come_late(std::size_t table) { late_.insert(table); }
+    bool comes_late(std::size_t table) const { return late_.count(table) != 0; }
     // What the gate can't see.
     void blind(std::string what) { blind_.push_back(std::move(what)); }
     void note(std::string text) { notes_.push_back(std::move(text)); }
@@ -105,6 +108,7 @@ private:
     std::vector<std::string> blind_;
     std::vector<std::string> notes_;
     std::set<std::string> private_names_;
+    std::set<std::size_t> late_;
 };
 
 // The families, one file each.

@@ -232,7 +232,9 @@ void plan_action(Composer& composer, const Action& action, const Insert& insert)
                      "copies the rows of that moment; what is written later is not copied";
     step.parameters = {{"path", "user"}};
     // A table of this migration is complete at the end of expand, unless it takes over rows.
-    composer.add(table.made_here() && !depends ? Slot::structure : Slot::data, step);
+    const bool late = depends || composer.comes_late(action.table);
+    if (table.made_here() && late) composer.come_late(action.table);
+    composer.add(table.made_here() && !late ? Slot::structure : Slot::data, step);
 }
 
 }  // namespace zdm::plan

@@ -1,4 +1,6 @@
 // Whole objects: DROP TABLE, and all statements that run as they are written.
+#include <algorithm>
+
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 
@@ -61,9 +63,12 @@ void plan_action(Composer& composer, const Action& action, const Direct& direct)
                "Write -- zdm: direct right before the statement to run it as written and accept "
                "the lock.");
     }
-    const Slot slot = slot_of(action, direct);
+    Slot slot = slot_of(action, direct);
+    // What was written after rows that come in migrate stays after them.
+    if (slot == Slot::structure && composer.comes_late(action.table)) slot = Slot::data;
     Step step = composer.start(action, StepKind::ddl);
     composer.lock(step, action, action.seen);
+    step.lock = std::max(step.lock, direct.lock);
     step.command = direct.command;
     step.undo = direct.undo;
     step.removal = direct.removal && direct.undo.empty();

@@ -1,5 +1,7 @@
 #include "plan/text.hpp"
 
+#include <algorithm>
+
 namespace zdm::plan {
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
@@ -46,6 +48,10 @@ std::string literal(std::string_view text) {
 }
 
 std::string parenthesised(const std::string& expression) {
+    const bool word = std::all_of(expression.begin(), expression.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    });
+    if (word && !expression.empty()) return expression;
     int depth = 0;
     char quote = '\0';
     bool whole = !expression.empty() && expression.front() == '(';
