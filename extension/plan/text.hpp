@@ -17,7 +17,7 @@ std::string quote_private(std::string_view name);
 std::string unquoted(std::string_view identifier);
 // A literal with doubled quotes, for standard_conforming_strings = on or off alike.
 std::string literal(std::string_view text);
-// The expression in parentheses, unless it is in a pair of its own already.
+// The expression in parentheses, unless it is one word or in a pair of its own already.
 std::string parenthesised(const std::string& expression);
 
 }  // namespace zdm::plan

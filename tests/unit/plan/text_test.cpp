@@ -23,13 +23,14 @@ TEST(PlanText, Identifiers) {
 }
 
 TEST(PlanText, Parentheses) {
-    EXPECT_EQ(parenthesised("a"), "(a)");
+    EXPECT_EQ(parenthesised("a"), "a");
     EXPECT_EQ(parenthesised("(a)"), "(a)");
     EXPECT_EQ(parenthesised("(a) OR (b)"), "((a) OR (b))");
     EXPECT_EQ(parenthesised("(a = ')')"), "(a = ')')");
     EXPECT_EQ(parenthesised("(a = '(') OR (b)"), "((a = '(') OR (b))");
     EXPECT_EQ(parenthesised("(\"(\" IS NULL)"), "(\"(\" IS NULL)");
     EXPECT_EQ(parenthesised("(a = E'\\')')"), "((a = E'\\')'))");
+    EXPECT_EQ(parenthesised("a b"), "(a b)");
     EXPECT_EQ(parenthesised(""), "()");
 }
 
