@@ -88,9 +88,10 @@ constexpr auto kPeers =
     " AND (c.conrelid = ANY ($1::text[]::oid[]) OR c.confrelid = ANY ($1::text[]::oid[]))"
     " AND p.relkind IN ('r', 'p') ORDER BY 1";
 
-// Temporary tables are refused later, with a reason.
+// Temporary and system tables are refused later, with a reason.
 bool has_clone(const Relation& relation) {
-    return !relation.temporary && (relation.kind == 'r' || relation.kind == 'p');
+    return !relation.temporary && !relation.system &&
+           (relation.kind == 'r' || relation.kind == 'p');
 }
 
 std::vector<std::string> as_text(const std::vector<std::uint32_t>& oids) {

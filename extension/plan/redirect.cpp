@@ -158,8 +158,9 @@ Resolved resolve(RangeVar* relation, const Redirections* redirections) {
         if (OidIsValid(found.oid) || found.item != nullptr) return found;
     }
     found.oid = RangeVarGetRelid(relation, NoLock, true);
-    // A clone that was not meant: its original is not in the path.
-    if (find_known(found.oid, redirections) != nullptr) found.oid = InvalidOid;
+    found.item = find_known(found.oid, redirections);
+    // A clone that is not meant: its original is not in the path.
+    if (found.item != nullptr && found.oid == found.item->clone) return {InvalidOid, nullptr};
     return found;
 }
 
