@@ -83,3 +83,9 @@ SELECT steps('DROP TABLE IF EXISTS nothing');
 
 \echo # zdm_plan leaves BEGIN and COMMIT out
 SELECT steps('BEGIN; ALTER TABLE small ADD COLUMN x int; COMMIT');
+
+\echo # What only changes the catalog is taken back
+CREATE TABLE meta (id int PRIMARY KEY, t text) WITH (fillfactor = 90);
+ALTER TABLE meta CLUSTER ON meta_pkey, ALTER t SET STATISTICS 7, ALTER id SET (n_distinct = 5), ENABLE ROW LEVEL SECURITY;
+SELECT steps('ALTER TABLE meta SET (fillfactor = 50, autovacuum_enabled = off, toast.autovacuum_enabled = off), RESET (fillfactor), ALTER t SET STATISTICS 100, ALTER t SET STORAGE EXTERNAL, ALTER t SET COMPRESSION pglz, ALTER id SET (n_distinct = 9, n_distinct_inherited = 3), SET WITHOUT CLUSTER, REPLICA IDENTITY FULL, DISABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY');
+SELECT steps('ALTER TABLE meta ALTER CONSTRAINT meta_pkey DEFERRABLE');

@@ -285,8 +285,7 @@ void AlterReader::other(AlterTableCmd* command) {
     case AT_EnableRowSecurity:
     case AT_DisableRowSecurity:
     case AT_ForceRowSecurity:
-    case AT_NoForceRowSecurity:
-    case AT_AlterConstraint: break;
+    case AT_NoForceRowSecurity: break;
     case AT_AddIdentity:
     case AT_SetIdentity:
     case AT_DropIdentity:
@@ -300,6 +299,7 @@ void AlterReader::other(AlterTableCmd* command) {
                "Write -- zdm: direct right before the statement to run it as written, or run it "
                "directly with a short lock_timeout.");
     }
+    const std::string undo = undo_of(command);
     action.seen = replay(command);
     if (command->subtype == AT_AlterColumnType && (action.seen.rewrites || action.seen.scans))
         refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
@@ -310,7 +310,9 @@ void AlterReader::other(AlterTableCmd* command) {
                "Add a new column of the new type, fill it with an UPDATE, and drop the old one.");
     Direct direct;
     direct.command = action.written + ";";
-    direct.note = "changes the catalog only; rollback leaves it";
+    direct.undo = undo;
+    direct.note = "changes the catalog only";
+    if (undo.empty()) direct.note += "; rollback leaves it";
     if (command->subtype == AT_AlterColumnType)
         direct.note +=
             "; prepared statements that return the column fail once with 0A000 and "

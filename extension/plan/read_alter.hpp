@@ -48,6 +48,8 @@ private:
     void drop_not_null(AlterTableCmd* command);
     void drop_column(AlterTableCmd* command);
     void other(AlterTableCmd* command);
+    // The statements that take a change of the catalog back, empty when there are none.
+    std::string undo_of(const AlterTableCmd* command) const;
 
     void add_constraint(Constraint* constraint);
     void add_check(Constraint* constraint);
