@@ -155,8 +155,11 @@ void describe_foreign_key(const Clones& clones, const pg::Row& row, const pg::Re
 
 }  // namespace
 
+// Without NOT NULL, which comes along with a primary key on 18.
 std::vector<std::uint32_t> constraints_of(std::uint32_t relation) {
-    return oids("SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid", relation);
+    return oids(
+        "SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND contype <> 'n'",
+        relation);
 }
 
 std::vector<std::uint32_t> indexes_of(std::uint32_t relation) {
