@@ -1,0 +1,2 @@
+\set n random(1, 1000000000000000)
+INSERT INTO users (email, name, city, about) VALUES ('new' || :n || '.' || :client_id || '@example.org', 'New User', 'Oslo', 'says hello') RETURNING id;
