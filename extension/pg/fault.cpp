@@ -3,6 +3,7 @@
 #ifdef ZDM_FAULTS
 
 #include <csignal>
+#include <map>
 
 #include "pg/bridge.hpp"
 #include "pg/compat.hpp"
@@ -32,13 +33,16 @@ bool armed(uint32 space, uint32 key) {
     });
 }
 
-}  // namespace
-
-void fault_point(const std::string& name) {
-    const uint32 key = static_cast<uint32>(call([&] {
+// What hashtext() makes of the name.
+uint32 key_of(const std::string& name) {
+    return call([&] {
         return DatumGetUInt32(hash_any(reinterpret_cast<const unsigned char*>(name.data()),
                                        static_cast<int>(name.size())));
-    }));
+    });
+}
+
+void stop_here(const std::string& name) {
+    const uint32 key = key_of(name);
     if (armed(kDie, key)) kill(getpid(), SIGKILL);
     if (!armed(kWait, key)) return;
     const std::string shown = "zdm fault " + name;
@@ -53,6 +57,17 @@ void fault_point(const std::string& name) {
         if (armed(kDie, key)) kill(getpid(), SIGKILL);
     }
     call([] { pgstat_report_appname("zdm"); });
+}
+
+}  // namespace
+
+void fault_point(const std::string& name) {
+    static std::map<std::string, int> times;
+    const std::string nth = name + "#" + std::to_string(++times[name]);
+    // The list of all points that a run comes by is in the log at this level.
+    call([&] { elog(DEBUG1, "zdm fault %s", nth.c_str()); });
+    stop_here(name);
+    stop_here(nth);
 }
 
 }  // namespace zdm::pg
