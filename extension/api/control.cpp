@@ -15,6 +15,22 @@ using zdm::pg::flag_argument;
 using zdm::pg::maybe_text;
 using zdm::pg::text_argument;
 
+namespace {
+
+std::map<std::string, std::string> read_options(const std::string& json) {
+    const zdm::pg::PinnedPath pinned;
+    if (zdm::pg::query("SELECT jsonb_typeof($1::jsonb)", {json}).front().text(0) != "object")
+        throw zdm::pg::Error{zdm::pg::state::kInvalidParameter, "ZD601: options must be an object",
+                             "They are: " + json, "Write them like this: '{\"max_rate\": 1000}'."};
+    std::map<std::string, std::string> options;
+    for (const auto& row :
+         zdm::pg::query("SELECT o.key, o.value FROM jsonb_each_text($1::jsonb) o", {json}).rows)
+        options[row.text(0)] = row.text(1);
+    return options;
+}
+
+}  // namespace
+
 ZDM_FUNCTION(zdm_create) {
     return Int64GetDatum(
         zdm::run::create(text_argument(fcinfo, 0, "name"), text_argument(fcinfo, 1, "sql")));
@@ -65,12 +81,7 @@ ZDM_FUNCTION(zdm_backfill) {
         const Datum json = fcinfo->args[4].value;
         const char* json_text =
             zdm::pg::call([&] { return DatumGetCString(DirectFunctionCall1(jsonb_out, json)); });
-        const zdm::pg::PinnedPath pinned;
-        for (const auto& row :
-             zdm::pg::query("SELECT o.key, o.value FROM pg_catalog.jsonb_each_text($1::jsonb) o",
-                            {std::string{json_text}})
-                 .rows)
-            options[row.text(0)] = row.text(1);
+        options = read_options(json_text);
     }
     return Int64GetDatum(zdm::run::backfill_table(
         DatumGetObjectId(fcinfo->args[0].value), text_argument(fcinfo, 1, "set_clause"),

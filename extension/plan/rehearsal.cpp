@@ -125,6 +125,10 @@ Rehearsal::Rehearsal(const Source& source, std::int64_t small_table_bytes)
     : source_(source), small_(small_table_bytes), clones_(small_table_bytes) {}
 
 Facts Rehearsal::run() {
+    if (XactReadOnly)
+        refuse({}, "ZD310", pg::sqlstate("25006"), "zdm cannot plan in a read-only transaction",
+               "It plans on empty temporary tables, which it takes away again.",
+               "Call it on the primary, in a transaction that may write.");
     const RehearsalSettings settings;
     // Never committed: clones, and all that the statements make, go with it.
     pg::Subtransaction attempt;

@@ -59,7 +59,15 @@ std::string clean_up_sql(std::int64_t id) {
 
 }  // namespace
 
+void require_writable() {
+    if (!XactReadOnly) return;
+    throw pg::Error{pg::sqlstate("25006"), "ZD310: zdm cannot do this in a read-only transaction",
+                    "It keeps its state in tables, and plans on empty temporary ones.",
+                    "Call it on the primary, in a transaction that may write."};
+}
+
 Migration visible_migration(const std::string& name, bool lock) {
+    if (lock) require_writable();
     auto migration = lock ? catalog::lock_migration(name) : catalog::find_migration(name);
     const bool visible =
         migration && pg::call([&] { return has_privs_of_role(GetUserId(), migration->owner); });

@@ -28,6 +28,9 @@ std::int64_t backfill_table(std::uint32_t relation, const std::string& set_claus
 // Starts the workers of the migration again where they should run and do not; true when it did.
 bool ping(const std::string& name);
 
+// Throws ZD310 in a read-only transaction, and so on a standby.
+void require_writable();
+
 // The migration, for members of its owner's role only; ZD301 otherwise.
 catalog::Migration visible_migration(const std::string& name, bool lock);
 

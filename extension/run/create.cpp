@@ -151,7 +151,8 @@ void begin(const Migration& m, Upto upto) {
     }
     catalog::save_plan(m.id, plan);
     catalog::set_started(m.id, upto);
-    catalog::add_event(m.id, "state", std::nullopt, "planned -> expanding");
+    catalog::add_event(m.id, "state", std::nullopt,
+                       std::string{catalog::to_text(m.state)} + " -> expanding");
     launch_at_commit(m);
 }
 
@@ -167,6 +168,7 @@ pg::Result name_of(std::uint32_t relation) {
 }  // namespace
 
 std::int64_t create(const std::string& name, const std::string& sql) {
+    require_writable();
     check_name(name);
     const catalog::NewMigration wanted = new_migration(name, sql);
     if (const auto known = catalog::lock_migration(name)) {
@@ -231,13 +233,18 @@ void start(const std::string& name, const std::string& upto_text) {
     case State::contracting: break;
     }
     if (static_cast<int>(*upto) > static_cast<int>(m.upto)) catalog::set_upto(m.id, *upto);
-    if (!m.paused) launch_at_commit(m);
+    if (m.paused)
+        pg::notice("migration \"" + name + "\" is paused",
+                   "It goes on after zdm_resume(" + pg::quote_literal(name) + ").");
+    else
+        launch_at_commit(m);
 }
 
 std::int64_t backfill_table(std::uint32_t relation, const std::string& set_clause,
                             const std::optional<std::string>& where_clause,
                             const std::optional<std::string>& name,
                             const std::map<std::string, std::string>& options) {
+    require_writable();
     for (const auto& [option, value] : options) {
         std::string hint;
         const std::string wrong = check_option(option, value, hint);
@@ -246,8 +253,9 @@ std::int64_t backfill_table(std::uint32_t relation, const std::string& set_claus
     }
     const plan::Plan plan = plan::make_backfill_plan(relation, set_clause, where_clause);
     const auto named = name_of(relation);
+    // A comment at the end of either part must not reach further when this is read again.
     const std::string sql = "UPDATE " + named.front().text(0) + " SET " + set_clause +
-                            (where_clause ? " WHERE " + *where_clause : "") + ";";
+                            (where_clause ? "\nWHERE (" + *where_clause + "\n);" : "\n;");
     catalog::NewMigration wanted = new_migration(name.value_or(""), sql);
     wanted.options = options;
     if (!name)

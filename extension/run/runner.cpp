@@ -7,6 +7,7 @@
 #include "run/gate.hpp"
 #include "run/locks.hpp"
 #include "run/machine.hpp"
+#include "run/session.hpp"
 #include "run/steps.hpp"
 #include "settings.hpp"
 #include "sync/install.hpp"
@@ -46,9 +47,18 @@ View view_of(const Picture& picture) {
     return view;
 }
 
+// Nobody asks the evidence of a migration that was left as it is; what cleans up later is the
+// user's own SQL, which may not drop it.
+void forget_evidence(std::int64_t id) {
+    set_local("lock_timeout", std::to_string(settings::lock_timeout().count()));
+    for (const auto& stored : catalog::load_steps(id))
+        if (stored.step.kind == plan::StepKind::sync) sync::forget(stored.step.relation_oid);
+}
+
 void enter(const Migration& migration, State to) {
     ZDM_FAULT("enter_" + std::string{catalog::to_text(to)} + ":before_commit");
     pg::Transaction transaction;
+    if (to == State::rolled_back && migration.keep) forget_evidence(migration.id);
     if (catalog::change_state(migration.id, migration.state, to))
         catalog::add_event(migration.id, "state", std::nullopt,
                            std::string{catalog::to_text(migration.state)} + " -> " +
