@@ -37,23 +37,10 @@ zdm_use_ccache() {
     if [ -d /usr/lib/ccache ] && [ -z "${ZDM_NO_CCACHE:-}" ]; then PATH=/usr/lib/ccache:$PATH; fi
 }
 
-# zdm_build_extension TREE PG_CONFIG: zdm.so as tests want it, with fault points, warnings are errors.
-zdm_build_extension() {
-    local tree=$1 pg_config=$2 stamp=$1/.built_with made_with
-    # Objects know neither the Makefile nor the server's headers, which count as the system's.
-    made_with="$("$pg_config" --version) $(cksum <"$tree/Makefile")"
-    if [ "$(cat "$stamp" 2>/dev/null)" != "$made_with" ]; then
-        find "$tree/extension" -name '*.o' -delete
-        say "$made_with" >"$stamp"
-    fi
+# zdm_build extension|programs TREE PG_CONFIG: as tests want it, with fault points, warnings are errors.
+# Always with the same switches, or the Makefile would take the other half's objects for outdated.
+zdm_build() {
     # make sees no difference when a source was deleted; putting together again costs nothing.
-    rm -f "$tree"/zdm.so "$tree"/extension/zdm--*.sql
-    make -C "$tree" -j"$(nproc)" PG_CONFIG="$pg_config" WERROR=1 FAULTS=1 extension
-}
-
-# zdm_build_programs TREE: command line and unit tests, into TREE/build/programs. Not through the
-# Makefile: what differs from a developer's build is an option of CMake itself.
-zdm_build_programs() {
-    cmake -S "$1" -B "$1/build/programs" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCMAKE_BUILD_TYPE=Debug &&
-        cmake --build "$1/build/programs" -j "$(nproc)"
+    [ "$1" != extension ] || rm -f "$2"/zdm.so "$2"/extension/zdm--*.sql
+    make -C "$2" -j"$(nproc)" PG_CONFIG="$3" WERROR=1 FAULTS=1 "$1"
 }
