@@ -237,7 +237,7 @@ void start(const std::string& name, const std::string& upto_text) {
         pg::notice("migration \"" + name + "\" is paused",
                    "It goes on after zdm_resume(" + pg::quote_literal(name) + ").");
     else
-        launch_at_commit(m);
+        ping(name);
 }
 
 std::int64_t backfill_table(std::uint32_t relation, const std::string& set_clause,

@@ -43,7 +43,8 @@ Verdict judge(const Evidence& evidence) {
     for (const auto& sync : evidence.syncs)
         if (sync.readable) judge_sync(evidence, sync, verdict);
     if (verdict.state == GateState::shut) return verdict;
-    std::string blind = evidence.blind;
+    std::string blind =
+        evidence.blind.empty() ? std::string{} : "zdm can't see " + evidence.blind + ".";
     for (const auto& sync : evidence.syncs)
         if (!sync.readable) {
             if (!blind.empty()) blind += " ";

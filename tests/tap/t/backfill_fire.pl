@@ -109,7 +109,7 @@ while ($killed < $kills) {
     $killed++;
     # Counted in one statement: progress commits with the rows.
     my $same = $node->safe_psql('postgres', <<'SQL');
-SELECT coalesce((SELECT sum(rows) FROM zdm.chunk c JOIN zdm.step USING (migration_id, step) WHERE kind IN ('backfill', 'last_pass')), 0)
+SELECT coalesce((SELECT sum(c.rows) FROM zdm.chunk c JOIN zdm.step USING (migration_id, step) WHERE kind IN ('backfill', 'last_pass')), 0)
      = (SELECT count(*) FROM filled WHERE by NOT LIKE 'app %')
 SQL
     is($same, 't', "after kill $killed, progress tells exactly the rows that we filled");
