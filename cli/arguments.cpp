@@ -123,8 +123,13 @@ Parsed parse(int count, char** arguments, const std::vector<Definition>& command
     } catch (const CLI::ParseError& error) {
         Console console{ColorMode::automatic, wants_json(count, arguments)};
         const auto used = app.get_subcommands();
-        report(console, {Exit::usage, "ZD601", error.what(), "Nothing was touched.",
-                         "zdm " + (used.empty() ? "" : used.front()->get_name() + " ") + "--help"});
+        const auto left = app.remaining();
+        report(console,
+               {Exit::usage, "ZD601",
+                used.empty() && !left.empty() ? "there is no command \"" + left.front() + "\""
+                                              : error.what(),
+                "Nothing was touched.",
+                "zdm " + (used.empty() ? "" : used.front()->get_name() + " ") + "--help"});
         parsed.exit = Exit::usage;
         return parsed;
     }
