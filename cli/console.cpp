@@ -97,7 +97,8 @@ void Console::draw(const std::vector<std::string>& lines) {
 
 void Console::erase() {
     if (drawn_.empty()) return;
-    std::string text;
+    // The terminal may have written ^C there.
+    std::string text = "\r\033[K";
     for (std::size_t i = 0; i < drawn_.size(); ++i) text += "\033[1A\033[2K";
     write(stderr, text);
     drawn_.clear();

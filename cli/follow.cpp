@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "cli/failure.hpp"
 #include "cli/quantity.hpp"
@@ -17,7 +18,6 @@ using std::chrono::seconds;
 
 constexpr milliseconds kPollEvery{300};
 constexpr seconds kProgressEvery{5};  // where there is no bar
-constexpr seconds kReconnectFor{60};  // unless there is a deadline
 // A worker that is just starting looks like a stopped one for a moment.
 constexpr int kStoppedPolls = 4;
 
@@ -69,39 +69,14 @@ void Follower::read() {
 }
 
 void Follower::poll() {
-    for (;;) {
-        try {
-            read();
-            return;
-        } catch (const ConnectionLost& lost) {
-            connect_again(lost.detail);
-        }
-    }
-}
-
-void Follower::connect_again(const std::string& why) {
-    auto& console = session_.console();
-    console.draw({});
-    console.narrate("connection lost, trying again: " + why.substr(0, why.find('\n')));
-    const auto give_up = options_.deadline.value_or(Clock::now() + kReconnectFor);
-    for (;;) {
-        pause_for(kPollEvery);
-        if (Interrupts::asked()) return;
-        try {
-            session_.client().reconnect();
-            console.narrate("connected again");
-            // After a restart nobody else may be there to start the workers.
+    bool again = false;
+    session_.surviving(options_.deadline, [&] {
+        // After a restart nobody else may be there to start the workers.
+        if (again)
             for (auto& [name, told] : told_) told.stopped_polls = kStoppedPolls;
-            return;
-        } catch (const Failure& failure) {
-            if (Clock::now() < give_up) continue;
-            throw Failure{
-                Exit::no_connection, "ZD702",
-                "the connection to the server was lost and does not come back", failure.detail,
-                "The server side is unaffected by this end: when it is up again, zdm status "
-                "shows where it is, and zdm watch goes on watching."};
-        }
-    }
+        again = true;
+        read();
+    });
 }
 
 // Starts workers again that ended with the server, or found no free slot.
@@ -129,21 +104,34 @@ std::string Follower::prefix(const Migration& migration) const {
     return names_.size() > 1 ? migration.name + ": " : std::string{};
 }
 
-void Follower::tell_steps(const Migration& m, Told& told) {
+// Steps that have ended, those before a number.
+void Follower::tell_steps(const Migration& m, Told& told, std::int64_t before) {
     for (const auto& step : steps_[m.name]) {
-        auto& before = told.steps[step.step];
-        if (before == step.state) continue;
+        if (step.step >= before) return;
+        auto& known = told.steps[step.step];
+        if (known == step.state) continue;
         const bool ended =
             step.state == "done" || step.state == "undone" || step.state == "skipped";
-        if (ended && !(before.empty() && step.state == "skipped"))
+        if (ended && !(known.empty() && step.state == "skipped"))
             session_.console().narrate(prefix(m) + render_step(session_.err(), step, m.steps));
-        before = step.state;
+        known = step.state;
     }
+}
+
+// Steps and events in the order in which they happened.
+void Follower::tell_news(const Migration& m, Told& told) {
+    for (const auto& event : events_) {
+        if (event.migration != m.name || !is_news(event)) continue;
+        if (event.step) tell_steps(m, told, *event.step);
+        session_.console().narrate(fmt::format("{}{}: {}", prefix(m), event.kind, event.message));
+    }
+    tell_steps(m, told, std::numeric_limits<std::int64_t>::max());
 }
 
 void Follower::tell_doing(const Migration& m, Told& told) {
     if (told.state != m.state) {
-        if (!told.state.empty() || m.state != "planned")
+        // Where it should be is what the command says at its end.
+        if (m.state != "planned" && m.state != "failed" && !is_there(m))
             session_.console().narrate(
                 prefix(m) + session_.err().paint(Style::strong, m.name + " is " + m.state));
         told.state = m.state;
@@ -210,12 +198,7 @@ void Follower::tell() {
     ++spin_;
     for (const auto& [name, m] : migrations_) {
         auto& told = told_[name];
-        if (!options_.quiet) {
-            tell_steps(m, told);
-            for (const auto& event : events_)
-                if (event.migration == name && is_news(event))
-                    console.narrate(fmt::format("{}{}: {}", prefix(m), event.kind, event.message));
-        }
+        if (!options_.quiet) tell_news(m, told);
         tell_doing(m, told);
         tell_progress(m, told);
         std::string bar;
@@ -341,7 +324,8 @@ Failure failure_of(const Migration& m, const std::vector<Step>& steps) {
                                 step.relation.empty() ? "" : " " + step.relation);
     auto failure = failure_from(m.message, m.sqlstate);
     Failure out{Exit::failed, failure.code,
-                fmt::format("{} failed{}: {}", m.name, where, failure.what()), m.detail, m.hint};
+                fmt::format("{} failed{}: {}", m.name, where, failure.what()), m.detail,
+                as_commands(m.hint)};
     out.sqlstate = m.sqlstate;
     return out;
 }

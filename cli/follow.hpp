@@ -46,10 +46,10 @@ private:
 
     void poll();
     void read();
-    void connect_again(const std::string& why);
     void revive();
     void tell();
-    void tell_steps(const Migration& migration, Told& told);
+    void tell_news(const Migration& migration, Told& told);
+    void tell_steps(const Migration& migration, Told& told, std::int64_t before);
     void tell_doing(const Migration& migration, Told& told);
     void tell_progress(const Migration& migration, Told& told);
     void tell_json();

@@ -66,14 +66,6 @@ bool has_reached(std::string_view state, std::string_view wanted) {
     return *is >= *should;
 }
 
-std::string_view phase_of(std::string_view state) {
-    if (starts(state, "expand")) return "expand";
-    if (state == "migrating" || state == "ready") return "migrate";
-    if (starts(state, "switch")) return "switch";
-    if (state == "contracting" || state == "done") return "contract";
-    return state;
-}
-
 Migration migration_from(const Row& row) {
     Migration m;
     m.id = row.integer("id").value_or(0);

@@ -106,7 +106,4 @@ std::optional<int> rank_of(std::string_view state);
 // Whether a migration in `state` has got to `wanted`, or beyond it.
 bool has_reached(std::string_view state, std::string_view wanted);
 
-// "expand" for expanding and expanded, and so on: how plans call what a state is in.
-std::string_view phase_of(std::string_view state);
-
 }  // namespace zdm::cli

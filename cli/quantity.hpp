@@ -1,4 +1,4 @@
-// Times, sizes and counts: read from options, written for people. Pure.
+// Times, sizes, counts and names: read from options, written for people. Pure.
 #pragma once
 
 #include <chrono>
@@ -26,5 +26,8 @@ std::string show_count(std::int64_t count);
 
 // "145 MB".
 std::string show_bytes(std::int64_t bytes);
+
+// A name as an argument in a shell, quoted only if it must be.
+std::string shell_word(std::string_view word);
 
 }  // namespace zdm::cli

@@ -6,6 +6,7 @@
 
 #include "cli/migration_file.hpp"
 #include "cli/quantity.hpp"
+#include "cli/server_error.hpp"
 
 namespace zdm::cli {
 
@@ -93,16 +94,6 @@ std::string no_return_words(const std::vector<Step>& steps, bool stored) {
 }
 
 }  // namespace
-
-std::string shell_word(std::string_view word) {
-    const bool plain = !word.empty() && word.find_first_not_of(
-                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789_-./:=@%+,") == word.npos;
-    if (plain) return std::string{word};
-    std::string out = "'";
-    for (const char c : word) out += c == '\'' ? std::string{"'\\''"} : std::string(1, c);
-    return out + "'";
-}
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
     std::vector<int> widths;
@@ -197,6 +188,7 @@ std::string doing_words(const Migration& migration) {
     if (migration.stopped()) return "stopped: no worker runs it";
     if (migration.waiting_for.empty()) return {};
     auto out = migration.waiting_for;
+    if (out.back() == '.') out.pop_back();
     if (migration.waiting_seconds && *migration.waiting_seconds >= 1)
         out += ", for " + show_duration(*migration.waiting_seconds) + " so far";
     return out;
@@ -247,7 +239,7 @@ std::string render_failed(const Dress& dress, const Migration& m, const std::vec
                            m.sqlstate.empty() ? "" : "  [" + m.sqlstate + "]");
     if (!m.message.empty()) out += indented(m.message, 2);
     if (!m.detail.empty()) out += indented(m.detail, 2);
-    if (!m.hint.empty()) out += indented("Hint: " + m.hint, 2);
+    if (!m.hint.empty()) out += indented("Hint: " + as_commands(m.hint), 2);
     std::vector<std::string> done, open;
     for (const auto& step : steps) {
         if (step.state == "done") done.push_back(fmt::format("{}", step.step));

@@ -61,7 +61,4 @@ std::string next_words(const Migration& migration);
 std::string render_failure(const Dress& dress, const Failure& failure, const std::string& file,
                            const std::string& sql);
 
-// A name as an argument in a shell, quoted only if it must be.
-std::string shell_word(std::string_view word);
-
 }  // namespace zdm::cli

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "cli/quantity.hpp"
+
 namespace zdm::cli {
 
 namespace {
@@ -124,6 +126,66 @@ Exit exit_for(std::string_view zd_code, std::string_view sqlstate) {
     return Exit::failed;
 }
 
+namespace {
+
+// The name in "('it''s', …)" at the start of a text, and how long all up to ")" is; nothing if it
+// is not like that.
+struct Call {
+    std::string name;
+    bool forced = false;
+    std::size_t length = 0;
+};
+
+std::optional<Call> read_call(std::string_view text) {
+    if (!starts(text, "('")) return std::nullopt;
+    Call call;
+    std::size_t at = 2;
+    for (;; ++at) {
+        if (at >= text.size()) return std::nullopt;
+        if (text[at] == '\'') {
+            if (at + 1 >= text.size() || text[at + 1] != '\'') break;
+            ++at;
+        }
+        call.name += text[at];
+    }
+    const auto end = text.find(')', at);
+    if (end == text.npos) return std::nullopt;
+    call.forced = text.substr(at, end - at).find("force => true") != text.npos;
+    call.length = end + 1;
+    return call;
+}
+
+}  // namespace
+
+std::string as_commands(std::string_view hint) {
+    static constexpr std::array<std::string_view, 6> kCalls = {
+        "CALL zdm_wait", "zdm_contract", "zdm_rollback", "zdm_resume", "zdm_pause", "zdm_wait"};
+    std::string out;
+    while (!hint.empty()) {
+        std::size_t taken = 0;
+        for (const auto function : kCalls) {
+            if (!starts(hint, function)) continue;
+            const auto call = read_call(hint.substr(function.size()));
+            if (!call) {
+                out += "zdm " + std::string{function.substr(function.find("zdm_") + 4)};
+                taken = function.size();
+                break;
+            }
+            out += "zdm " + std::string{function.substr(function.find("zdm_") + 4)} + " " +
+                   shell_word(call->name);
+            if (call->forced) out += " --force --reason '...'";
+            taken = function.size() + call->length;
+            break;
+        }
+        if (taken == 0) {
+            out += hint.front();
+            taken = 1;
+        }
+        hint.remove_prefix(taken);
+    }
+    return out;
+}
+
 Failure failure_from(std::string_view text, std::string_view sqlstate) {
     auto error = parse_server_error(text);
     auto code = zd_code(error.message);
@@ -133,7 +195,7 @@ Failure failure_from(std::string_view text, std::string_view sqlstate) {
         error.message.erase(0, error.message.find_first_not_of(' '));
     }
     Failure failure{exit, std::move(code), error.message, std::move(error.detail),
-                    std::move(error.hint)};
+                    as_commands(error.hint)};
     failure.sqlstate = sqlstate;
     failure.spot = error.spot;
     return failure;

@@ -28,6 +28,9 @@ Spot find_spot(std::string_view text);
 // How a command ends that the server refused.
 Exit exit_for(std::string_view zd_code, std::string_view sqlstate);
 
+// A hint of the server with its calls as commands: zdm_resume('x') becomes zdm resume x.
+std::string as_commands(std::string_view hint);
+
 // All of that together.
 Failure failure_from(std::string_view text, std::string_view sqlstate);
 

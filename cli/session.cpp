@@ -9,6 +9,9 @@ namespace zdm::cli {
 
 namespace {
 
+constexpr std::chrono::milliseconds kReconnectEvery{300};
+constexpr std::chrono::seconds kReconnectFor{60};
+
 template <typename Item>
 std::vector<Item> all(const Rows& rows, Item (*from)(const Row&)) {
     std::vector<Item> items;
@@ -83,6 +86,40 @@ Rows Session::call(const std::string& function, const std::string& arguments,
     auto& server = client();
     return server.query(
         fmt::format("SELECT {}({}) AS result", server.function(function), arguments), values);
+}
+
+void Session::surviving(const Deadline& deadline, const std::function<void()>& body) {
+    for (;;) {
+        try {
+            return body();
+        } catch (const ConnectionLost& lost) {
+            connect_again(deadline, lost.detail);
+        }
+    }
+}
+
+void Session::connect_again(const Deadline& deadline, const std::string& why) {
+    console_.draw({});
+    console_.narrate("connection lost, trying again: " + why.substr(0, why.find('\n')));
+    const auto give_up = deadline.value_or(Clock::now() + kReconnectFor);
+    for (;;) {
+        pause_for(kReconnectEvery);
+        if (Interrupts::asked())
+            throw Failure{Exit::detached, "ZD702", "detached while the server was away",
+                          "Whatever it had begun goes on when it is back.", "zdm status"};
+        try {
+            client_->reconnect();
+            console_.narrate("connected again");
+            return;
+        } catch (const Failure& failure) {
+            if (Clock::now() < give_up) continue;
+            throw Failure{
+                Exit::no_connection, "ZD702",
+                "the connection to the server was lost and does not come back", failure.detail,
+                "The server side is unaffected by this end: when it is up again, zdm status "
+                "shows where it is, and zdm watch goes on watching."};
+        }
+    }
 }
 
 bool Session::ping(const std::string& name) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,11 @@ public:
     Rows call(const std::string& function, const std::string& arguments,
               const std::vector<Value>& values);
 
+    // Runs what may be run twice; when the connection is lost on the way, connects again and
+    // repeats it, until the deadline or, without one, for a minute. Then throws Failure
+    // (no_connection).
+    void surviving(const Deadline& deadline, const std::function<void()>& body);
+
     // Makes sure that a migration's worker runs if it should; true when it was started again.
     bool ping(const std::string& name);
 
@@ -58,6 +64,8 @@ public:
     void show_status(const Migration& migration);
 
 private:
+    void connect_again(const Deadline& deadline, const std::string& why);
+
     ConnectionFlags flags_;
     Console& console_;
     std::unique_ptr<Client> client_;

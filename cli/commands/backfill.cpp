@@ -50,7 +50,7 @@ Exit run_backfill(const BackfillOptions& options, Session& session) {
     std::string name;
     const auto removals = begin(session, options, options.yes, name);
     if (!removals.empty()) {
-        confirm_removals(session, options.table, removals, options.yes);
+        confirm_removals(session, "this backfill", removals, options.yes);
         begin(session, options, true, name);
     }
     auto& console = session.console();

@@ -49,7 +49,10 @@ bool pass_gate(Session& session, const std::string& name, bool force, const Valu
     std::string told;
     for (;;) {
         try {
-            session.call("zdm_contract", "$1, $2::boolean, $3", {name, force ? "t" : "f", reason});
+            session.surviving(deadline, [&] {
+                session.call("zdm_contract", "$1, $2::boolean, $3",
+                             {name, force ? "t" : "f", reason});
+            });
             console.draw({});
             return true;
         } catch (const Failure& refusal) {
@@ -87,8 +90,12 @@ Exit drive_to_done(Session& session, Follower& follower, const std::string& name
 Exit conclude(Session& session, const std::string& schema, const std::string& name, Exit exit) {
     auto& console = session.console();
     if (exit == Exit::detached) return exit;
-    const auto m = session.migration(name);
-    const auto steps = session.steps(name);
+    Migration m;
+    std::vector<Step> steps;
+    session.surviving(std::nullopt, [&] {
+        m = session.migration(name);
+        steps = session.steps(name);
+    });
     if (console.json()) {
         console.result(dump({{"schema", schema},
                              {"target", to_json(session.client().target())},

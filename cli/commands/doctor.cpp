@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.hpp"
+#include "cli/quantity.hpp"
 #include "cli/failure.hpp"
 
 namespace zdm::cli {

@@ -1,5 +1,6 @@
 // zdm pause NAME: the migration stops after its current batch or statement, until it is resumed.
 #include "cli/commands.hpp"
+#include "cli/quantity.hpp"
 
 namespace zdm::cli {
 

@@ -1,5 +1,6 @@
 // zdm plan FILE: what would happen, without touching anything.
 #include "cli/commands.hpp"
+#include "cli/quantity.hpp"
 #include "cli/failure.hpp"
 #include "cli/migration_file.hpp"
 

@@ -1,5 +1,6 @@
 // zdm resume NAME: lets a paused, stopped or failed migration go on from where it is.
 #include "cli/commands.hpp"
+#include "cli/quantity.hpp"
 
 namespace zdm::cli {
 

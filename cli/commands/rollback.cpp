@@ -26,9 +26,31 @@ std::string undo_list(const std::vector<Step>& steps) {
     return list;
 }
 
+// Who is connected and might use what goes: which columns they use can't be seen.
+void tell_applications(Session& session) {
+    const auto rows = session.client().query(
+        "SELECT a.application_name AS application, a.usename AS role, count(*) AS sessions"
+        " FROM pg_stat_activity a"
+        " WHERE a.datname = current_database() AND a.usename IS NOT NULL"
+        "   AND coalesce(a.backend_type, 'client backend') = 'client backend'"
+        "   AND a.pid <> pg_backend_pid() AND a.application_name <> 'zdm'"
+        " GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2");
+    if (rows.empty()) return;
+    std::vector<std::vector<std::string>> lines = {{"  application", "role", "sessions"}};
+    for (const auto& row : rows)
+        lines.push_back(
+            {"  " + (row.text("application").empty() ? "(no name)" : row.text("application")),
+             row.text("role"), row.text("sessions")});
+    session.console().narrate(
+        "Connected now; any of them that uses the new structure will fail without it:\n" +
+        table(lines));
+}
+
 void confirm(Session& session, const Migration& m, bool yes) {
     auto list = undo_list(session.steps(m.name));
-    if (yes || list.empty()) return;
+    if (list.empty()) return;
+    tell_applications(session);
+    if (yes) return;
     if (session.console().can_ask()) {
         session.console().narrate(
             fmt::format("{} is {}. Going back takes this away, and what was written to it:\n{}",

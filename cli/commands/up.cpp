@@ -64,10 +64,11 @@ Exit run_one(const MigrationFile& file, const UpOptions& options, Session& sessi
     Follower follower{session, {file.name}, {options.to, deadline}};
     follower.remember();
     try {
-        const auto removals = begin(session, file, options, options.yes);
+        std::vector<Step> removals;
+        session.surviving(deadline, [&] { removals = begin(session, file, options, options.yes); });
         if (!removals.empty()) {
             confirm_removals(session, file.name, removals, options.yes);
-            begin(session, file, options, true);
+            session.surviving(deadline, [&] { begin(session, file, options, true); });
         }
     } catch (const Failure& refusal) {
         if (session.console().json() || refusal.spot.line == 0) throw;
@@ -112,7 +113,7 @@ Exit conclude_folder(Session& session, const FolderReport& report, std::size_t f
              {"stopped_at", report.stopped_at.empty() ? Json(nullptr) : Json(report.stopped_at)},
              {"exit_code", code(exit)}}));
     else if (exit == Exit::done)
-        console.result(fmt::format("{} of {} migrations are done", report.done, files));
+        console.result(fmt::format("Done: {} of {} migrations.", report.done, files));
     return exit;
 }
 
