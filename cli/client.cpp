@@ -75,7 +75,7 @@ void Client::connect() {
     auto& link = connection_->link;
     server_version_ = link.server_version();
     target_ = {text_or(link.username(), "?"), text_or(link.hostname(), "local"),
-               text_or(link.port(), "5432"), text_or(link.dbname(), "?")};
+               text_or(pqxx_compat::port_of(link).c_str(), "5432"), text_or(link.dbname(), "?")};
 }
 
 void Client::reconnect() { connect(); }

@@ -186,6 +186,28 @@ void Follower::tell_json() {
                                     {"events", to_json(events_)}}));
 }
 
+// What is redrawn in place: the step, its bar, and what it waits for.
+void Follower::draw_one(const Migration& m, std::vector<std::string>& bars) {
+    const auto& console = session_.console();
+    const auto spinner = std::string_view{"|/-\\"}.substr(spin_ % 4, 1);
+    const auto before = bars.size();
+    for (const auto& step : steps_[m.name]) {
+        if (step.state != "running") continue;
+        auto line = fmt::format("{}{} {}/{} {} {} {}", prefix(m), spinner, step.step, m.steps,
+                                step.phase, step.kind, step.relation);
+        if (step.seconds) line += "  " + show_duration(*step.seconds);
+        bars.push_back(line);
+        for (const auto& p : progress_[m.name])
+            if (p.step == step.step)
+                bars.push_back("  " + progress_bar(session_.err(), p, console.width() - 3));
+    }
+    if (bars.size() == before && !is_there(m) && !m.stopped())
+        bars.push_back(fmt::format("{}{} {}", prefix(m), spinner, m.state));
+    const auto doing = doing_words(m);
+    if (!doing.empty() && !told_[m.name].doing.empty())
+        bars.push_back("  " + session_.err().paint(Style::warning, doing));
+}
+
 // Bars, and lines where there is no terminal.
 void Follower::tell() {
     auto& console = session_.console();
@@ -201,27 +223,7 @@ void Follower::tell() {
         if (!options_.quiet) tell_news(m, told);
         tell_doing(m, told);
         tell_progress(m, told);
-        std::string bar;
-        for (const auto& step : steps_[name]) {
-            if (step.state != "running") continue;
-            bar = fmt::format("{} {}/{} {} {} {}  ", std::string_view{"|/-\\"}.substr(spin_ % 4, 1),
-                              step.step, m.steps, step.phase, step.kind, step.relation);
-            bool measured = false;
-            for (const auto& p : progress_[name]) {
-                if (p.step != step.step) continue;
-                bar += progress_bar(session_.err(), p,
-                                    console.width() - 1 - static_cast<int>(bar.size()));
-                measured = true;
-            }
-            if (!measured && step.seconds) bar += show_duration(*step.seconds);
-        }
-        const auto doing = doing_words(m);
-        if (bar.empty() && !is_there(m) && !m.stopped())
-            bar = fmt::format("{} {}", std::string_view{"|/-\\"}.substr(spin_ % 4, 1),
-                              m.at_rest() && !m.paused ? m.state + ": " + m.activity : m.state);
-        if (!bar.empty()) bars.push_back(prefix(m) + bar);
-        if (!doing.empty() && !told.doing.empty())
-            bars.push_back("  " + session_.err().paint(Style::warning, doing));
+        draw_one(m, bars);
     }
     events_.clear();
     console.draw(bars);

@@ -52,6 +52,7 @@ private:
     void tell_steps(const Migration& migration, Told& told, std::int64_t before);
     void tell_doing(const Migration& migration, Told& told);
     void tell_progress(const Migration& migration, Told& told);
+    void draw_one(const Migration& migration, std::vector<std::string>& bars);
     void tell_json();
     std::string prefix(const Migration& migration) const;
     std::optional<Exit> verdict();

@@ -36,6 +36,18 @@ inline pqxx::result execute(pqxx::transaction_base& work, const std::string& sql
 #endif
 }
 
+// The port of the server; empty when there is none to tell.
+inline std::string port_of(const pqxx::connection& connection) {
+#if PQXX_VERSION_MAJOR < 8
+    // Before 7 this is no const function.
+    const char* const port = const_cast<pqxx::connection&>(connection).port();
+    return port == nullptr ? "" : port;
+#else
+    const auto port = connection.port_number();
+    return port ? std::to_string(*port) : std::string{};
+#endif
+}
+
 // Hands NOTICE and WARNING messages on while it lives; must not outlive the connection.
 #if PQXX_VERSION_MAJOR < 7 || (PQXX_VERSION_MAJOR == 7 && PQXX_VERSION_MINOR < 10)
 class NoticeReceiver : public pqxx::errorhandler {

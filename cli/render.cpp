@@ -172,8 +172,9 @@ std::string progress_words(const Progress& progress) {
 
 std::string progress_bar(const Dress& dress, const Progress& progress, int width) {
     const auto words = progress_words(progress);
-    const int room = std::clamp(width - columns_of(words) - 3, 0, 40);
-    if (room < 8) return words;
+    if (width < 40) return words;
+    // Words that are too long are cut at the edge rather than that there is no bar.
+    const int room = std::clamp(width - columns_of(words) - 2, 10, 40);
     const int full = static_cast<int>(room * std::clamp(progress.percent, 0.0, 100.0) / 100);
     std::string bar;
     for (int i = 0; i < room; ++i)
