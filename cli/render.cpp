@@ -1,6 +1,7 @@
 #include "cli/render.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
