@@ -144,7 +144,7 @@ void check_relation(const plan::Step& step) {
                         "Give it back to the migration's owner, then call zdm_resume."};
 }
 
-void under_locks(Context& context, const plan::Step& step, const std::string& name,
+void under_locks(Context& context, const plan::Step& step, [[maybe_unused]] const std::string& name,
                  const std::function<void()>& body) {
     const auto deadline = settings::lock_timeout();
     const auto deadline_ms = static_cast<double>(deadline.count());
