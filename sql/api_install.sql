@@ -28,7 +28,7 @@ SELECT count(*) > 3 AS planned FROM "my tools".zdm_plan('ALTER TABLE thing ADD C
 SELECT "my tools".zdm_create('sizes', 'ALTER TABLE thing ADD COLUMN size int NOT NULL; UPDATE thing SET size = 1;');
 SELECT "my tools".zdm_start('sizes');
 CALL "my tools".zdm_wait('sizes', 'ready', '60 s');
-SELECT state, activity FROM zdm.migrations;
+SELECT state FROM zdm.migrations;
 
 -- Live: nobody takes it away, by no way.
 \set VERBOSITY default

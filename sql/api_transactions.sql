@@ -110,12 +110,19 @@ SELECT zdm_start('serial');
 COMMIT;
 CALL zdm_wait('serial', 'done', '60 s');
 
--- Prepared for two-phase commit: the one who waits starts it.
-BEGIN;
+-- No two-phase commit: planning makes temporary tables, which the server does not prepare.
 SELECT zdm_create('two phases', 'ALTER TABLE item ADD COLUMN two int;') > 0 AS made;
+BEGIN;
 SELECT zdm_start('two phases');
 PREPARE TRANSACTION 'api_transactions';
-COMMIT PREPARED 'api_transactions';
 SELECT state, activity FROM zdm.migrations WHERE name = 'two phases';
+-- What plans nothing may be prepared; the one who waits starts what it asked for.
+SELECT zdm_start('two phases', 'expanded');
+CALL zdm_wait('two phases', 'expanded', '60 s');
+CALL settle('two phases');
+BEGIN;
+SELECT zdm_start('two phases', 'done');
+PREPARE TRANSACTION 'api_transactions';
+COMMIT PREPARED 'api_transactions';
 CALL zdm_wait('two phases', 'done', '60 s');
 \d item

@@ -5,9 +5,11 @@
 #include "plan/clones.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
+#include "pg/transaction.hpp"
 #include "plan/replay.hpp"
 
 #include "pg/postgres.hpp"
@@ -16,6 +18,22 @@ namespace zdm::plan {
 
 namespace {
 
+// While in scope statements run as this user, who can't break out of it.
+class AsUser {
+public:
+    explicit AsUser(Oid user) {
+        GetUserIdAndSecContext(&user_, &context_);
+        SetUserIdAndSecContext(user, context_ | SECURITY_RESTRICTED_OPERATION);
+    }
+    ~AsUser() { SetUserIdAndSecContext(user_, context_); }
+    AsUser(const AsUser&) = delete;
+    AsUser& operator=(const AsUser&) = delete;
+
+private:
+    Oid user_;
+    int context_;
+};
+
 constexpr auto kDescribe =
     "SELECT n.nspname, c.relname, c.relkind, c.relpersistence = 't',"
     " c.oid < 16384 OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'zdm'),"
@@ -23,7 +41,8 @@ constexpr auto kDescribe =
     " c.relhassubclass OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),"
     " coalesce(a.amname, 'heap') = 'heap', c.reltuples::bigint,"
     " CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) END, n.oid,"
-    " pg_catalog.row_security_active(c.oid)"
+    " pg_catalog.row_security_active(c.oid), c.relowner,"
+    " pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner))"
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = $1::oid";
 
@@ -54,15 +73,19 @@ constexpr auto kColumns =
     "  AND n.conkey = ARRAY[a.attnum]"
     " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped";
 
+// Of tables of others, $2 false, only what a foreign key can refer to: their expressions are code
+// of somebody else, and may not run here.
 constexpr auto kConstraints =
-    "SELECT pg_catalog.quote_ident(c.conname) || ' ' || pg_catalog.pg_get_constraintdef(c.oid)"
-    " FROM pg_catalog.pg_constraint c WHERE c.conrelid = $1::oid"
-    " AND (c.contype IN ('c', 'p', 'u', 'x') OR (c.contype = 'n' AND NOT c.convalidated))"
+    "SELECT pg_catalog.quote_ident(c.conname) || ' ' || pg_catalog.pg_get_constraintdef(c.oid),"
+    " c.contype = 'c' FROM pg_catalog.pg_constraint c WHERE c.conrelid = $1::oid"
+    " AND (c.contype IN ('p', 'u')"
+    "  OR ($2 AND (c.contype IN ('c', 'x') OR (c.contype = 'n' AND NOT c.convalidated))))"
     " ORDER BY c.contype, c.conname";
 
 constexpr auto kIndexes =
     "SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i"
     " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1::oid"
+    " AND ($2 OR (i.indexprs IS NULL AND i.indpred IS NULL))"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid"
     "  AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')) ORDER BY c.relname";
 
@@ -119,6 +142,8 @@ void Clones::describe(std::uint32_t oid, bool named) {
     relation.inherits = row.flag(7);
     relation.heap = row.flag(8);
     relation.row_security = row.flag(12);
+    relation.owner = static_cast<std::uint32_t>(row.number(13));
+    relation.owner_name = row.text(14);
     relation.schema_oid = static_cast<std::uint32_t>(row.number(11));
     relation.clone_name = free_name(relation.name);
 
@@ -143,6 +168,8 @@ bool Clones::has_no_rows(const Relation& relation, const Table& table) const {
     if (table.bytes == 0) return true;
     if (relation.kind != 'r' || !table.small || !relation.owned || relation.row_security)
         return false;
+    // Planning a query evaluates constants in the predicates of indexes.
+    const AsUser owner{relation.owner};
     const bool readable = ask("SELECT pg_catalog.has_table_privilege($1::oid, 'SELECT')",
                               {std::int64_t{relation.oid}})
                               .front()
@@ -174,6 +201,24 @@ void Clones::make_table(std::size_t index) {
     run_utility(parse_own(sql), sql);
     const auto made = ask("SELECT $1::pg_catalog.regclass::oid", {"pg_temp." + name});
     relation.clone = static_cast<std::uint32_t>(made.front().number(0));
+    give_to_owner(relation);
+}
+
+// So that the functions in its constraints and indexes run as they do in the original's: as its
+// owner, and not as a superuser, or another member of the role, who plans. Who may not give it away
+// keeps it.
+void Clones::give_to_owner(Relation& relation) {
+    if (!relation.owned || relation.owner == GetUserId()) return;
+    const std::string sql = "ALTER TABLE pg_temp." + pg::quote_ident(relation.clone_name) +
+                            " OWNER TO " + relation.owner_name;
+    try {
+        pg::Subtransaction attempt;
+        run_utility(parse_own(sql), sql);
+        attempt.commit();
+        relation.given = true;
+    } catch (const pg::Error& error) {
+        if (error.sqlstate != pg::state::kInsufficientPrivilege) throw;
+    }
 }
 
 void Clones::replay(const std::string& sql) {
@@ -184,13 +229,19 @@ void Clones::replay(const std::string& sql) {
 }
 
 void Clones::make_constraints(std::size_t index) {
+    const Relation& relation = relations_[index];
     const std::string& table = tables_[index].qualified;
-    for (const auto& row : ask(kConstraints, {std::int64_t{relations_[index].oid}}).rows)
+    for (const auto& row : ask(kConstraints, {std::int64_t{relation.oid}, relation.owned}).rows) {
+        // CREATE INDEX switches to the table's owner by itself, ADD CONSTRAINT does not.
+        std::optional<AsUser> owner;
+        if (relation.given && row.flag(1)) owner.emplace(relation.owner);
         replay("ALTER TABLE " + table + " ADD CONSTRAINT " + row.text(0));
+    }
 }
 
 void Clones::make_indexes(std::size_t index) {
-    for (const auto& row : ask(kIndexes, {std::int64_t{relations_[index].oid}}).rows)
+    for (const auto& row :
+         ask(kIndexes, {std::int64_t{relations_[index].oid}, relations_[index].owned}).rows)
         replay(row.text(0));
 }
 

@@ -17,13 +17,16 @@ struct Relation {
     std::uint32_t oid = 0;  // 0: made by the SQL
     std::uint32_t clone = 0;
     std::uint32_t schema_oid = 0;
-    std::string schema;  // as in the catalog, not quoted
+    std::uint32_t owner = 0;
+    std::string owner_name;  // quoted
+    std::string schema;      // as in the catalog, not quoted
     std::string name;
     std::string clone_name;
     char kind = 'r';
     bool temporary = false;
     bool system = false;
     bool owned = true;
+    bool given = false;  // the clone to the original's owner, who is not the current user
     bool partition = false;
     bool inherits = false;  // is or has a child
     bool heap = true;
@@ -67,6 +70,7 @@ private:
     void describe(std::uint32_t oid, bool named);
     bool has_no_rows(const Relation& relation, const Table& table) const;
     void make_table(std::size_t index);
+    void give_to_owner(Relation& relation);
     void make_constraints(std::size_t index);
     void make_indexes(std::size_t index);
     void make_foreign_keys();

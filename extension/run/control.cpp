@@ -96,7 +96,8 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
     if (const auto shut = gate_error(m)) {
         if (!force) throw pg::Error{*shut};
         catalog::set_forced(m.id, *reason);
-        catalog::add_event(m.id, "forced", std::nullopt, *reason + " (" + shut->what() + ": " + shut->detail + ")");
+        catalog::add_event(m.id, "forced", std::nullopt,
+                           *reason + " (" + shut->what() + ": " + shut->detail + ")");
     }
     // The worker asks again with the caller's quiet period, not with its own.
     catalog::set_option(m.id, "quiet_period",
