@@ -103,7 +103,7 @@ void Client::rethrow() {
     try {
         throw;
     } catch (const pqxx::sql_error& error) {
-        const std::string sqlstate{error.sqlstate()};
+        const auto sqlstate = pqxx_compat::sqlstate_of(error);
         if (means_lost(sqlstate) || !connection_->link.is_open())
             throw ConnectionLost{parse_server_error(error.what()).message};
         throw failure_from(error.what(), sqlstate);

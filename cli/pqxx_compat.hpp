@@ -36,6 +36,29 @@ inline pqxx::result execute(pqxx::transaction_base& work, const std::string& sql
 #endif
 }
 
+// The SQLSTATE of an error. libpqxx 6 leaves it out for those that have a type of their own.
+inline std::string sqlstate_of(const pqxx::sql_error& error) {
+    std::string sqlstate{error.sqlstate()};
+    if (!sqlstate.empty()) return sqlstate;
+    const auto is = [&error]<typename Type>(const Type*) {
+        return dynamic_cast<const Type*>(&error) != nullptr;
+    };
+    if (is(static_cast<const pqxx::insufficient_privilege*>(nullptr))) return "42501";
+    if (is(static_cast<const pqxx::undefined_column*>(nullptr))) return "42703";
+    if (is(static_cast<const pqxx::undefined_function*>(nullptr))) return "42883";
+    if (is(static_cast<const pqxx::undefined_table*>(nullptr))) return "42P01";
+    if (is(static_cast<const pqxx::syntax_error*>(nullptr))) return "42601";
+    if (is(static_cast<const pqxx::data_exception*>(nullptr))) return "22000";
+    if (is(static_cast<const pqxx::feature_not_supported*>(nullptr))) return "0A000";
+    if (is(static_cast<const pqxx::not_null_violation*>(nullptr))) return "23502";
+    if (is(static_cast<const pqxx::foreign_key_violation*>(nullptr))) return "23503";
+    if (is(static_cast<const pqxx::unique_violation*>(nullptr))) return "23505";
+    if (is(static_cast<const pqxx::check_violation*>(nullptr))) return "23514";
+    if (is(static_cast<const pqxx::disk_full*>(nullptr))) return "53100";
+    if (is(static_cast<const pqxx::out_of_memory*>(nullptr))) return "53200";
+    return sqlstate;
+}
+
 // The port of the server; empty when there is none to tell.
 inline std::string port_of(const pqxx::connection& connection) {
 #if PQXX_VERSION_MAJOR < 8

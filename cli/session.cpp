@@ -27,6 +27,7 @@ Client& Session::any_client() {
         client_ = std::make_unique<Client>(
             connection_keywords(flags_, from_environment), [this](const std::string& text) {
                 const auto notice = parse_server_error(text);
+                notices_.push_back(notice.message);
                 console_.narrate("note: " + notice.message +
                                  (notice.detail.empty() ? "" : "\n  " + notice.detail) +
                                  (notice.hint.empty() ? "" : "\n  " + notice.hint));

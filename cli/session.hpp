@@ -33,6 +33,9 @@ public:
     Dress out() const { return {console_, false}; }
     Dress err() const { return {console_, true}; }
 
+    // What the server remarked so far (NOTICE), which is narrated too.
+    const std::vector<std::string>& notices() const { return notices_; }
+
     // Connected to a server that zdm works with; throws Failure if there is none.
     Client& client();
     // Connected to whatever is there; only doctor wants that.
@@ -70,6 +73,7 @@ private:
     Console& console_;
     std::unique_ptr<Client> client_;
     bool checked_ = false;
+    std::vector<std::string> notices_;
 };
 
 }  // namespace zdm::cli

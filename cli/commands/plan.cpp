@@ -34,6 +34,7 @@ Exit run_plan(const PlanOptions& options, Session& session) {
                              {"target", to_json(client.target())},
                              {"name", file.name},
                              {"steps", to_json(steps)},
+                             {"notes", session.notices()},
                              {"point_of_no_return", no_return}}));
     } else {
         console.narrate("target: " + client.target().text());

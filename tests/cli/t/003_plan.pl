@@ -64,6 +64,13 @@ is_deeply([ sort keys %$removal ],
 is(decode_json((zdm_cli($node, 'plan', '--json', file('001_phone.sql', "\xEF\xBB\xBF$crlf")))[1])->{steps}[1]{command},
     $plan->{steps}[1]{command}, 'line ends and byte order marks change nothing');
 
+# BEGIN and COMMIT are left out, and it says so.
+my $wrapped = file('wrapped.sql', "BEGIN;\nALTER TABLE users ADD COLUMN x int;\nCOMMIT;\n");
+($code, $out, $err) = zdm_cli($node, 'plan', $wrapped);
+is($code, 0, 'a file with BEGIN and COMMIT');
+like($err, qr/^note: .*BEGIN is ignored/m, 'says that they are ignored');
+like(decode_json((zdm_cli($node, 'plan', '--json', $wrapped))[1])->{notes}[0], qr/BEGIN is ignored/, 'as JSON too');
+
 # Refusals: exit 2, code, line, column, the line itself with a caret.
 for my $case (
     [ 'syntax', "SELECT 1;\nALTER TABEL users;\n", 'ZD001', 2, 7, 'ALTER TABEL users;' ],

@@ -159,4 +159,10 @@ like($err, qr/ZD107/, 'with its code');
 ($code, $out, $err) = zdm_cli($node, 'status', '001_phone', '-U', 'cli_up_stranger');
 is($code, 2, 'nor may they see the migration');
 
+# Somebody who may not even call zdm.
+$node->safe_psql('postgres', 'REVOKE USAGE ON SCHEMA public FROM PUBLIC');
+($code, $out, $err) = zdm_cli($node, 'up', '-U', 'cli_up_stranger', "$folder/010_theirs.sql");
+is($code, 2, 'exit 2: no privilege on the functions');
+like($err, qr/^error: 42501: permission denied/m, 'with its SQLSTATE');
+
 done_testing();
