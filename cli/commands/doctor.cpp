@@ -70,8 +70,8 @@ void check_role(Session& session, Findings& findings) {
         {Level::ok,
          "role",
          fmt::format(
-             "{} can migrate {} tables (its own, and those of roles that it is a member of)", role,
-             row.text("tables")),
+             "tables that {} can migrate: {} (its own, and those of roles that it is a member of)",
+             role, row.text("tables")),
          {}});
     if (!row.is_true("rolcanlogin"))
         findings.push_back(
@@ -95,11 +95,14 @@ void check_workers(Session& session, Findings& findings) {
                 "  'autovacuum worker', 'background writer', 'checkpointer', 'walwriter', "
                 "'walsender',"
                 "  'walreceiver', 'startup', 'archiver', 'logger', 'slotsync worker', 'io worker',"
-                "  'walsummarizer', 'standalone backend')) AS used FROM pg_stat_activity a")
+                "  'walsummarizer', 'standalone backend')) AS used,"
+                " pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all FROM pg_stat_activity a")
             .front();
     const auto slots = row.integer("slots").value_or(0);
     const auto left = slots - row.integer("used").value_or(0);
-    const auto text = fmt::format("{} of {} background worker slots are free", left, slots);
+    const auto text = fmt::format(
+        "{} of {} background worker slots are free{}", left, slots,
+        row.is_true("sees_all") ? "" : ", or less: this role does not see all processes");
     if (left < 1)
         findings.push_back(
             {Level::fail, "workers", text,
