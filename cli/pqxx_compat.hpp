@@ -39,6 +39,7 @@ inline pqxx::result execute(pqxx::transaction_base& work, const std::string& sql
 // The SQLSTATE of an error. libpqxx 6 leaves it out for those that have a type of their own.
 inline std::string sqlstate_of(const pqxx::sql_error& error) {
     std::string sqlstate{error.sqlstate()};
+#if PQXX_VERSION_MAJOR < 7
     if (!sqlstate.empty()) return sqlstate;
     const auto is = [&error]<typename Type>(const Type*) {
         return dynamic_cast<const Type*>(&error) != nullptr;
@@ -56,6 +57,7 @@ inline std::string sqlstate_of(const pqxx::sql_error& error) {
     if (is(static_cast<const pqxx::check_violation*>(nullptr))) return "23514";
     if (is(static_cast<const pqxx::disk_full*>(nullptr))) return "53100";
     if (is(static_cast<const pqxx::out_of_memory*>(nullptr))) return "53200";
+#endif
     return sqlstate;
 }
 

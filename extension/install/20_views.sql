@@ -6,7 +6,9 @@ SELECT m.id, m.name, m.state,
            WHEN w.pid IS NOT NULL THEN 'running'
            WHEN m.state = 'failed' THEN 'failed'
            WHEN m.state IN ('done', 'rolled_back', 'planned') THEN 'idle'
-           WHEN m.state = 'ready' AND m.transition AND m.upto <> 'done' THEN 'waiting: zdm_contract(' || quote_literal(m.name) || ')'
+           -- A worker that finds the gate blind ends: only somebody's word can open it.
+           WHEN m.state = 'ready' AND m.transition AND (m.upto <> 'done' OR m.waiting LIKE 'the gate is blind%')
+               THEN 'waiting: zdm_contract(' || quote_literal(m.name) || ')'
            WHEN m.state = 'expanded' AND m.upto = 'expanded' THEN 'waiting: zdm_start(' || quote_literal(m.name) || ')'
            ELSE 'stopped: zdm_resume(' || quote_literal(m.name) || ')'
        END AS activity,
