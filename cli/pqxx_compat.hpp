@@ -36,10 +36,11 @@ inline pqxx::result execute(pqxx::transaction_base& work, const std::string& sql
 #endif
 }
 
-// The SQLSTATE of an error. libpqxx 6 leaves it out for those that have a type of their own.
+// The SQLSTATE of an error. Before 8, libpqxx leaves it out for some that have a type of
+// their own.
 inline std::string sqlstate_of(const pqxx::sql_error& error) {
     std::string sqlstate{error.sqlstate()};
-#if PQXX_VERSION_MAJOR < 7
+#if PQXX_VERSION_MAJOR < 8
     if (!sqlstate.empty()) return sqlstate;
     const auto is = [&error]<typename Type>(const Type*) {
         return dynamic_cast<const Type*>(&error) != nullptr;

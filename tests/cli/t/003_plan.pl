@@ -6,7 +6,11 @@ use Test::More;
 use ZdmTest;
 
 my $node = new_node('main');
-$node->safe_psql('postgres', q{
+# Columns count characters where the database knows them.
+$node->safe_psql('postgres', q{CREATE DATABASE utf8 TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'});
+$node->safe_psql('utf8', 'CREATE EXTENSION zdm');
+$ENV{PGDATABASE} = 'utf8';
+$node->safe_psql('utf8', q{
     CREATE TABLE users (id int PRIMARY KEY, name text);
     INSERT INTO users SELECT i, 'u' || i FROM generate_series(1, 5000) i;
     CREATE TABLE orders (id int PRIMARY KEY, user_id int, created_at timestamptz);
@@ -30,7 +34,7 @@ CREATE INDEX orders_created_at_idx ON orders (created_at);
 ALTER TABLE users DROP COLUMN name;
 SQL
 my $path = file('001_phone.sql', $sql);
-my $before = schema_dump($node);
+my $before = schema_dump($node, 'utf8');
 my ($code, $out, $err) = zdm_cli($node, 'plan', $path);
 is($code, 0, 'plan');
 like($out, qr/^001_phone: \d+ steps$/m, 'name and number of steps');
@@ -42,8 +46,8 @@ like($out, qr/^Point of no return: step \d+ \(contract\)/m, 'and is said in word
 like($out, qr/^Contract waits for you, and for its gate/m, 'what contract waits for');
 like($err, qr/Nothing was changed\. Run it: zdm up/, 'what comes next');
 unlike($out, qr/\033/, 'no colours in a pipe');
-is(schema_dump($node), $before, 'the schema is as before');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM zdm.migrations'), '0', 'nothing is stored');
+is(schema_dump($node, 'utf8'), $before, 'the schema is as before');
+is($node->safe_psql('utf8', 'SELECT count(*) FROM zdm.migrations'), '0', 'nothing is stored');
 
 ($code, $out, $err) = zdm_cli($node, 'plan', '--color', 'always', $path);
 like($out, qr/\033\[/, 'colours when told');
