@@ -6,7 +6,8 @@ set -euo pipefail
 ZDM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 export ZDM_ROOT
 # Somebody's locale must not change what the tools print or how the tests sort.
-export LC_ALL=C.UTF-8
+# LANG too: PostgreSQL's test modules take LC_ALL away, and a server without a locale has no UTF-8.
+export LC_ALL=C.UTF-8 LANG=C.UTF-8
 
 # The server refuses to run as root, and the user `postgres` could reach a real cluster of the host
 # through peer authentication, so tests have a user that owns nothing else.

@@ -27,13 +27,15 @@ finish() {
 # pg_regress and its sibling: each test in a database of its own, so that none depends on another and
 # each can run alone. zdm is installed there already.
 run_regress() {
-    local program=$1 input=$2 outcome=passed log=$out/log
+    local program=$1 input=$2 outcome=passed log=$out/log note
     limited "$program" --bindir="$ZDM_BIN" --inputdir="$input" --outputdir="$out" \
         --host="$ZDM_WORK/server" --port=5432 --user=postgres --dbname="${suite}_$name" \
         --load-extension=zdm "$name" >"$log" 2>&1 || outcome=failed
     [ -s "$out/regression.diffs" ] && log=$out/regression.diffs
+    note=$(since "$start")
+    if ! [ -f "$input/expected/$name.out" ]; then note="no expected/$name.out: tests/check --accept $suite $name"; fi
     record "$outcome" 1 "$suite" "$name"
-    finish "$outcome" "$(since "$start")" "$log"
+    finish "$outcome" "$note" "$log"
 }
 
 # A Perl file that speaks TAP: its assertions count. One that dies in the middle failed once more.
