@@ -121,7 +121,7 @@ SELECT * FROM shapes ORDER BY id;
 CREATE TABLE chain (id int PRIMARY KEY, a int, b int, c int, d int, note text);
 INSERT INTO chain (id, a) VALUES (0, 5);
 INSERT INTO chain (id, a, c, d) VALUES (9, 5, 50, 500);
-SELECT sync_on('chain', 'b', 'step', 'a + 1', '', 'c', 'step', 'b + 1', 'a > 0', 'd', 'once', 'c * 10', '');
+SELECT sync_on('chain', 'b', 'step', 'a + 1', '', 'c', 'step', 'b + 1', '', 'd', 'once', 'c * 10', '');
 \c -
 UPDATE chain SET note = 'by the way';
 SELECT acted('chain');
@@ -149,8 +149,9 @@ CREATE TABLE too_long (id int, v varchar(3));
 SELECT sync_on('too_long', 'v', 'once', $$'long'$$, '');
 INSERT INTO too_long VALUES (1);
 -- A wrong session setting doesn't change what a rule says.
-CREATE TABLE texts (id int, t text, d date);
-SELECT sync_on('texts', 't', 'once', $$'a\nb'$$, '', 'd', 'once', $$'2024-02-01'$$, '');
+CREATE TABLE texts (id int, t text, d date, e date);
+SELECT sync_on('texts', 't', 'once', $$'a\nb'$$, '', 'd', 'once', $$'2024-02-01'$$, '',
+    'e', 'once', $$'3/4/2024'$$, '');
 SET standard_conforming_strings = off;
 SET escape_string_warning = off;
 SET DateStyle = 'SQL, DMY';

@@ -210,6 +210,22 @@ INSERT INTO nested (id) VALUES (-1), (40);
 DO $$ BEGIN FOR i IN 1..50 LOOP BEGIN INSERT INTO nested (id) VALUES (13); EXCEPTION WHEN raise_exception THEN NULL; END; END LOOP; END $$;
 SELECT count(*) < 20 AS few FROM pg_backend_memory_contexts WHERE name = 'zdm sync rules';
 SELECT * FROM nested ORDER BY id;
+-- The inner write comes between the parts of the outer row's own expression, once after an error.
+CREATE TABLE outer_inner (id int PRIMARY KEY, c text);
+CREATE FUNCTION inner_write(int) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    IF $1 >= 10 THEN RETURN 'inner'; END IF;
+    BEGIN
+        INSERT INTO outer_inner (id) VALUES ($1 + 10);
+        RAISE 'undone';
+    EXCEPTION WHEN raise_exception THEN
+        INSERT INTO outer_inner (id) VALUES ($1 + 20);
+    END;
+    RETURN 'outer';
+END $$;
+SELECT sync_on('outer_inner', 'c', 'once', $$id || ':' || public.inner_write(id) || ':' || id$$, '');
+INSERT INTO outer_inner (id) VALUES (1), (2);
+SELECT * FROM outer_inner ORDER BY id;
 -- A volatile function runs once for each row.
 CREATE SEQUENCE counted;
 CREATE TABLE counts (id int, c bigint);
