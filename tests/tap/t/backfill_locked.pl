@@ -100,9 +100,9 @@ is(wait_state($node, 'whole', 'done'), 'done', 'it goes on');
 
 # --- the table rewritten and truncated in the middle ---
 table('moved', 30000);
-my $stop = stop_at($node, 'backfill:chunk_done');
+my $stop = stop_at($node, 'backfill:after_commit');
 backfill('moved', 'c = 1', 'c IS NULL');
-ok(wait_at($node, 'backfill:chunk_done'), 'stopped after a chunk');
+ok(wait_at($node, 'backfill:after_commit'), 'stopped after a batch');
 value(q{INSERT INTO moved SELECT g, repeat('y', 60), NULL FROM generate_series(30001, 40000) g});
 value('VACUUM FULL moved');
 release($stop);
