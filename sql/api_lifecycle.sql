@@ -177,11 +177,33 @@ CALL settle('all at once'); SELECT * FROM here WHERE name = 'all at once';
 SELECT zdm_create('removes', 'ALTER TABLE item DROP COLUMN height;') > 0 AS made;
 SELECT zdm_start('removes');
 CALL zdm_wait('removes', 'ready', '60 s');
+-- Blind, unless what goes is small and nobody else is connected; 8 kB is smaller than this table.
+SET zdm.small_table = '8kB';
 SELECT zdm_contract('removes');
 SELECT zdm_contract('removes', true, 'nobody reads it');
+RESET zdm.small_table;
 CALL zdm_wait('removes', 'done', '60 s');
 SELECT point_of_no_return IS NOT NULL AS has_point, removal_started FROM zdm.migrations WHERE name = 'removes';
 SELECT zdm_rollback('removes');
+-- With nobody else here, who asked included, the worker agrees that it does not count, and says so.
+ALTER TABLE item ADD COLUMN height int;
+SELECT zdm_create('removes too', 'ALTER TABLE item DROP COLUMN height;') > 0 AS made;
+SELECT zdm_start('removes too');
+CALL zdm_wait('removes too', 'ready', '60 s');
+SELECT zdm_contract('removes too');
+CALL zdm_wait('removes too', 'done', '60 s');
+SELECT message FROM zdm.events WHERE migration = 'removes too' AND kind = 'gate';
+-- A view has no size: the largest table of all counts, and that is not small.
+CREATE VIEW shown AS SELECT id FROM item;
+CREATE TABLE large AS SELECT repeat('x', 1000) AS x FROM generate_series(1, 2000);
+SELECT zdm_create('view', 'DROP VIEW shown;') > 0 AS made;
+SELECT zdm_start('view', 'done');
+DO $$ BEGIN WHILE (SELECT waiting_for IS NULL FROM zdm.migrations WHERE name = 'view') LOOP PERFORM pg_sleep(0.01); COMMIT; END LOOP; END $$;
+SELECT state, waiting_for FROM zdm.migrations WHERE name = 'view';
+DROP TABLE large;
+SELECT zdm_start('view', 'done');
+SELECT zdm_contract('view');
+CALL zdm_wait('view', 'done', '60 s');
 
 -- zdm_backfill
 SELECT zdm_backfill('item', 'label = ''none''', 'label IS NULL', 'fill') > 0 AS made;

@@ -156,7 +156,7 @@ COMMENT ON VIEW zdm.events IS 'what happened to each migration, in order, with t
 COMMENT ON COLUMN zdm.events.id IS 'number of the event; later ones have higher numbers';
 COMMENT ON COLUMN zdm.events.migration IS 'name of the migration';
 COMMENT ON COLUMN zdm.events.at IS 'when it happened';
-COMMENT ON COLUMN zdm.events.kind IS 'created, note, state, step, paused, resumed, option, forced, failed, …';
+COMMENT ON COLUMN zdm.events.kind IS 'created, note, state, step, paused, resumed, option, gate, forced, failed, …';
 COMMENT ON COLUMN zdm.events.step IS 'number of the step that it is about; null when it is about none';
 COMMENT ON COLUMN zdm.events.message IS 'what happened';
 COMMENT ON COLUMN zdm.events.detail IS 'more about it, by name';

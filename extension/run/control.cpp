@@ -93,7 +93,11 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
         throw pg::Error{pg::state::kInvalidParameter, "ZD601: force needs a reason",
                         "The reason is kept with the migration.",
                         "zdm_contract(" + quoted(m) + ", force => true, reason => '...')"};
-    if (const auto shut = gate_error(m)) {
+    // The worker asks again: it has to leave this session out, as this call does.
+    remember_caller(m.id);
+    const Verdict verdict = judge(read_evidence(m));
+    record_excuse(m, verdict);
+    if (const auto shut = gate_error(m, verdict)) {
         if (!force) throw pg::Error{*shut};
         catalog::set_forced(m.id, *reason);
         catalog::add_event(m.id, "forced", std::nullopt,

@@ -4,6 +4,7 @@
 #include "pg/spi.hpp"
 #include "plan/planner.hpp"
 #include "run/control.hpp"
+#include "run/gate.hpp"
 #include "run/launch.hpp"
 #include "run/options.hpp"
 #include "run/session.hpp"
@@ -151,6 +152,7 @@ void begin(const Migration& m, Upto upto) {
     }
     catalog::save_plan(m.id, plan);
     catalog::set_started(m.id, upto);
+    if (upto == Upto::done) remember_caller(m.id);
     catalog::add_event(m.id, "state", std::nullopt,
                        std::string{catalog::to_text(m.state)} + " -> expanding");
     launch_at_commit(m);
@@ -233,6 +235,7 @@ void start(const std::string& name, const std::string& upto_text) {
     case State::contracting: break;
     }
     if (static_cast<int>(*upto) > static_cast<int>(m.upto)) catalog::set_upto(m.id, *upto);
+    if (*upto == Upto::done) remember_caller(m.id);
     if (m.paused)
         pg::notice("migration \"" + name + "\" is paused",
                    "It goes on after zdm_resume(" + pg::quote_literal(name) + ").");

@@ -11,14 +11,63 @@ namespace zdm::run {
 
 namespace {
 
-int other_sessions() {
+// Who asked for contract, as remember_caller() keeps it.
+struct Caller {
+    std::int64_t pid = 0;
+    std::string since;  // seconds since the epoch; a pid alone may be another process by now
+    std::optional<std::int64_t> small_bytes;
+};
+
+Caller caller_of(std::int64_t migration) {
     const pg::Door door;
-    return static_cast<int>(
-        pg::query("SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database()"
-                  "   AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()"
-                  "   AND a.application_name <> 'zdm'")
-            .front()
-            .number(0));
+    const auto found = pg::query(
+        "SELECT result ->> 'caller_pid', result ->> 'caller_since', result ->> 'small_table'"
+        "  FROM zdm.step WHERE migration_id = $1 AND kind = 'gate'",
+        {migration});
+    Caller caller;
+    if (found.empty()) return caller;
+    caller.pid = found.front().number(0);
+    caller.since = found.front().text(1);
+    if (!found.front().is_null(2)) caller.small_bytes = found.front().number(2);
+    return caller;
+}
+
+// The command line calls itself zdm; whoever takes that name hides himself only. Workers are told
+// by their type, which nobody can take.
+void count_others(const Caller& caller, Evidence& evidence) {
+    const pg::Door door;
+    const auto found = pg::query(
+        "SELECT count(*) FILTER (WHERE a.backend_type = 'client backend'),"
+        "       count(*) FILTER (WHERE a.backend_type <> 'client backend')"
+        "         + (SELECT count(*) FROM pg_prepared_xacts p"
+        "             WHERE p.database = current_database())"
+        "  FROM pg_stat_activity a WHERE a.datname = current_database()"
+        "   AND a.backend_type NOT IN ('zdm', 'autovacuum worker', 'parallel worker')"
+        "   AND a.pid <> pg_backend_pid() AND a.application_name IS DISTINCT FROM 'zdm'"
+        "   AND NOT (a.pid = $1 AND extract(epoch FROM a.backend_start)::text = $2)",
+        {caller.pid, caller.since});
+    evidence.other_sessions = static_cast<int>(found.front().number(0));
+    evidence.other_processes = static_cast<int>(found.front().number(1));
+}
+
+// Size of the largest table that the removals to come touch. What a view or function reads can't
+// be told: for these it is the largest table of all.
+std::int64_t removal_bytes(std::int64_t migration) {
+    const pg::Door door;
+    const auto touched = pg::query(
+        "SELECT coalesce(max(pg_table_size(c.oid)), 0),"
+        "       bool_or(coalesce(s.relation_oid, 0) = 0 OR c.relkind NOT IN ('r', 'm'))"
+        "  FROM zdm.step s LEFT JOIN pg_class c ON c.oid = s.relation_oid"
+        " WHERE s.migration_id = $1 AND s.removal AND s.phase = 'contract' AND s.state <> 'done'",
+        {migration});
+    if (!touched.front().flag(1)) return touched.front().number(0);
+    return pg::query(
+               "SELECT coalesce(max(pg_table_size(c.oid)), 0)"
+               "  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+               " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'"
+               "   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'zdm')")
+        .front()
+        .number(0);
 }
 
 std::int64_t epoch_now() {
@@ -44,7 +93,9 @@ Evidence read_evidence(const catalog::Migration& migration) {
     Evidence evidence;
     evidence.now = epoch_now();
     evidence.quiet_seconds = quiet_period(migration.options, settings::quiet_period()).count();
-    evidence.other_sessions = other_sessions();
+    const Caller caller = caller_of(migration.id);
+    count_others(caller, evidence);
+    evidence.small_bytes = caller.small_bytes.value_or(settings::small_table_bytes());
     for (const auto& stored : catalog::load_steps(migration.id)) {
         if (stored.step.kind == plan::StepKind::sync && stored.state == catalog::StepState::done) {
             Evidence::Sync sync;
@@ -59,11 +110,11 @@ Evidence read_evidence(const catalog::Migration& migration) {
             if (blind != stored.step.parameters.end()) evidence.blind = blind->second;
         }
     }
+    if (!evidence.blind.empty()) evidence.removal_bytes = removal_bytes(migration.id);
     return evidence;
 }
 
-std::optional<pg::Error> gate_error(const catalog::Migration& migration) {
-    const Verdict verdict = judge(read_evidence(migration));
+std::optional<pg::Error> gate_error(const catalog::Migration& migration, const Verdict& verdict) {
     const std::string name = pg::quote_literal(migration.name);
     switch (verdict.state) {
     case GateState::open: return std::nullopt;
@@ -86,9 +137,24 @@ std::optional<pg::Error> gate_error(const catalog::Migration& migration) {
 
 void require_open_gate(const catalog::Migration& migration) {
     pg::Transaction transaction;
-    const auto error = gate_error(migration);
+    const auto error = gate_error(migration, judge(read_evidence(migration)));
     transaction.commit();
     if (error) throw pg::Error{*error};
+}
+
+void record_excuse(const catalog::Migration& migration, const Verdict& verdict) {
+    if (verdict.state == GateState::open && !verdict.excused.empty())
+        catalog::add_event(migration.id, "gate", std::nullopt, verdict.excused);
+}
+
+void remember_caller(std::int64_t migration) {
+    const pg::Door door;
+    pg::query(
+        "UPDATE zdm.step s SET result = s.result || jsonb_build_object('caller_pid', a.pid,"
+        "    'caller_since', extract(epoch FROM a.backend_start)::text, 'small_table', $2)"
+        "  FROM pg_stat_activity a"
+        " WHERE a.pid = pg_backend_pid() AND s.migration_id = $1 AND s.kind = 'gate'",
+        {migration, settings::small_table_bytes()});
 }
 
 }  // namespace zdm::run

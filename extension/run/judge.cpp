@@ -36,6 +36,31 @@ void judge_sync(const Evidence& evidence, const Evidence::Sync& sync, Verdict& v
              quiet - watched);
 }
 
+bool is_small(const Evidence& evidence) {
+    return evidence.small_bytes > 0 && evidence.removal_bytes &&
+           *evidence.removal_bytes <= evidence.small_bytes;
+}
+
+// What nothing can tell: counts, unless the database is as good as new.
+void judge_blind(const Evidence& evidence, Verdict& verdict) {
+    if (evidence.blind.empty()) return;
+    verdict.reason = "zdm can't see " + evidence.blind + ".";
+    const int others = evidence.other_sessions + evidence.other_processes;
+    if (is_small(evidence) && others == 0) {
+        verdict.excused = verdict.reason +
+                          " That does not count: nobody else is connected to the database, and "
+                          "what the removals touch is at most zdm.small_table in size.";
+        verdict.reason.clear();
+        return;
+    }
+    verdict.state = GateState::blind;
+    if (is_small(evidence))
+        verdict.reason +=
+            " The tables are small, so it would not count if nobody else were connected to the "
+            "database: " +
+            (others == 1 ? std::string{"1 other is."} : std::to_string(others) + " others are.");
+}
+
 }  // namespace
 
 Verdict judge(const Evidence& evidence) {
@@ -43,16 +68,13 @@ Verdict judge(const Evidence& evidence) {
     for (const auto& sync : evidence.syncs)
         if (sync.readable) judge_sync(evidence, sync, verdict);
     if (verdict.state == GateState::shut) return verdict;
-    std::string blind =
-        evidence.blind.empty() ? std::string{} : "zdm can't see " + evidence.blind + ".";
-    for (const auto& sync : evidence.syncs)
-        if (!sync.readable) {
-            if (!blind.empty()) blind += " ";
-            blind += "The evidence of writes to " + sync.relation + " is gone.";
-        }
-    if (!blind.empty()) {
+    judge_blind(evidence, verdict);
+    for (const auto& sync : evidence.syncs) {
+        if (sync.readable) continue;
         verdict.state = GateState::blind;
-        verdict.reason = blind;
+        verdict.excused.clear();
+        if (!verdict.reason.empty()) verdict.reason += " ";
+        verdict.reason += "The evidence of writes to " + sync.relation + " is gone.";
     }
     return verdict;
 }

@@ -75,6 +75,7 @@ bool ask_gate(Context& context) {
     {
         pg::Transaction transaction;
         verdict = judge(read_evidence(migration));
+        record_excuse(migration, verdict);
         transaction.commit();
     }
     switch (verdict.state) {

@@ -103,4 +103,61 @@ is($node->safe_psql('fresh2', 'SELECT count(*) FROM customer'), '2', 'nothing wa
 is((zdm_cli($node, 'up', $folder, '-d', 'fresh2', '--yes'))[0], 0, 'with --yes');
 is($node->safe_psql('fresh2', 'SELECT count(*) FROM customer'), '1', 'it is gone');
 
+# What a new database is made of: about fifty files as they pile up in some years, with columns, tables and
+# indexes that went again. Nobody is there who could need them, so no gate is blind.
+my $years = PostgreSQL::Test::Utils::tempdir();
+my @years = (
+    "CREATE TABLE account (id int PRIMARY KEY, name text NOT NULL, fax text, old_code int);\n"
+        . "INSERT INTO account SELECT i, 'name ' || i, 'fax ' || i, i FROM generate_series(1, 500) i;\n",
+    (map { "CREATE TABLE list_$_ (id int PRIMARY KEY, account_id int, label text DEFAULT 'none');\n" } 1 .. 10),
+    (map { "ALTER TABLE list_$_ ADD CONSTRAINT list_${_}_account_fk FOREIGN KEY (account_id) REFERENCES account (id);\n" } 1 .. 10),
+    (map { "CREATE INDEX list_${_}_label_idx ON list_$_ (label);\n" } 1 .. 5),
+    (map { "ALTER TABLE list_$_ ADD COLUMN note text NOT NULL DEFAULT 'x';\n" } 1 .. 5),
+    "INSERT INTO list_1 SELECT i, i, 'label ' || i FROM generate_series(1, 300) i;\n",
+    "ALTER TABLE account ADD COLUMN mail text NOT NULL;\nUPDATE account SET mail = name || '\@example.com' WHERE mail IS NULL;\n",
+    "ALTER TABLE account DROP COLUMN fax;\n",
+    "DROP TABLE list_10;\n",
+    "DROP INDEX list_5_label_idx;\n",
+    "CREATE VIEW account_name AS SELECT id, name FROM account;\n",
+    "DROP VIEW account_name;\n",
+    "ALTER TABLE list_1 ADD CONSTRAINT list_1_label_check CHECK (label <> '');\n",
+    "ALTER TABLE list_1 ALTER COLUMN label DROP DEFAULT;\n",
+    "ALTER TABLE list_2 DROP CONSTRAINT list_2_account_fk;\nALTER TABLE list_2 DROP COLUMN account_id;\n",
+    "DELETE FROM list_1 WHERE id > 200;\n",
+    "ALTER TABLE account DROP COLUMN old_code;\nALTER TABLE account ADD COLUMN code int;\nCREATE UNIQUE INDEX account_code_key ON account (code);\n",
+    (map { "COMMENT ON TABLE list_$_ IS 'list $_';\n" } 1 .. 7),
+);
+for my $i (0 .. $#years) {
+    open(my $sql, '>:raw', sprintf('%s/%03d_year.sql', $years, $i + 1)) or die $!;
+    print $sql $years[$i];
+    close($sql);
+}
+cmp_ok(scalar @years, '>=', 50, 'a folder of fifty');
+$node->safe_psql('postgres', "CREATE DATABASE $_") for qw(plain grown);
+# NOT NULL on a new column without a value is what plain SQL can't do on a table with rows.
+$node->safe_psql('plain', s/(ADD COLUMN mail text) NOT NULL;(.*)$/$1;$2 ALTER TABLE account ALTER COLUMN mail SET NOT NULL;/sr) for @years;
+$node->safe_psql('grown', 'CREATE EXTENSION zdm');
+($code, $out, $err) = zdm_cli($node, 'up', $years, '--to', 'done', '--yes', '-d', 'grown');
+is($code, 0, 'a new database from fifty files, removals among them');
+like($out, qr/^Done: ${\scalar @years} of ${\scalar @years} migrations\.$/, 'all done');
+diag($err) if $code;
+is(schema_dump($node, 'grown', '-n', 'public'), schema_dump($node, 'plain', '-n', 'public'), 'its schema is that of plain SQL');
+my $rows = q{SELECT (SELECT string_agg(a::text, ',' ORDER BY id) FROM account a), (SELECT string_agg(l::text, ',' ORDER BY id) FROM list_1 l)};
+is($node->safe_psql('grown', $rows), $node->safe_psql('plain', $rows), 'and so are its rows');
+like($node->safe_psql('grown', q{SELECT string_agg(message, E'\n') FROM zdm.events WHERE kind = 'gate'}),
+    qr/can't see who still reads public\.account\.fax\. That does not count: nobody else is connected/,
+    'an event says why a gate that could not see was opened');
+
+# The same with somebody there: it stops.
+file('007_blind.sql', "ALTER TABLE customer DROP COLUMN mail;\n");
+my $somebody = $node->background_psql('fresh2');
+$somebody->query_safe('SELECT 1');
+($code, $out, $err) = zdm_cli($node, 'up', $folder, '--to', 'done', '--yes', '-d', 'fresh2');
+is($code, 4, 'exit 4: somebody is connected who may read it');
+like($err, qr/ZD402.*if nobody else were connected to the database: 1 other is\./s, 'and why that counts');
+$somebody->quit;
+is($node->poll_query_until('fresh2', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'fresh2' AND backend_type = 'client backend'}),
+    1, 'he goes');
+is((zdm_cli($node, 'up', $folder, '--to', 'done', '--yes', '-d', 'fresh2'))[0], 0, 'then it goes on');
+
 done_testing();
