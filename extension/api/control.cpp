@@ -32,8 +32,9 @@ std::map<std::string, std::string> read_options(const std::string& json) {
 }  // namespace
 
 ZDM_FUNCTION(zdm_create) {
-    return Int64GetDatum(
-        zdm::run::create(text_argument(fcinfo, 0, "name"), text_argument(fcinfo, 1, "sql")));
+    const auto id =
+        zdm::run::create(text_argument(fcinfo, 0, "name"), text_argument(fcinfo, 1, "sql"));
+    return zdm::run::launch_stopped(), Int64GetDatum(id);
 }
 
 ZDM_FUNCTION(zdm_start) {
@@ -44,12 +45,13 @@ ZDM_FUNCTION(zdm_start) {
 ZDM_FUNCTION(zdm_contract) {
     zdm::run::contract(text_argument(fcinfo, 0, "name"), flag_argument(fcinfo, 1, false),
                        maybe_text(fcinfo, 2));
-    return Datum{0};
+    return zdm::run::launch_stopped(), Datum{0};
 }
 
 ZDM_FUNCTION(zdm_rollback) {
-    return zdm::pg::text_result(
-        zdm::run::rollback(text_argument(fcinfo, 0, "name"), flag_argument(fcinfo, 1, false)));
+    const std::string clean_up =
+        zdm::run::rollback(text_argument(fcinfo, 0, "name"), flag_argument(fcinfo, 1, false));
+    return zdm::run::launch_stopped(), zdm::pg::text_result(clean_up);
 }
 
 ZDM_FUNCTION(zdm_pause) {
@@ -65,7 +67,7 @@ ZDM_FUNCTION(zdm_resume) {
 ZDM_FUNCTION(zdm_set) {
     zdm::run::set_option(text_argument(fcinfo, 0, "name"), text_argument(fcinfo, 1, "option"),
                          maybe_text(fcinfo, 2));
-    return Datum{0};
+    return zdm::run::launch_stopped(), Datum{0};
 }
 
 ZDM_FUNCTION(zdm_ping) { return BoolGetDatum(zdm::run::ping(text_argument(fcinfo, 0, "name"))); }

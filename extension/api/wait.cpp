@@ -4,6 +4,7 @@
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "run/control.hpp"
+#include "settings.hpp"
 
 #include "pg/bridge.hpp"
 #include "pg/compat.hpp"
@@ -42,13 +43,27 @@ bool reached(const Migration& m, State wanted) {
                 "It will not reach state " + wanted + ".", "Start it again with zdm_start."};
 }
 
+// A worker needs a moment from its registration until it shows, and each try takes a slot.
+class Caller {
+public:
+    void call(const std::string& name) {
+        const TimestampTz now = GetCurrentTimestamp();
+        if (called_ != 0 && !TimestampDifferenceExceeds(called_, now, 1000)) return;
+        zdm::run::ping(name, called_ != 0);
+        called_ = now;
+    }
+
+private:
+    TimestampTz called_ = 0;
+};
+
 // One look in a transaction of its own, which also starts workers that were stopped.
-bool look(const std::string& name, State wanted, const std::string& wanted_text) {
+bool look(const std::string& name, State wanted, const std::string& wanted_text, Caller& caller) {
     zdm::pg::call([] { PushActiveSnapshot(GetTransactionSnapshot()); });
     const Migration m = zdm::run::visible_migration(name, false);
     const bool over = m.state == State::rolled_back || m.state == State::failed;
     if (!reached(m, wanted) && over) will_not_come(m, wanted_text);
-    if (!reached(m, wanted)) zdm::run::ping(name);
+    if (!reached(m, wanted)) caller.call(name);
     zdm::pg::call([] { PopActiveSnapshot(); });
     return reached(m, wanted);
 }
@@ -94,13 +109,16 @@ ZDM_FUNCTION(zdm_wait) {
                     "Commit first, or call it outside BEGIN ... COMMIT."};
     const TimestampTz begun = GetCurrentTimestamp();
     zdm::pg::call([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
-    while (!look(name, *wanted, wanted_text)) {
+    Caller caller;
+    while (!look(name, *wanted, wanted_text, caller)) {
         commit();
         const double waited = static_cast<double>(GetCurrentTimestamp() - begun) / 1000;
         if (timeout && waited >= *timeout)
             throw Error{zdm::pg::state::kQueryCanceled,
                         "ZD306: migration \"" + name + "\" is not " + wanted_text + " yet",
-                        "The time to wait is over; the server goes on with the migration.",
+                        zdm::settings::enabled()
+                            ? "The time to wait is over; the server goes on with the migration."
+                            : "The time to wait is over; nothing runs while zdm.enabled is off.",
                         "SELECT * FROM zdm.migrations shows what it waits for."};
         nap();
     }

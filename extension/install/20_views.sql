@@ -10,6 +10,10 @@ SELECT m.id, m.name, m.state,
            WHEN m.state = 'ready' AND m.transition AND (m.upto <> 'done' OR m.waiting LIKE 'the gate is blind%')
                THEN 'waiting: zdm_contract(' || quote_literal(m.name) || ')'
            WHEN m.state = 'expanded' AND m.upto = 'expanded' THEN 'waiting: zdm_start(' || quote_literal(m.name) || ')'
+           WHEN lower(current_setting('zdm.enabled', true)) IN ('off', 'false', 'no', '0')
+               THEN 'stopped: zdm.enabled is off'
+           WHEN NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = m.login)
+               THEN 'stopped: its role ' || m.login || ' was dropped'
            ELSE 'stopped: zdm_resume(' || quote_literal(m.name) || ')'
        END AS activity,
        m.upto, m.transition, m.paused, m.pause_reason,

@@ -82,7 +82,6 @@ Migration visible_migration(const std::string& name, bool lock) {
 void contract(const std::string& name, bool force, const std::optional<std::string>& reason) {
     Migration m = visible_migration(name, true);
     if (m.state == State::done || m.state == State::contracting) {
-        launch_stopped();
         pg::notice("migration \"" + name + "\" is " + std::string{catalog::to_text(m.state)});
         return;
     }
@@ -182,11 +181,11 @@ void set_option(const std::string& name, const std::string& option,
     catalog::add_event(m.id, "option", std::nullopt, option + " = " + value.value_or("default"));
 }
 
-bool ping(const std::string& name) {
+bool ping(const std::string& name, bool silent) {
     const Migration m = visible_migration(name, false);
     for (const auto id : catalog::runnable_migrations())
         if (id == m.id && m.same_database && worker_pid(id) == 0) {
-            launch_at_commit(m);
+            launch_at_commit(m, silent);
             return true;
         }
     return false;

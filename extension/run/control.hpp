@@ -26,7 +26,7 @@ std::int64_t backfill_table(std::uint32_t relation, const std::string& set_claus
                             const std::optional<std::string>& name,
                             const std::map<std::string, std::string>& options);
 // Starts the workers of the migration again where they should run and do not; true when it did.
-bool ping(const std::string& name);
+bool ping(const std::string& name, bool silent = false);
 
 // Throws ZD310 in a read-only transaction, and so on a standby.
 void require_writable();

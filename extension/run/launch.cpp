@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "pg/arguments.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "settings.hpp"
@@ -22,7 +23,7 @@ constexpr int kMost = 64;
 struct Pending {
     std::int64_t migration;
     Oid login;
-    bool running;  // somebody ran it when the caller asked
+    bool silent;  // no warning: somebody ran it when the caller asked, or he was warned before
 };
 Pending pending[kMost];
 int pending_count = 0;
@@ -45,7 +46,7 @@ void register_worker(const Pending& wanted) {
     worker.bgw_main_arg = Int64GetDatum(wanted.migration);
     const Oid connection[2] = {MyDatabaseId, wanted.login};
     memcpy(worker.bgw_extra, connection, sizeof(connection));
-    if (RegisterDynamicBackgroundWorker(&worker, nullptr) || wanted.running) return;
+    if (RegisterDynamicBackgroundWorker(&worker, nullptr) || wanted.silent) return;
     ereport(
         WARNING,
         (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -96,17 +97,53 @@ bool is_stopped(std::int64_t migration) {
     return true;
 }
 
-}  // namespace
+// Why no worker could connect for the migration, nullopt when one can.
+std::optional<pg::Error> why_nobody_can(const catalog::Migration& migration) {
+    const pg::Door door;
+    const auto found = pg::query(
+        "SELECT quote_ident(r.rolname), r.rolcanlogin,"
+        "       has_database_privilege(r.oid, d.oid, 'CONNECT'), quote_ident(d.datname)"
+        "  FROM pg_roles r, pg_database d"
+        " WHERE r.oid = $1::oid AND d.datname = current_database()",
+        {static_cast<std::int64_t>(migration.login)});
+    const std::string stopped = ", so migration \"" + migration.name + "\" is stopped";
+    const std::string detail = "Its worker connects as the role that made the migration.";
+    if (found.empty())
+        return pg::Error{
+            pg::sqlstate("28000"),
+            "ZD503: role " + std::to_string(migration.login) + " was dropped" + stopped, detail,
+            "Write what is left to do as a new migration of another role; zdm.steps "
+            "has what this one did, and how to undo it."};
+    const auto& row = found.front();
+    if (!row.flag(1) && !pg::compat::kCanBypassRoleLogin)
+        return pg::Error{pg::sqlstate("28000"),
+                         "ZD502: role " + row.text(0) + " cannot log in" + stopped, detail,
+                         "ALTER ROLE " + row.text(0) + " LOGIN, then call this again."};
+    if (!row.flag(2))
+        return pg::Error{
+            pg::sqlstate("28000"),
+            "ZD502: role " + row.text(0) + " may not connect to this database" + stopped, detail,
+            "GRANT CONNECT ON DATABASE " + row.text(3) + " TO " + row.text(0) +
+                ", then call this again."};
+    return std::nullopt;
+}
 
-// Even when somebody runs it now: he may have looked before the caller's transaction commits, and
-// end. Of two workers the second waits for a moment, then ends.
-void launch_at_commit(const catalog::Migration& migration) {
-    if (!settings::enabled()) return;
+void add_pending(const catalog::Migration& migration, bool silent) {
     register_callback();
     for (int i = 0; i < pending_count; ++i)
         if (pending[i].migration == migration.id) return;
     if (pending_count < kMost)
-        pending[pending_count++] = {migration.id, migration.login, !is_stopped(migration.id)};
+        pending[pending_count++] = {migration.id, migration.login,
+                                    silent || !is_stopped(migration.id)};
+}
+
+}  // namespace
+
+// Even when somebody runs it now: he may have looked before the caller's transaction commits, and
+// end. Of two workers the second waits for a moment, then ends.
+void launch_at_commit(const catalog::Migration& migration, bool silent) {
+    if (const auto error = why_nobody_can(migration)) throw pg::Error{*error};
+    if (settings::enabled()) add_pending(migration, silent);
 }
 
 void interrupt_at_commit(std::int64_t migration) {
@@ -126,11 +163,18 @@ void interrupt_at_commit(std::int64_t migration) {
 }
 
 int launch_stopped() {
+    if (!settings::enabled()) {
+        pg::notice("zdm.enabled is off, so no migration runs",
+                   "Set it to on and reload the configuration, then call this again.");
+        return 0;
+    }
     int launched = 0;
     for (const auto id : catalog::runnable_migrations()) {
         const auto migration = catalog::find_migration(id);
         if (!migration || !migration->same_database || !is_stopped(id)) continue;
-        launch_at_commit(*migration);
+        // Whoever calls for one migration is not told what is wrong with another.
+        if (why_nobody_can(*migration)) continue;
+        add_pending(*migration, false);
         ++launched;
     }
     return launched;

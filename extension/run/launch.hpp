@@ -9,8 +9,9 @@
 namespace zdm::run {
 
 // Starts a worker for the migration when the current transaction commits. One that runs already
-// goes on, and the new one ends.
-void launch_at_commit(const catalog::Migration& migration);
+// goes on, and the new one ends. Throws when none could connect; warns, unless told to be silent,
+// when no slot is free.
+void launch_at_commit(const catalog::Migration& migration, bool silent = false);
 // When the current transaction commits, cancels a statement of its worker that may take long, so
 // that a pause or rollback is noticed at once.
 void interrupt_at_commit(std::int64_t migration);

@@ -127,24 +127,46 @@ void take_as_pause(const Migration& migration) {
     transaction.commit();
 }
 
+// A worker that logged in as a member of the owner sets the role. That it may not any more is for
+// people to mend, so it is a failure of the migration and nothing to try again every second.
+void become_owner(const Migration& migration) {
+    if (GetUserId() != migration.owner) become(migration.owner_name);
+}
+
 class Runner {
 public:
     explicit Runner(std::int64_t id) : id_(id) {}
 
     // One thing to do; false when there is nothing.
     bool once() {
-        auto picture = look(id_);
-        if (!picture || !settings::enabled()) return false;
-        const Next todo = next(view_of(*picture));
+        try {
+            if (picture_) pg::check_for_interrupts();
+            auto picture = look(id_);
+            if (!picture || !settings::enabled()) return false;
+            picture_ = std::move(picture);
+        } catch (const pg::Error& error) {
+            // A cancel between two acts is as much a wish as one in the middle of a statement.
+            if (error.sqlstate != pg::state::kQueryCanceled || !picture_) throw;
+            take_as_pause(picture_->migration);
+            return true;
+        }
+        return do_next();
+    }
+
+private:
+    bool do_next() {
+        Picture picture = *picture_;  // the act sees it change
+        const Next todo = next(view_of(picture));
         std::optional<int> step;
         std::uint32_t relation = 0;
         if (todo.act == Act::run_step || todo.act == Act::undo_step) {
-            step = picture->steps[todo.step].number;
-            relation = picture->steps[todo.step].step.relation_oid;
+            step = picture.steps[todo.step].number;
+            relation = picture.steps[todo.step].step.relation_oid;
         }
-        Context context{picture->migration, todo.act == Act::undo_step, relation};
+        Context context{picture.migration, todo.act == Act::undo_step, relation};
         try {
-            const bool more = act(context, todo, *picture);
+            become_owner(picture.migration);
+            const bool more = act(context, todo, picture);
             attempts_ = 0;
             return more;
         } catch (const Stopped&) {
@@ -154,7 +176,6 @@ public:
         }
     }
 
-private:
     bool act(Context& context, const Next& todo, const Picture& picture) {
         switch (todo.act) {
         case Act::stop: return false;
@@ -193,6 +214,7 @@ private:
 
     static constexpr int kMostAttempts = 50;
     std::int64_t id_;
+    std::optional<Picture> picture_;  // as last seen
     int attempts_ = 0;
 };
 
@@ -200,7 +222,8 @@ private:
 
 void run_migration(std::int64_t id) {
     Runner runner{id};
-    while (runner.once()) pg::check_for_interrupts();
+    while (runner.once()) {
+    }
 }
 
 }  // namespace zdm::run

@@ -46,8 +46,39 @@ void serve(std::int64_t id) {
         transaction.commit();
     }
     if (!migration || !migration->same_database || !claim_patiently(id)) return;
-    if (GetUserId() != migration->owner) become(migration->owner_name);
     run_migration(id);
+}
+
+// What ended the connection attempt, 0 for nothing.
+int refusal = 0;
+emit_log_hook_type previous_hook = nullptr;
+
+void note_refusal(ErrorData* error) {
+    if (error->elevel == FATAL) refusal = error->sqlerrcode;
+    if (previous_hook != nullptr) previous_hook(error);
+}
+
+// A database or role that is gone or closed stays so until a person acts: exit code 0 takes the
+// worker off the postmaster's list, any other would bring it back every second, for ever.
+void give_up_if_refused(int, Datum) {
+    switch (refusal) {
+    case ERRCODE_UNDEFINED_DATABASE:
+    case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
+    case ERRCODE_INSUFFICIENT_PRIVILEGE:
+    case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE: proc_exit(0);
+    default: break;
+    }
+}
+
+void connect(const BackgroundWorker* entry) {
+    Oid connection[2];
+    memcpy(connection, entry->bgw_extra, sizeof(connection));
+    previous_hook = emit_log_hook;
+    emit_log_hook = note_refusal;
+    on_proc_exit(give_up_if_refused, 0);
+    BackgroundWorkerInitializeConnectionByOid(connection[0], connection[1],
+                                              pg::compat::kBypassRoleLogin);
+    emit_log_hook = previous_hook;
 }
 
 }  // namespace
@@ -59,10 +90,7 @@ void zdm_worker_main(Datum argument) {
     pqsignal(SIGINT, StatementCancelHandler);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     BackgroundWorkerUnblockSignals();
-    Oid connection[2];
-    memcpy(connection, MyBgworkerEntry->bgw_extra, sizeof(connection));
-    BackgroundWorkerInitializeConnectionByOid(connection[0], connection[1],
-                                              zdm::pg::compat::kBypassRoleLogin);
+    zdm::run::connect(MyBgworkerEntry);
     MemoryContext memory =
         AllocSetContextCreate(TopMemoryContext, "zdm worker", ALLOCSET_DEFAULT_SIZES);
     MemoryContextSwitchTo(memory);
