@@ -187,7 +187,8 @@ std::string doing_words(const Migration& migration) {
     if (migration.paused)
         return "paused" +
                (migration.pause_reason.empty() ? std::string{} : ": " + migration.pause_reason);
-    if (migration.stopped()) return "stopped: no worker runs it";
+    if (migration.activity.starts_with("stopped: zdm_resume")) return "stopped: no worker runs it";
+    if (migration.stopped()) return migration.activity.substr(0, migration.activity.find(": zdm_"));
     if (migration.waiting_for.empty()) return {};
     auto out = migration.waiting_for;
     if (out.back() == '.') out.pop_back();

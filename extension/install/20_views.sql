@@ -10,6 +10,9 @@ SELECT m.id, m.name, m.state,
            WHEN m.state = 'ready' AND m.transition AND (m.upto <> 'done' OR m.waiting LIKE 'the gate is blind%')
                THEN 'waiting: zdm_contract(' || quote_literal(m.name) || ')'
            WHEN m.state = 'expanded' AND m.upto = 'expanded' THEN 'waiting: zdm_start(' || quote_literal(m.name) || ')'
+           WHEN m.system_identifier <> (SELECT c.system_identifier FROM pg_control_system() c)
+                OR m.database_oid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               THEN 'stopped in a copy of its database: zdm_resume(' || quote_literal(m.name) || ')'
            WHEN lower(current_setting('zdm.enabled', true)) IN ('off', 'false', 'no', '0')
                THEN 'stopped: zdm.enabled is off'
            WHEN NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = m.login)

@@ -8,6 +8,7 @@
 #include "run/machine.hpp"
 #include "run/options.hpp"
 #include "settings.hpp"
+#include "sync/install.hpp"
 
 #include "pg/bridge.hpp"
 #include "pg/compat.hpp"
@@ -55,6 +56,23 @@ std::string clean_up_sql(std::int64_t id) {
         sql += "\n";
     }
     return sql;
+}
+
+// Makes a migration that came with a copy of its database this database's own.
+void adopt(const Migration& m) {
+    const auto synced = catalog::adopt_database(m.id);
+    // Rules may call functions of the owner's, which run as the owner only.
+    Oid user = InvalidOid;
+    int context = 0;
+    GetUserIdAndSecContext(&user, &context);
+    struct Restore {
+        Oid user;
+        int context;
+        ~Restore() { SetUserIdAndSecContext(user, context); }
+    } const restore{user, context};
+    SetUserIdAndSecContext(m.owner, context | SECURITY_LOCAL_USERID_CHANGE);
+    for (const auto& [before, now] : synced) sync::adopt(before, now);
+    catalog::add_event(m.id, "adopted", std::nullopt, "resumed in a copy of its database");
 }
 
 }  // namespace
@@ -122,6 +140,7 @@ std::string rollback(const std::string& name, bool keep) {
                         m.state == State::done
                             ? "Write a new migration that brings back what you need."
                             : "Let it go on: zdm_resume(" + quoted(m) + ")."};
+    if (!m.same_database) adopt(m);
     const std::string sql = keep ? clean_up_sql(m.id) : std::string{};
     if (keep) catalog::set_keep(m.id);
     const State from = m.state;
@@ -159,10 +178,7 @@ void resume(const std::string& name) {
         wrong_state(m, "resume",
                     m.state == State::planned ? "Start it: zdm_start(" + quoted(m) + ")."
                                               : "There is nothing left to do.");
-    if (!m.same_database) {
-        catalog::adopt_database(m.id);
-        catalog::add_event(m.id, "adopted", std::nullopt, "resumed in a copy of its database");
-    }
+    if (!m.same_database) adopt(m);
     if (m.state == State::failed) catalog::clear_failure(m.id);
     if (m.paused || m.state == State::failed) {
         catalog::set_paused(m.id, false, std::nullopt);
@@ -183,6 +199,7 @@ void set_option(const std::string& name, const std::string& option,
 
 bool ping(const std::string& name, bool silent) {
     const Migration m = visible_migration(name, false);
+    if (!can_launch()) return false;
     for (const auto id : catalog::runnable_migrations())
         if (id == m.id && m.same_database && worker_pid(id) == 0) {
             launch_at_commit(m, silent);

@@ -139,11 +139,14 @@ void add_pending(const catalog::Migration& migration, bool silent) {
 
 }  // namespace
 
+// A standby would keep what is registered until it is promoted, each in a slot of its own.
+bool can_launch() { return settings::enabled() && !RecoveryInProgress(); }
+
 // Even when somebody runs it now: he may have looked before the caller's transaction commits, and
 // end. Of two workers the second waits for a moment, then ends.
 void launch_at_commit(const catalog::Migration& migration, bool silent) {
     if (const auto error = why_nobody_can(migration)) throw pg::Error{*error};
-    if (settings::enabled()) add_pending(migration, silent);
+    if (can_launch()) add_pending(migration, silent);
 }
 
 void interrupt_at_commit(std::int64_t migration) {

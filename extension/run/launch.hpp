@@ -15,6 +15,8 @@ void launch_at_commit(const catalog::Migration& migration, bool silent = false);
 // When the current transaction commits, cancels a statement of its worker that may take long, so
 // that a pause or rollback is noticed at once.
 void interrupt_at_commit(std::int64_t migration);
+// Whether workers can run here at all: not on a standby, nor while zdm.enabled is off.
+bool can_launch();
 // Launches whatever of this database should be running and is not. Returns how many.
 int launch_stopped();
 // Pid of the worker that runs the migration, 0 when none does.

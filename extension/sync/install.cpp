@@ -81,15 +81,24 @@ bool has_sequence(Oid relation) {
                 .empty();
 }
 
+bool has_trigger(Oid relation) {
+    return !pg::query(
+                "SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1::oid AND t.tgname = $2",
+                {std::int64_t{relation}, std::string{kTriggerName}})
+                .empty();
+}
+
+void make_evidence(Oid relation) {
+    // A restored dump can have left a sequence of this name.
+    forget(relation);
+    const pg::Door door;
+    pg::query(("CREATE SEQUENCE zdm." + acted_name(relation)).c_str());
+}
+
 }  // namespace
 
 void install(std::uint32_t relation, const std::string& command) {
-    // A restored dump can have left a sequence of this name.
-    forget(relation);
-    {
-        const pg::Door door;
-        pg::query(("CREATE SEQUENCE zdm." + acted_name(relation)).c_str());
-    }
+    make_evidence(relation);
     const pg::PinnedPath pinned;
     pg::query(command.c_str());
     // Else the rows that logical replication or session_replication_role = replica writes are
@@ -108,6 +117,15 @@ void remove(std::uint32_t relation, const std::string& command) {
     // After the trigger: whoever holds a lock on the sequence held the table, so nobody is waited
     // for here.
     forget(relation);
+}
+
+void adopt(std::uint32_t before, std::uint32_t relation) {
+    // What was another's number may be that of a relation here.
+    if (!has_trigger(before)) forget(before);
+    if (!has_trigger(relation)) return;
+    make_evidence(relation);
+    const pg::PinnedPath pinned;
+    check_rules(relation);
 }
 
 void forget(std::uint32_t relation) {

@@ -19,6 +19,10 @@ void install(std::uint32_t relation, const std::string& command);
 // Runs `command`, a DROP TRIGGER, and drops the evidence with it.
 void remove(std::uint32_t relation, const std::string& command);
 
+// Gives the trigger of a relation that came with a restored dump, where it had the number `before`,
+// evidence of its own and the dependencies that no dump has. Nothing happens when it has none.
+void adopt(std::uint32_t before, std::uint32_t relation);
+
 // Drops the evidence of a relation; nothing happens when there is none.
 void forget(std::uint32_t relation);
 
