@@ -34,12 +34,12 @@ void confirm_removals(Session& session, const std::string& name, const std::vect
             "{} removes what is there now, and zdm rollback can't bring it back:\n{}", name, list));
         if (session.console().ask("Remove it?")) return;
         throw Failure{Exit::usage, "ZD721", "not confirmed, so " + name + " was not run",
-                      "Nothing was touched.", "Answer y, or give --yes."};
+                      "It was not run.", "Answer y, or give --yes."};
     }
     list.pop_back();
     throw Failure{Exit::usage, "ZD721",
                   name + " removes what is there now, and nobody is here to ask",
-                  list + "\nNothing was touched.", "Look at the steps above, then give --yes."};
+                  list + "\nIt was not run.", "Look at the steps above, then give --yes."};
 }
 
 bool pass_gate(Session& session, const std::string& name, bool force, const Value& reason,

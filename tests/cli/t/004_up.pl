@@ -104,7 +104,7 @@ is((zdm_cli($node, 'wait', '003_fk', '--for', 'done', '--timeout', '60s'))[0], 0
 my $overwrite = file('004_price', 'UPDATE items SET price = 0 WHERE price = 7;');
 ($code, $out, $err) = zdm_cli($node, 'up', $overwrite);
 is($code, 2, 'exit 2: overwrites values, and nobody said yes');
-like($err, qr/ZD721: .*UPDATE .*items.*Nothing was touched.*--yes/s, 'which, and what to do');
+like($err, qr/ZD721: .*UPDATE .*items.*It was not run.*--yes/s, 'which, and what to do');
 is(state_of('004_price'), '', 'it was not even created');
 is((zdm_cli($node, 'up', '--yes', $overwrite))[0], 0, 'with --yes it runs');
 is($node->safe_psql('postgres', 'SELECT price FROM items WHERE id = 7'), '0', 'and did it');
@@ -115,7 +115,7 @@ is((zdm_cli($node, 'up', $drop))[0], 0, 'up to ready removes nothing, so it does
 is((zdm_cli($node, 'up', '--to', 'done', $drop))[0], 2, 'exit 2: up --to done would');
 ($code, $out, $err) = zdm_cli($node, 'contract', '005_drop');
 is($code, 2, 'exit 2: contract would');
-like($err, qr/DROP COLUMN price.*Nothing was touched/s, 'and says what');
+like($err, qr/DROP COLUMN price.*It was not run/s, 'and says what');
 # Who is connected may read it; in a database of nobody else this small table would not count.
 my $reader = $node->background_psql('postgres');
 $reader->query_safe('SELECT count(*) FROM items');

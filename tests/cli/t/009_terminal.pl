@@ -99,7 +99,7 @@ ok(wait_for($run, $out, qr/UPDATE .*Remove it\? \[y\/N\] /s), 'up asks before it
 $$in .= "n\n";
 $run->finish;
 is($run->full_result(0) >> 8, 2, 'exit 2: no');
-like($$out, qr/not confirmed.*Nothing was touched/s, 'and says so');
+like($$out, qr/not confirmed.*It was not run/s, 'and says so');
 is(migration_state($node, 'two'), '', 'nothing was touched');
 ($run, $in, $out) = on_terminal({}, 'up', $overwrite);
 wait_for($run, $out, qr/Remove it\?/);
