@@ -1,5 +1,7 @@
 #include "cli/arguments.hpp"
 
+#include <memory>
+
 #include <CLI/CLI.hpp>
 
 #include "cli/failure.hpp"
@@ -8,6 +10,11 @@
 namespace zdm::cli {
 
 namespace {
+
+constexpr auto kExitCodes =
+    "Exit codes: 0 done or nothing to do, 1 failed, 2 usage or refused (nothing touched),\n"
+    "4 gate refused, 5 busy, 6 cannot connect, 8 timeout elapsed (the server goes on),\n"
+    "130 detached by Ctrl-C (the server goes on).";
 
 class ParsedCommand : public Command {
 public:
@@ -60,6 +67,20 @@ private:
     CLI::Option* last_ = nullptr;
 };
 
+// CLI11's own, but with a usage line that its versions agree on.
+class Help : public CLI::Formatter {
+public:
+    std::string make_usage(const CLI::App* app, std::string name) const override {
+        std::string usage = "\nUsage: " + name + " [OPTIONS]";
+        for (const auto* option :
+             app->get_options([](const CLI::Option* o) { return o->get_positional(); }))
+            usage += " " + make_option_usage(option);
+        if (!app->get_subcommands([](const CLI::App*) { return true; }).empty())
+            usage += " COMMAND";
+        return usage + "\n";
+    }
+};
+
 void add_globals(CLI::App& app, Parsed& parsed) {
     app.set_help_flag("-?,--help", "Show this help");
     app.set_version_flag("--version", "zdm " ZDM_VERSION, "Show the version");
@@ -81,10 +102,8 @@ void add_globals(CLI::App& app, Parsed& parsed) {
         ->check(CLI::IsMember({"auto", "always", "never"}))
         ->type_name("WHEN");
     app.footer(
-        "Connection: flags, then ZDM_DATABASE_URL, then DATABASE_URL, then PG* variables.\n"
-        "Exit codes: 0 done or nothing to do, 1 failed, 2 usage or refused (nothing touched),\n"
-        "4 gate refused, 5 busy, 6 cannot connect, 8 timeout elapsed (the server goes on),\n"
-        "130 detached by Ctrl-C (the server goes on).");
+        "Connection: flags, then ZDM_DATABASE_URL, then DATABASE_URL, then PG* variables.\n" +
+        std::string{kExitCodes});
 }
 
 // The line may be wrong before --json was understood.
@@ -106,6 +125,7 @@ void report(Console& console, const Failure& failure) {
 Parsed parse(int count, char** arguments, const std::vector<Definition>& commands) {
     Parsed parsed;
     CLI::App app{"zdm changes the schema of a PostgreSQL database while people use it.", "zdm"};
+    app.formatter(std::make_shared<Help>());
     add_globals(app, parsed);
     app.require_subcommand(1);
     for (const auto& definition : commands) {
@@ -114,6 +134,8 @@ Parsed parse(int count, char** arguments, const std::vector<Definition>& command
         definition.declare(command);
         // -d and the like may stand before or behind the command.
         sub->fallthrough();
+        sub->footer("Connection and output (-h, -p, -U, -d, --json, --color): zdm --help\n" +
+                    std::string{kExitCodes});
     }
     try {
         app.parse(count, arguments);

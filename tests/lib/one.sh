@@ -70,7 +70,9 @@ run_tap() {
     fi
     if [ "$failed" != 0 ]; then
         outcome=failed
-        show_logs >>"$log"
+        # The report shows the end of the log.
+        { say "---- what failed" && grep -E -A 12 '^not ok' "$log" | grep -v '^ok' | head -n 40; } >"$out/failed" || true
+        { show_logs && cat "$out/failed"; } >>"$log"
     fi
     finish "$outcome" "$total checks, $(since "$start")" "$log"
     # Clusters of tests that passed would fill the disk.
