@@ -9,7 +9,12 @@ namespace zdm::sync {
 
 namespace {
 
-constexpr char kNameFormat[] = "acted_%u";
+void write_name(char (&name)[NAMEDATALEN], Sign sign, std::uint32_t relation) {
+    if (sign == Sign::acted)
+        std::snprintf(name, sizeof name, "acted_%u", relation);
+    else
+        std::snprintf(name, sizeof name, "wrote_%u", relation);
+}
 
 // The sequence's owner, InvalidOid when this is no sequence (any more).
 Oid sequence_owner(Oid sequence) {
@@ -34,9 +39,13 @@ void set_value(Oid sequence, Oid owner, std::int64_t value) {
 
 }  // namespace
 
-std::string acted_name(std::uint32_t relation) { return "acted_" + std::to_string(relation); }
+std::string sign_name(Sign sign, std::uint32_t relation) {
+    char name[NAMEDATALEN];
+    write_name(name, sign, relation);
+    return name;
+}
 
-void note_acted(std::uint32_t relation, std::int64_t* last) {
+void note(Sign sign, std::uint32_t relation, std::int64_t* last) {
     const std::int64_t now = std::time(nullptr);
     if (*last == now) return;
     // Only rows of temporary tables get here in a read-only transaction, and setval would refuse.
@@ -45,7 +54,7 @@ void note_acted(std::uint32_t relation, std::int64_t* last) {
     // The name is made of the relation that fired, never of an argument: nobody can write evidence
     // about a table of others.
     char name[NAMEDATALEN];
-    std::snprintf(name, sizeof name, kNameFormat, relation);
+    write_name(name, sign, relation);
     const Oid schema = get_namespace_oid("zdm", true);
     const Oid sequence = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
     if (!OidIsValid(sequence)) {

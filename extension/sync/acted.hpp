@@ -1,6 +1,8 @@
-// Evidence that an application is at work that doesn't know the columns being filled: a sequence
-// zdm.acted_<relation oid> whose value is the second (epoch) in which its trigger last had to act.
-// A sequence, because its value stays when the application rolls back, and nobody waits for it.
+// Evidence of who is at work on a relation with a sync trigger: sequences in schema zdm whose value
+// is the second (epoch) of the last time. acted_<relation oid>: the trigger had to act for an
+// application that doesn't know the columns being filled. wrote_<relation oid>: an application
+// wrote one of them itself. Sequences, because their value stays when the application rolls back,
+// and nobody waits for them.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +10,14 @@
 
 namespace zdm::sync {
 
-// Name of the sequence in schema zdm; plain, needs no quotes.
-std::string acted_name(std::uint32_t relation);
+enum class Sign : unsigned char { acted, wrote };
+inline constexpr Sign kSigns[] = {Sign::acted, Sign::wrote};
 
-// Notes that the trigger of `relation` acted now, at most once for each second that `last` passes.
-// Never waits; without the sequence it does nothing. For the trigger: trivial frames only.
-void note_acted(std::uint32_t relation, std::int64_t* last);
+// Name of the sequence in schema zdm; plain, needs no quotes.
+std::string sign_name(Sign sign, std::uint32_t relation);
+
+// Notes the sign for `relation` now, at most once for each second that `last` passes. Never waits;
+// without the sequence it does nothing. For the trigger: trivial frames only.
+void note(Sign sign, std::uint32_t relation, std::int64_t* last);
 
 }  // namespace zdm::sync

@@ -89,7 +89,8 @@ Entry* find_entry(std::uint32_t trigger, std::uint32_t relation) {
     if (!found) {
         entry->generation = 0;
         entry->sets = nullptr;
-        entry->last_noted = 0;
+        entry->last_acted = 0;
+        entry->last_wrote = 0;
     }
     return entry;
 }

@@ -287,6 +287,25 @@ void set_inputs(CompiledRule& rule, const Bitmapset* read, TupleDesc columns,
     rule.inputs = inputs;
 }
 
+// The default of the rule's column, as INSERT would write it. Only a plain constant is known:
+// nothing is evaluated that the writer did not ask for.
+void set_default(CompiledRule& rule, const Place& place, MemoryContext memory) {
+    pg::call([&] {
+        Node* const given = build_column_default(place.relation, rule.column.number);
+        if (given == nullptr) return;
+        rule.has_default = true;
+        if (!IsA(given, Const)) return;
+        const Const* const constant = reinterpret_cast<Const*>(given);
+        rule.has_default = !constant->constisnull;
+        if (constant->constisnull) return;
+        MemoryContext before = MemoryContextSwitchTo(memory);
+        rule.default_value =
+            datumCopy(constant->constvalue, constant->constbyval, constant->constlen);
+        MemoryContextSwitchTo(before);
+        rule.default_known = true;
+    });
+}
+
 // What is not about a single rule: memory to evaluate in, names for messages.
 void fill_frame(Compiled* set, const Place& place, std::size_t rules) {
     pg::call([&] {
@@ -331,6 +350,7 @@ void fill_rule(const Building& set, const Place& place, const Arguments& argumen
         made.condition = prepare(place, index, rule, rule.condition, condition, set.memory());
     }
     set_inputs(made, inputs, RelationGetDescr(place.relation), set.memory());
+    set_default(made, place, set.memory());
     const auto keep = [&](const std::string& text) {
         return pg::call([&] { return MemoryContextStrdup(set.memory(), text.c_str()); });
     };

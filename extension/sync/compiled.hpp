@@ -32,8 +32,12 @@ struct CompiledRule {
     int input_count;
     ExprState* value;
     ExprState* condition;  // null: for all rows
-    const char* name;      // the column's
-    const char* text;      // the expression's
+    // An INSERT that leaves the column out writes its default; which one, when it is a constant.
+    bool has_default;
+    bool default_known;
+    std::uintptr_t default_value;
+    const char* name;  // the column's
+    const char* text;  // the expression's
 };
 
 struct Entry;
@@ -68,7 +72,9 @@ struct Entry {
     } key;
     std::uint64_t generation;  // counts changes of the relation
     Compiled* sets;            // latest first
-    std::int64_t last_noted;   // second in which evidence was last written
+    // Seconds in which evidence was last written.
+    std::int64_t last_acted;
+    std::int64_t last_wrote;
 };
 
 // The entry of a trigger, made if need be. May ereport for lack of memory.

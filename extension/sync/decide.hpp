@@ -37,4 +37,15 @@ inline Decision decide(bool insert, const RuleLike& rule, const Row& row) {
     return {true, true};
 }
 
+// Whether the application wrote the rule's column itself, so that it would miss it. Row answers,
+// about the row as the application wrote it:
+//   gave(rule)     an INSERT gave the column a value that is not its default
+//   named(rule)    an UPDATE sets the column
+//   rewrote(rule)  it differs from before the UPDATE, by bytes
+template <typename Row, typename RuleLike>
+inline bool writes(bool insert, const RuleLike& rule, const Row& row) {
+    if (insert) return row.gave(rule);
+    return row.named(rule) && row.rewrote(rule);
+}
+
 }  // namespace zdm::sync

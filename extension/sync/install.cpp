@@ -75,9 +75,9 @@ std::string qualified_name(Oid relation) {
     return named.front().text(0);
 }
 
-bool has_sequence(Oid relation) {
+bool has_sequence(Sign sign, Oid relation) {
     return !pg::query("SELECT 1 WHERE to_regclass('zdm.' || $1) IS NOT NULL",
-                      {acted_name(relation)})
+                      {sign_name(sign, relation)})
                 .empty();
 }
 
@@ -89,10 +89,21 @@ bool has_trigger(Oid relation) {
 }
 
 void make_evidence(Oid relation) {
-    // A restored dump can have left a sequence of this name.
+    // A restored dump can have left sequences of these names.
     forget(relation);
     const pg::Door door;
-    pg::query(("CREATE SEQUENCE zdm." + acted_name(relation)).c_str());
+    for (const Sign sign : kSigns)
+        pg::query(("CREATE SEQUENCE zdm." + sign_name(sign, relation)).c_str());
+}
+
+// The second that a sign was last noted; nullopt: never, or nobody watches.
+std::optional<std::int64_t> last_noted(Sign sign, Oid relation) {
+    const pg::Door door;
+    if (!has_sequence(sign, relation)) return std::nullopt;
+    const auto noted = pg::query(
+        ("SELECT last_value FROM zdm." + sign_name(sign, relation) + " WHERE is_called").c_str());
+    if (noted.empty()) return std::nullopt;
+    return noted.front().number(0);
 }
 
 }  // namespace
@@ -130,21 +141,27 @@ void adopt(std::uint32_t before, std::uint32_t relation) {
 
 void forget(std::uint32_t relation) {
     const pg::Door door;
-    if (has_sequence(relation)) pg::query(("DROP SEQUENCE zdm." + acted_name(relation)).c_str());
+    for (const Sign sign : kSigns)
+        if (has_sequence(sign, relation))
+            pg::query(("DROP SEQUENCE zdm." + sign_name(sign, relation)).c_str());
 }
 
 bool has_evidence(std::uint32_t relation) {
     const pg::Door door;
-    return has_sequence(relation);
+    return has_sequence(Sign::acted, relation);
+}
+
+bool has_written_evidence(std::uint32_t relation) {
+    const pg::Door door;
+    return has_sequence(Sign::wrote, relation);
 }
 
 std::optional<std::int64_t> last_acted(std::uint32_t relation) {
-    const pg::Door door;
-    if (!has_sequence(relation)) return std::nullopt;
-    const auto acted = pg::query(
-        ("SELECT last_value FROM zdm." + acted_name(relation) + " WHERE is_called").c_str());
-    if (acted.empty()) return std::nullopt;
-    return acted.front().number(0);
+    return last_noted(Sign::acted, relation);
+}
+
+std::optional<std::int64_t> last_wrote(std::uint32_t relation) {
+    return last_noted(Sign::wrote, relation);
 }
 
 }  // namespace zdm::sync

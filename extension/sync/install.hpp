@@ -12,7 +12,7 @@ namespace zdm::sync {
 inline constexpr const char* kTriggerName = "zz_zdm_sync";
 
 // Runs `command`, a CREATE TRIGGER zz_zdm_sync on `relation`, makes it fire always, checks its
-// rules, records what they depend on, and makes the sequence for its evidence. Throws the error
+// rules, records what they depend on, and makes the sequences for its evidence. Throws the error
 // that an application's write would otherwise meet.
 void install(std::uint32_t relation, const std::string& command);
 
@@ -26,11 +26,16 @@ void adopt(std::uint32_t before, std::uint32_t relation);
 // Drops the evidence of a relation; nothing happens when there is none.
 void forget(std::uint32_t relation);
 
-// Whether the evidence of `relation` is there to be read.
+// Whether the evidence of `relation` is there to be read: of writers that don't know the columns
+// being filled, and of those that write them.
 bool has_evidence(std::uint32_t relation);
+bool has_written_evidence(std::uint32_t relation);
 
 // When the trigger of `relation` last had to act for an application that doesn't know the columns
 // being filled, in seconds since 1970; nullopt: never, or nobody watches.
 std::optional<std::int64_t> last_acted(std::uint32_t relation);
+
+// When an application last wrote one of these columns itself; the same.
+std::optional<std::int64_t> last_wrote(std::uint32_t relation);
 
 }  // namespace zdm::sync

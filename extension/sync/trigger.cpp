@@ -95,6 +95,7 @@ struct Row {
     TupleTableSlot* now;  // with what the rules gave so far; `written` until one gave something
     const bool* followed;
     TupleDesc columns;
+    const Bitmapset* named_columns;  // that the UPDATE sets
 
     bool is_null(const CompiledRule& rule) const {
         // The null bitmap answers without taking the tuple apart.
@@ -104,6 +105,19 @@ struct Row {
     bool was_null(const CompiledRule& rule) const {
         return heap_attisnull(old_tuple, rule.column.number, columns);
     }
+    bool gave(const CompiledRule& rule) const {
+        if (heap_attisnull(tuple, rule.column.number, columns)) return false;
+        if (!rule.has_default) return true;
+        if (!rule.default_known) return false;
+        bool null;
+        const Datum value = slot_getattr(written, rule.column.number, &null);
+        return !same_bytes(rule.column, value, null, rule.default_value, false);
+    }
+    bool named(const CompiledRule& rule) const {
+        return bms_is_member(rule.column.number - FirstLowInvalidHeapAttributeNumber,
+                             named_columns);
+    }
+    bool rewrote(const CompiledRule& rule) const { return differs(rule.column, written, old); }
     bool changed(const CompiledRule& rule) const { return differs(rule.column, now, old); }
     bool inputs_changed(const CompiledRule& rule) const {
         for (int i = 0; i < rule.input_count; ++i) {
@@ -171,8 +185,14 @@ HeapTuple form(const Row& row) {
     return formed;
 }
 
-// Runs the rules; `evidence` tells whether an application that doesn't know a column was at work.
-HeapTuple fire(const TriggerData* data, Compiled* set, bool* evidence) {
+// What a row told about the application that wrote it.
+struct Signs {
+    bool acted;  // it doesn't know a column
+    bool wrote;  // it knows one, and wrote it
+};
+
+// Runs the rules.
+HeapTuple fire(const TriggerData* data, Compiled* set, Signs* signs) {
     const bool insert = TRIGGER_FIRED_BY_INSERT(data->tg_event);
     TupleTableSlot* const written = insert ? data->tg_trigslot : data->tg_newslot;
     Row row{insert ? data->tg_trigtuple : data->tg_newtuple,
@@ -181,13 +201,15 @@ HeapTuple fire(const TriggerData* data, Compiled* set, bool* evidence) {
             data->tg_trigslot,
             written,
             set->followed,
-            RelationGetDescr(data->tg_relation)};
+            RelationGetDescr(data->tg_relation),
+            data->tg_updatedcols};
     Where where{set, 0};
     ErrorContextCallback context{error_context_stack, describe, &where};
     bool evaluated = false;
 
     for (int i = 0; i < set->rule_count; ++i) {
         const CompiledRule& rule = set->rules[i];
+        if (!signs->wrote && rule.first == i) signs->wrote = writes(insert, rule, row);
         if (evaluated && set->settled[rule.first]) continue;
         const Decision decision = decide(insert, rule, row);
         if (!decision.compute) continue;
@@ -201,7 +223,7 @@ HeapTuple fire(const TriggerData* data, Compiled* set, bool* evidence) {
         }
         where.rule = i;
         if (!apply(set, rule, &row) || !decision.evidence) continue;
-        *evidence = true;
+        signs->acted = true;
         set->followed[rule.column.number - 1] = true;
     }
     if (!evaluated) return row.tuple;
@@ -237,10 +259,11 @@ Datum zdm_sync(PG_FUNCTION_ARGS) {
     Compiled* set = take(entry);
     if (set == nullptr)
         set = reinterpret_cast<Compiled*>(DatumGetPointer(zdm::pg::boundary(fcinfo, make_set)));
-    bool evidence = false;
-    row = fire(data, set, &evidence);
+    Signs signs{false, false};
+    row = fire(data, set, &signs);
     give_back(set);
-    if (evidence) note_acted(entry->key.relation, &entry->last_noted);
+    if (signs.acted) note(Sign::acted, entry->key.relation, &entry->last_acted);
+    if (signs.wrote) note(Sign::wrote, entry->key.relation, &entry->last_wrote);
     return PointerGetDatum(row);
 }
 }

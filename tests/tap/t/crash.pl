@@ -72,7 +72,7 @@ my $litter = <<'SQL';
 SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL SELECT 'check ' || conname FROM pg_constraint WHERE conname LIKE '%zdm%' OR NOT convalidated
 UNION ALL SELECT 'invalid index ' || indexrelid::regclass FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)
-UNION ALL SELECT 'sequence ' || relname FROM pg_class WHERE relname LIKE 'acted%'
+UNION ALL SELECT 'sequence ' || relname FROM pg_class WHERE relname ~ '^(acted|wrote)_'
 UNION ALL SELECT 'step ' || step || ' is ' || state FROM zdm.steps WHERE state NOT IN ('done', 'undone', 'pending')
 UNION ALL SELECT 'worker ' || pid FROM pg_stat_activity WHERE backend_type = 'zdm' AND datname = current_database();
 SQL

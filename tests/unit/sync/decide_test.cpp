@@ -15,6 +15,9 @@ struct FakeRow {
     bool null_before = false;
     bool column_changed = false;
     bool input_changed = false;
+    bool given = false;
+    bool in_set_list = false;
+    bool different = false;
     mutable int comparisons = 0;
 
     bool is_null(const ModeOnly&) const { return null; }
@@ -27,6 +30,12 @@ struct FakeRow {
         ++comparisons;
         return input_changed;
     }
+    bool gave(const ModeOnly&) const { return given; }
+    bool named(const ModeOnly&) const { return in_set_list; }
+    bool rewrote(const ModeOnly&) const {
+        ++comparisons;
+        return different;
+    }
 };
 
 constexpr bool kInsert = true;
@@ -36,6 +45,29 @@ void expect(bool insert, Mode mode, const FakeRow& row, bool compute, bool evide
     const Decision decision = decide(insert, ModeOnly{mode}, row);
     EXPECT_EQ(decision.compute, compute);
     EXPECT_EQ(decision.evidence, evidence);
+}
+
+TEST(SyncWrites, AnInsertThatGivesTheColumn) {
+    EXPECT_TRUE(writes(kInsert, ModeOnly{Mode::once}, FakeRow{.given = true}));
+    EXPECT_FALSE(writes(kInsert, ModeOnly{Mode::once}, FakeRow{}));
+    EXPECT_FALSE(
+        writes(kInsert, ModeOnly{Mode::once}, FakeRow{.in_set_list = true, .different = true}));
+}
+
+TEST(SyncWrites, AnUpdateThatSetsTheColumnToSomethingElse) {
+    const auto said = [](bool named, bool different) {
+        return writes(kUpdate, ModeOnly{Mode::step},
+                      FakeRow{.given = true, .in_set_list = named, .different = different});
+    };
+    EXPECT_TRUE(said(true, true));
+    EXPECT_FALSE(said(true, false));
+    EXPECT_FALSE(said(false, true));
+}
+
+TEST(SyncWrites, AnUpdateOfOtherColumnsComparesNothing) {
+    const FakeRow row{.different = true};
+    EXPECT_FALSE(writes(kUpdate, ModeOnly{Mode::once}, row));
+    EXPECT_EQ(row.comparisons, 0);
 }
 
 TEST(SyncDecide, InsertWithoutTheColumnIsFilledAndIsEvidence) {
