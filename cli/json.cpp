@@ -81,6 +81,18 @@ Json to_json(const Progress& p) {
             {"wal_bytes", or_null(p.wal_bytes)}};
 }
 
+Json to_json(const Usage& u) {
+    return {{"kind", u.kind},
+            {"relation", or_null(u.relation)},
+            {"object", or_null(u.object)},
+            {"used_by", or_null(u.used_by)},
+            {"role", or_null(u.role)},
+            {"sessions", or_null(u.sessions)},
+            {"last_used", or_null(u.last_used)},
+            {"blocks", u.blocks},
+            {"message", u.message}};
+}
+
 Json to_json(const Event& e) {
     return {{"id", e.id},     {"migration", e.migration}, {"at", e.at},
             {"kind", e.kind}, {"step", or_null(e.step)},  {"message", e.message}};

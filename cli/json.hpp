@@ -20,6 +20,7 @@ Json to_json(const Migration& migration);
 Json to_json(const Step& step);
 Json to_json(const Progress& progress);
 Json to_json(const Event& event);
+Json to_json(const Usage& usage);
 Json to_json(const Failure& failure);  // zdm.error/1, whole
 
 template <typename Item>

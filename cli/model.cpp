@@ -33,6 +33,9 @@ const char* const kSelectProgress =
 const char* const kSelectEvents =
     "SELECT e.id, e.migration, to_char(e.at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS at, e.kind, e.step,"
     " e.message FROM zdm.events e";
+const char* const kUsageColumns =
+    "u.kind, u.relation, u.object, u.used_by, u.role, u.sessions,"
+    " to_char(u.last_used, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS last_used, u.blocks, u.message";
 
 namespace {
 
@@ -140,6 +143,20 @@ Progress progress_from(const Row& row) {
     p.throttled_seconds = row.number("throttled_seconds").value_or(0);
     p.wal_bytes = row.integer("wal_bytes");
     return p;
+}
+
+Usage usage_from(const Row& row) {
+    Usage u;
+    u.kind = row.text("kind");
+    u.relation = row.text("relation");
+    u.object = row.text("object");
+    u.used_by = row.text("used_by");
+    u.role = row.text("role");
+    u.sessions = row.integer("sessions");
+    u.last_used = row.text("last_used");
+    u.blocks = row.is_true("blocks");
+    u.message = row.text("message");
+    return u;
 }
 
 Event event_from(const Row& row) {

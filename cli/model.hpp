@@ -88,17 +88,32 @@ struct Event {
     std::string message;
 };
 
+// Who uses what a migration has made: a row of zdm_usage.
+struct Usage {
+    std::string kind;  // write, dependency or session
+    std::string relation;
+    std::string object;
+    std::string used_by;
+    std::string role;
+    std::optional<std::int64_t> sessions;
+    std::string last_used;
+    bool blocks = false;
+    std::string message;
+};
+
 // SELECT lists that from_row understands; they end before FROM's conditions.
 extern const char* const kSelectMigrations;  // … FROM zdm.migrations m
 extern const char* const kSelectSteps;       // … FROM zdm.steps s
 extern const char* const kSelectProgress;    // … FROM zdm.progress p
 extern const char* const kSelectEvents;      // … FROM zdm.events e
+extern const char* const kUsageColumns;      // of a row u of zdm_usage
 
 Migration migration_from(const Row& row);
 Step step_from(const Row& row);
 Step planned_step_from(const Row& row);  // a row of zdm_plan
 Progress progress_from(const Row& row);
 Event event_from(const Row& row);
+Usage usage_from(const Row& row);
 
 // Where a state is on the way from planned to done; nothing for those off the way.
 std::optional<int> rank_of(std::string_view state);

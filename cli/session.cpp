@@ -82,6 +82,14 @@ std::vector<Progress> Session::progress(const std::string& name) {
         progress_from);
 }
 
+std::vector<Usage> Session::usage(const std::string& name) {
+    auto& server = client();
+    return all(server.query(fmt::format("SELECT {} FROM {}($1) u", kUsageColumns,
+                                        server.function("zdm_usage")),
+                            {name}),
+               usage_from);
+}
+
 Rows Session::call(const std::string& function, const std::string& arguments,
                    const std::vector<Value>& values) {
     auto& server = client();

@@ -26,30 +26,27 @@ std::string undo_list(const std::vector<Step>& steps) {
     return list;
 }
 
-// Who is connected and might use what goes: which columns they use can't be seen.
-void tell_applications(Session& session) {
-    const auto rows = session.client().query(
-        "SELECT a.application_name AS application, a.usename AS role, count(*) AS sessions"
-        " FROM pg_stat_activity a"
-        " WHERE a.datname = current_database() AND a.usename IS NOT NULL"
-        "   AND coalesce(a.backend_type, 'client backend') = 'client backend'"
-        "   AND a.pid <> pg_backend_pid() AND a.application_name <> 'zdm'"
-        " GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2");
-    if (rows.empty()) return;
-    std::vector<std::vector<std::string>> lines = {{"  application", "role", "sessions"}};
-    for (const auto& row : rows)
-        lines.push_back(
-            {"  " + (row.text("application").empty() ? "(no name)" : row.text("application")),
-             row.text("role"), row.text("sessions")});
-    session.console().narrate(
-        "Connected now; any of them that uses the new structure will fail without it:\n" +
-        table(lines));
+// Who uses what goes, as the server sees it; what has to go first is refused before anybody is
+// asked.
+void tell_usage(Session& session, const Migration& m, const std::vector<Usage>& usage) {
+    std::string list;
+    std::string in_the_way;
+    for (const auto& use : usage) (use.blocks ? in_the_way : list) += "  " + use.message + "\n";
+    if (!list.empty()) list.pop_back();
+    if (!list.empty())
+        session.console().narrate("Who uses what goes back, and would miss it:\n" + list);
+    if (in_the_way.empty()) return;
+    throw Failure{Exit::usage, "ZD311",
+                  fmt::format("something depends on what going back from {} takes away", m.name),
+                  in_the_way + "Nothing was touched.",
+                  "Change or drop that first; or leave what was made: zdm rollback " +
+                      shell_word(m.name) + " --keep"};
 }
 
-void confirm(Session& session, const Migration& m, bool yes) {
+void confirm(Session& session, const Migration& m, const std::vector<Usage>& usage, bool yes) {
     auto list = undo_list(session.steps(m.name));
     if (list.empty()) return;
-    tell_applications(session);
+    tell_usage(session, m, usage);
     if (yes) return;
     if (session.console().can_ask()) {
         session.console().narrate(
@@ -69,12 +66,20 @@ Exit run_rollback(const RollbackOptions& options, Session& session) {
     session.announced_client();
     auto& console = session.console();
     const auto m = session.migration(options.name);
-    if (m.state != "rolled_back" && !m.removal_started && m.state != "done" && !options.keep)
-        confirm(session, m, options.yes);
+    std::vector<Usage> usage;
+    if (m.state != "rolled_back" && !m.removal_started && m.state != "done" && !options.keep) {
+        usage = session.usage(m.name);
+        confirm(session, m, usage, options.yes);
+    }
     Follower follower{session, {m.name}, {"rolled_back", deadline_in(options.timeout)}};
     follower.remember();
-    const auto rows =
-        session.call("zdm_rollback", "$1, $2::boolean", {m.name, options.keep ? "t" : "f"});
+    Rows rows;
+    session.client().transaction([&] {
+        // Its notices say what was said above.
+        session.client().query("SET LOCAL client_min_messages = warning");
+        rows = session.call("zdm_rollback", "$1, $2::boolean", {m.name, options.keep ? "t" : "f"});
+        return true;
+    });
     const auto clean_up = rows.empty() ? std::string{} : rows.front().text("result");
     const auto exit = follower.run();
     if (options.keep && exit != Exit::failed && !console.json()) {
@@ -89,6 +94,7 @@ Exit run_rollback(const RollbackOptions& options, Session& session) {
     console.result(dump({{"schema", "zdm.rollback/1"},
                          {"target", to_json(session.client().target())},
                          {"migration", session.status_json(session.migration(m.name))},
+                         {"usage", to_json(usage)},
                          {"clean_up_sql", clean_up.empty() ? Json(nullptr) : Json(clean_up)},
                          {"exit_code", code(exit)}}));
     return exit;

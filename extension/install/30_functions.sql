@@ -21,7 +21,13 @@ CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false,
 COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
 
 CREATE FUNCTION @extschema@.zdm_rollback(name text, keep boolean DEFAULT false) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304); keep stops, leaves the new structure and returns the SQL that cleans up later';
+COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304), and says who uses what goes; keep stops, leaves the new structure and returns the SQL that cleans up later';
+
+CREATE FUNCTION @extschema@.zdm_usage(name text,
+        OUT kind text, OUT relation text, OUT object text, OUT used_by text, OUT role text, OUT sessions bigint,
+        OUT last_used timestamptz, OUT blocks boolean, OUT message text)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.zdm_usage(text) IS 'who uses what the migration has made and a rollback takes away: writes of new columns by applications, objects that depend on it (blocks: zdm_rollback refuses with ZD311), sessions that are connected now';
 
 CREATE FUNCTION @extschema@.zdm_pause(name text, reason text DEFAULT NULL) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_pause(text, text) IS 'stops the migration after its current batch or statement, until zdm_resume';

@@ -1,5 +1,7 @@
 #include "run/control.hpp"
 
+#include <ctime>
+
 #include "pg/arguments.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
@@ -7,6 +9,7 @@
 #include "run/launch.hpp"
 #include "run/machine.hpp"
 #include "run/options.hpp"
+#include "run/usage.hpp"
 #include "settings.hpp"
 #include "sync/install.hpp"
 
@@ -40,6 +43,15 @@ void refuse_while_failed(const Migration& m, const std::string& wanted) {
         wrong_state(m, wanted,
                     "See zdm.migrations for the error; remove the cause and call zdm_resume(" +
                         quoted(m) + "), or zdm_rollback(" + quoted(m) + ").");
+}
+
+// Says who uses what the rollback takes away; refuses what would fail in the middle.
+void tell_usage(const Migration& m) {
+    const auto findings = usage(m);
+    if (const auto refused = refusal(m.name, findings)) throw pg::Error{*refused};
+    const auto now = static_cast<std::int64_t>(std::time(nullptr));
+    for (const auto& finding : findings)
+        if (is_use(finding)) pg::notice(describe(finding, now));
 }
 
 // What undoes the steps so far, last first, for a person to run later.
@@ -141,6 +153,7 @@ std::string rollback(const std::string& name, bool keep) {
                             ? "Write a new migration that brings back what you need."
                             : "Let it go on: zdm_resume(" + quoted(m) + ")."};
     if (!m.same_database) adopt(m);
+    if (!keep) tell_usage(m);
     const std::string sql = keep ? clean_up_sql(m.id) : std::string{};
     if (keep) catalog::set_keep(m.id);
     const State from = m.state;

@@ -111,11 +111,21 @@ zdm('up', $phone);
 is($code, 2, 'exit 2: rollback, nobody said yes');
 like($err, qr/DROP COLUMN.*Nothing was touched/s, 'and what it would do');
 is(migration_state($node, 'phone'), 'ready', 'nothing was touched');
+$node->safe_psql('postgres', 'CREATE VIEW phones AS SELECT id, phone FROM u');
+($code, $out, $err) = zdm('rollback', 'phone', '--yes');
+is($code, 2, 'exit 2: a view uses the new column');
+like($err, qr/ZD311: .*view public\.phones depends on column phone of table public\.u.*--keep/s, 'says so before anything');
+($code, $out, $err) = zdm('rollback', 'phone', '--yes', '--json');
+is(decode_json($err)->{code}, 'ZD311', 'as JSON too');
+is(migration_state($node, 'phone'), 'ready', 'nothing was touched');
+$node->safe_psql('postgres', 'DROP VIEW phones');
 my $application = $node->background_psql('postgres');
 $application->query_safe("SET application_name = 'billing'");
 ($code, $out, $err) = zdm('rollback', 'phone', '--yes');
 is($code, 0, 'rollback --yes');
-like($err, qr/Connected now;.*billing/s, 'who is connected is shown first');
+like($err, qr/Who uses what goes back, and would miss it:\n  no application wrote phone of public\.u itself\n  1 session of billing \(role \S+\) is connected and may use it$/m,
+    'who uses it is shown first');
+unlike($err, qr/^note:/m, 'and not twice');
 $application->quit;
 like($out, qr/^phone is rolled_back/, 'says so');
 is(schema_dump($node, 'postgres', '-t', 'u'), $before, 'the table is as before');
@@ -133,6 +143,16 @@ is(schema_dump($node, 'postgres', '-t', 'u'), $before, 'and that SQL cleans up')
 zdm('up', $phone);
 ($code, $out) = zdm('rollback', 'phone', '--keep', '--json');
 like(decode_json($out)->{clean_up_sql}, qr/DROP COLUMN/, 'rollback --keep --json');
+
+$node->safe_psql('postgres', decode_json($out)->{clean_up_sql});
+zdm('up', $phone);
+$node->safe_psql('postgres', q{INSERT INTO u VALUES (1000, 'by the new version', '123')});
+($code, $out, $err) = zdm('rollback', 'phone', '--yes', '--json');
+is($code, 0, 'rollback --json');
+my @writes = grep { $_->{kind} eq 'write' } @{ decode_json($out)->{usage} };
+is(scalar @writes, 1, 'has who uses it');
+like($writes[0]{message}, qr/^an application wrote phone of public\.u itself \d+ s ago$/, 'the new version wrote it');
+like($writes[0]{last_used}, qr/^\d{4}-\d\d-\d\dT/, 'and when');
 
 # Unknown migrations: exit 2, with those that exist.
 for my $command (qw(status watch pause resume contract rollback history)) {
