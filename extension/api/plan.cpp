@@ -59,7 +59,7 @@ void put_step(ReturnSetInfo* result, int number, const Step& step) {
     row.number(step.rows);
     row.number(step.bytes);
     row.text(step.note);
-    row.text(step.undo);
+    row.text(zdm::plan::undo_sql(step));
     row.flag(step.removal);
     row.integer(step.line);
     row.put(result);

@@ -1,4 +1,5 @@
 #include "catalog/migration.hpp"
+#include "catalog/undo.hpp"
 
 #include <charconv>
 
@@ -22,18 +23,6 @@ pg::Result through_door(const char* sql, const std::vector<Value>& parameters = 
 Value optional_text(const std::optional<std::string>& text) {
     if (!text) return std::nullopt;
     return *text;
-}
-
-std::vector<std::string> keys_of(const TextMap& map) {
-    std::vector<std::string> keys;
-    for (const auto& [key, value] : map) keys.push_back(key);
-    return keys;
-}
-
-std::vector<std::string> values_of(const TextMap& map) {
-    std::vector<std::string> values;
-    for (const auto& [key, value] : map) values.push_back(value);
-    return values;
 }
 
 std::vector<std::string> oid_texts(const std::vector<std::uint32_t>& oids) {
@@ -90,30 +79,6 @@ std::optional<Migration> find(const std::string& condition, const Value& key) {
     return m;
 }
 
-std::string lock_lines(const std::vector<plan::LockNeed>& locks) {
-    std::string text;
-    for (const auto& need : locks) {
-        text += plan::to_text(need.mode);
-        text += "\t" + need.relation + "\n";
-    }
-    return text;
-}
-
-std::vector<plan::LockNeed> locks_from(const std::string& text) {
-    std::vector<plan::LockNeed> locks;
-    std::size_t start = 0;
-    while (start < text.size()) {
-        const std::size_t tab = text.find('\t', start);
-        const std::size_t end = text.find('\n', tab);
-        if (tab == std::string::npos || end == std::string::npos) break;
-        const auto mode = plan::lock_from(text.substr(start, tab - start));
-        locks.push_back(
-            {text.substr(tab + 1, end - tab - 1), mode.value_or(plan::LockMode::access_exclusive)});
-        start = end + 1;
-    }
-    return locks;
-}
-
 Value text_or_null(const std::string& text) {
     if (text.empty()) return std::nullopt;
     return text;
@@ -124,16 +89,17 @@ void insert_step(pg::Spi& spi, std::int64_t id, std::int64_t number, const plan:
     parameters["locks"] = lock_lines(step.locks);
     spi.run(
         "INSERT INTO zdm.step (migration_id, step, phase, kind, relation, relation_oid, command,"
-        "    undo, lock, scans, rewrites, rows, bytes, note, removal, line, parameters)"
-        " VALUES ($1, $2, $3, $4, $5, $6::oid, $7, $8, $9, $10, $11, $12::text::bigint,"
-        "    $13::text::bigint, $14, $15, $16, jsonb_object($17, $18))",
+        "    lock, scans, rewrites, rows, bytes, note, removal, line, parameters)"
+        " VALUES ($1, $2, $3, $4, $5, $6::oid, $7, $8, $9, $10, $11::text::bigint,"
+        "    $12::text::bigint, $13, $14, $15, jsonb_object($16, $17))",
         {id, number, std::string{plan::to_text(step.phase)}, std::string{plan::to_text(step.kind)},
          text_or_null(step.relation), static_cast<std::int64_t>(step.relation_oid), step.command,
-         text_or_null(step.undo), text_or_null(std::string{plan::to_text(step.lock)}), step.scans,
-         step.rewrites, step.rows ? Value{std::to_string(*step.rows)} : Value{std::nullopt},
+         text_or_null(std::string{plan::to_text(step.lock)}), step.scans, step.rewrites,
+         step.rows ? Value{std::to_string(*step.rows)} : Value{std::nullopt},
          step.bytes ? Value{std::to_string(*step.bytes)} : Value{std::nullopt}, step.note,
          step.removal, static_cast<std::int64_t>(step.line), keys_of(parameters),
          values_of(parameters)});
+    insert_undo(spi, id, number, step.undo);
 }
 
 StoredStep step_from(const pg::Row& row) {
@@ -146,13 +112,12 @@ StoredStep step_from(const pg::Row& row) {
     step.relation = row.text(4);
     step.relation_oid = static_cast<std::uint32_t>(row.number(5));
     step.command = row.text(6);
-    step.undo = row.text(7);
-    step.lock = plan::lock_from(row.text(8)).value_or(plan::LockMode::none);
-    step.note = row.text(9);
-    step.removal = row.flag(10);
-    step.line = static_cast<int>(row.number(11));
-    if (!row.is_null(12)) step.rows = row.number(12);
-    if (!row.is_null(13)) step.bytes = row.number(13);
+    step.lock = plan::lock_from(row.text(7)).value_or(plan::LockMode::none);
+    step.note = row.text(8);
+    step.removal = row.flag(9);
+    step.line = static_cast<int>(row.number(10));
+    if (!row.is_null(11)) step.rows = row.number(11);
+    if (!row.is_null(12)) step.bytes = row.number(12);
     return stored;
 }
 
@@ -235,14 +200,13 @@ std::vector<StoredStep> load_steps(std::int64_t id) {
     const pg::Door door;
     pg::Spi spi;
     const auto found = spi.run(
-        "SELECT step, state, phase, kind, relation, relation_oid, command, undo, lock, note,"
+        "SELECT step, state, phase, kind, relation, relation_oid, command, lock, note,"
         "    removal, line, rows, bytes FROM zdm.step WHERE migration_id = $1 ORDER BY step",
         {id});
     const auto parameters = spi.run(
         "SELECT s.step, p.key, p.value FROM zdm.step s, jsonb_each_text(s.parameters) p"
         " WHERE s.migration_id = $1 ORDER BY s.step",
         {id});
-    spi.finish();
     std::vector<StoredStep> steps;
     for (const auto& row : found.rows) steps.push_back(step_from(row));
     for (const auto& row : parameters.rows)
@@ -250,6 +214,8 @@ std::vector<StoredStep> load_steps(std::int64_t id) {
             if (stored.number == static_cast<int>(row.number(0)))
                 stored.step.parameters[row.text(1)] = row.text(2);
     for (auto& stored : steps) stored.step.locks = locks_from(stored.step.parameters["locks"]);
+    load_undo(spi, id, steps);
+    spi.finish();
     return steps;
 }
 

@@ -40,6 +40,8 @@ struct StoredStep {
     int number = 0;
     StepState state = StepState::pending;
     plan::Step step;
+    std::vector<StepState> undo;  // how far each part of step.undo got: pending, running or done
+    int part = 0;  // of the undo, counted from 1, when `step` is that part itself; else 0
 };
 
 std::optional<Migration> find_migration(const std::string& name);

@@ -49,7 +49,6 @@ CREATE TABLE zdm.step (
     relation         text,
     relation_oid     oid,
     command          text NOT NULL,
-    undo             text,
     lock             text,
     scans            boolean NOT NULL DEFAULT false,
     rewrites         boolean NOT NULL DEFAULT false,
@@ -66,6 +65,19 @@ CREATE TABLE zdm.step (
     PRIMARY KEY (migration_id, step)
 );
 COMMENT ON TABLE zdm.step IS 'the plan of each migration, one row for each step, and how far it got; people read the view zdm.steps';
+
+CREATE TABLE zdm.undo (
+    migration_id     bigint NOT NULL,
+    step             int NOT NULL,
+    part             int NOT NULL,
+    kind             text NOT NULL,
+    command          text NOT NULL,
+    parameters       jsonb NOT NULL DEFAULT '{}',
+    state            text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'running', 'done')),
+    PRIMARY KEY (migration_id, step, part),
+    FOREIGN KEY (migration_id, step) REFERENCES zdm.step ON DELETE CASCADE
+);
+COMMENT ON TABLE zdm.undo IS 'how each step is taken back, one row for each part in the order in which they run, and how far that got; people read zdm.steps.undo';
 
 CREATE TABLE zdm.chunk (
     migration_id     bigint NOT NULL,
@@ -100,6 +112,7 @@ COMMENT ON TABLE zdm.event IS 'what happened to each migration, in order; people
 SELECT pg_extension_config_dump('zdm.migration', '');
 SELECT pg_extension_config_dump('zdm.migration_id_seq', '');
 SELECT pg_extension_config_dump('zdm.step', '');
+SELECT pg_extension_config_dump('zdm.undo', '');
 SELECT pg_extension_config_dump('zdm.chunk', '');
 SELECT pg_extension_config_dump('zdm.event', '');
 SELECT pg_extension_config_dump('zdm.event_id_seq', '');

@@ -49,7 +49,10 @@ SELECT m.id, m.name, m.state,
  WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
 
 CREATE VIEW zdm.steps WITH (security_barrier) AS
-SELECT m.name AS migration, s.step, s.phase, s.kind, s.relation, s.command, s.undo, s.lock, s.scans, s.rewrites,
+SELECT m.name AS migration, s.step, s.phase, s.kind, s.relation, s.command,
+       (SELECT string_agg(CASE WHEN u.command LIKE '%;' THEN u.command ELSE u.command || ';' END, ' ' ORDER BY u.part)
+          FROM zdm.undo u
+         WHERE u.migration_id = s.migration_id AND u.step = s.step AND u.kind <> 'count') AS undo, s.lock, s.scans, s.rewrites,
        s.rows, s.bytes, s.note, s.removal, s.line, s.state, s.result, s.started_at, s.finished_at
   FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration_id
  WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')

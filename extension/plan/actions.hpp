@@ -120,8 +120,14 @@ enum class ConstraintKind { check, foreign_key, unique, primary_key, exclusion, 
 struct DropConstraint {
     std::string name;
     ConstraintKind kind = ConstraintKind::check;
-    std::string definition;  // to add it again
-    bool made_here = false;  // by this SQL, so it can only go after it was made
+    std::string definition;  // to add it again: of checks and foreign keys
+    std::string violates;    // a bad row, likewise
+    std::string schema;      // of the index of a key, tail of its CREATE UNIQUE INDEX, DEFERRABLE
+    std::string tail;
+    std::string suffix;
+    std::vector<std::string> with;  // statements that give back what went with it, comments say
+    bool exclusive = false;         // a key that no unique index can become
+    bool made_here = false;         // by this SQL, so it can only go after it was made
     bool valid = true;
 };
 
@@ -185,10 +191,11 @@ struct Direct {
     std::string what;                // of the object, for messages
     LockMode lock = LockMode::none;  // on something that is no table
     bool removal = false;
-    bool later = false;     // names what a later phase makes: at the very end
-    bool enforces = false;  // a constraint, as written: contract
-    bool data = false;      // changes rows: migrate
-    bool pinned = false;    // the text is ours: it runs under the pinned search_path
+    bool later = false;       // names what a later phase makes: at the very end
+    bool enforces = false;    // a constraint, as written: contract
+    bool data = false;        // changes rows: migrate
+    bool pinned = false;      // the text is ours: it runs under the pinned search_path
+    bool same_locks = false;  // taking it back takes the locks that it takes
 };
 
 using Detail = std::variant<AddColumn, SetNotNull, DropNotNull, SetDefault, DropColumn, AddCheck,

@@ -89,6 +89,25 @@ bool conflicts(LockMode a, LockMode b) {
     return (kConflicts[static_cast<std::size_t>(a)] & bit(b)) != 0;
 }
 
+bool Undo::operator==(const Undo& other) const {
+    return kind == other.kind && command == other.command;
+}
+
+std::string sql_of(const Undo& part) {
+    if (part.kind == StepKind::count) return {};
+    return part.command + (part.command.ends_with(';') ? "" : ";");
+}
+
+std::string undo_sql(const Step& step) {
+    std::string text;
+    for (const auto& part : step.undo) {
+        const std::string sql = sql_of(part);
+        if (!text.empty() && !sql.empty()) text += " ";
+        text += sql;
+    }
+    return text;
+}
+
 bool Step::operator==(const Step& other) const {
     return phase == other.phase && kind == other.kind && relation == other.relation &&
            command == other.command && undo == other.undo && removal == other.removal;

@@ -65,13 +65,24 @@ struct LockNeed {
     LockMode mode = LockMode::none;
 };
 
+// One part of taking a step back, in one transaction of its own or (CONCURRENTLY) in none. The
+// kinds and their parameters are those of steps.
+struct Undo {
+    StepKind kind = StepKind::ddl;
+    std::string command;
+    std::map<std::string, std::string> parameters;
+    std::vector<LockNeed> locks;
+
+    bool operator==(const Undo& other) const;
+};
+
 struct Step {
     Phase phase = Phase::expand;
     StepKind kind = StepKind::ddl;
     std::string relation;            // quoted, schema-qualified; empty when there is none
     std::uint32_t relation_oid = 0;  // 0 when it does not exist yet
     std::string command;             // SQL, complete and readable
-    std::string undo;  // SQL that takes the step back; empty when there is nothing to undo
+    std::vector<Undo> undo;          // in the order in which the parts run; empty: nothing to undo
     LockMode lock = LockMode::none;  // strongest lock on an existing relation
     bool scans = false;
     bool rewrites = false;
@@ -97,6 +108,11 @@ struct Plan {
 
     bool operator==(const Plan& other) const { return steps == other.steps; }
 };
+
+// A part of an undo as SQL for people, each statement ended; empty for what only looks.
+std::string sql_of(const Undo& part);
+// All parts in one line, as the view zdm.steps shows them.
+std::string undo_sql(const Step& step);
 
 // The plan as text, one line a step, to compare and to show.
 std::string summary(const Plan& plan);

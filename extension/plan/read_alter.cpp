@@ -311,6 +311,7 @@ void AlterReader::other(AlterTableCmd* command) {
     Direct direct;
     direct.command = action.written + ";";
     direct.undo = undo;
+    direct.same_locks = true;
     direct.note = "changes the catalog only";
     if (undo.empty()) direct.note += "; rollback leaves it";
     if (command->subtype == AT_AlterColumnType)

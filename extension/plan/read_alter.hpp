@@ -57,6 +57,7 @@ private:
     void add_unique(Constraint* constraint);
     void validate_constraint(AlterTableCmd* command);
     void drop_constraint(AlterTableCmd* command);
+    void describe_before(std::uint32_t constraint, DropConstraint& drop) const;
     Seen replay_constraint(Constraint* constraint);
     // The name that the server would choose on the original, where other names may be taken.
     std::string free_constraint_name(const std::string& chosen) const;

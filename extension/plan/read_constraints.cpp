@@ -14,6 +14,26 @@ namespace zdm::plan {
 
 namespace {
 
+// Statements that give a constraint back what DROP CONSTRAINT takes with it.
+constexpr auto kGoesWithConstraint =
+    "SELECT 'COMMENT ON CONSTRAINT ' || pg_catalog.quote_ident(c.conname) || ' ON ' || $2 ||"
+    " ' IS ' || pg_catalog.quote_literal(d.description) || ';'"
+    " FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_description d ON d.objoid = c.oid"
+    " AND d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass WHERE c.oid = $1::oid"
+    " UNION ALL SELECT v.statement FROM pg_catalog.pg_constraint c"
+    " JOIN pg_catalog.pg_index i ON i.indexrelid = c.conindid"
+    " JOIN pg_catalog.pg_class k ON k.oid = c.conindid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace"
+    " CROSS JOIN LATERAL (VALUES (i.indisclustered,"
+    "  'ALTER TABLE ' || $2 || ' CLUSTER ON ' || pg_catalog.quote_ident(k.relname) || ';'),"
+    " (i.indisreplident, 'ALTER TABLE ' || $2 || ' REPLICA IDENTITY USING INDEX ' ||"
+    "  pg_catalog.quote_ident(k.relname) || ';'),"
+    " (true, 'COMMENT ON INDEX ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
+    "  pg_catalog.quote_ident(k.relname) || ' IS ' ||"
+    "  pg_catalog.quote_literal(pg_catalog.obj_description(k.oid, 'pg_class')) || ';'))"
+    " AS v(needed, statement)"
+    " WHERE c.oid = $1::oid AND c.contype IN ('u', 'p') AND v.needed AND v.statement IS NOT NULL";
+
 [[noreturn]] void refuse_kind(Place at, const std::string& what, const std::string& hint) {
     refuse(at, "ZD105", pg::state::kFeatureNotSupported, what + " is not supported yet", {}, hint);
 }
@@ -257,6 +277,21 @@ void AlterReader::validate_constraint(AlterTableCmd* command) {
     r_.add(std::move(action));
 }
 
+// What only the original has: its index as it was made, and what goes with the constraint.
+void AlterReader::describe_before(std::uint32_t constraint, DropConstraint& drop) const {
+    const auto facts = describe_constraint(r_.clones_, constraint);
+    const bool key = facts.type == 'u' || facts.type == 'p';
+    if (key) {
+        const auto index = describe_index(facts.index);
+        drop.schema = index.schema;
+        drop.tail = index.tail;
+        drop.exclusive = !drop.tail.starts_with("USING btree");
+    }
+    for (const auto& row :
+         ask(kGoesWithConstraint, {std::int64_t{constraint}, table().qualified}).rows)
+        drop.with.push_back(row.text(0));
+}
+
 void AlterReader::drop_constraint(AlterTableCmd* command) {
     const auto oid = find_constraint(relation().clone, command->name);
     if (oid == 0 && command->missing_ok) {
@@ -271,9 +306,13 @@ void AlterReader::drop_constraint(AlterTableCmd* command) {
         drop.name = facts.name;
         drop.kind = kind_of(facts.type);
         drop.definition = facts.definition;
+        drop.violates = facts.violates;
+        drop.suffix = facts.suffix;
         drop.valid = facts.valid;
     }
-    drop.made_here = find_constraint(relation().oid, command->name) == 0;
+    const auto original = find_constraint(relation().oid, command->name);
+    drop.made_here = original == 0;
+    if (original != 0) describe_before(original, drop);
     Action action = start();
     action.seen = replay(command);
     action.detail = drop;

@@ -369,7 +369,9 @@ void ObjectReader::create_statistics(CreateStatsStmt* tree) {
     if (!made.empty())
         undo = "DROP STATISTICS " +
                pg::quote_qualified(made.front().text(0), made.front().text(1)) + ";";
-    add(std::move(action), as_written(undo));
+    Direct direct = as_written(undo);
+    direct.same_locks = true;
+    add(std::move(action), direct);
 }
 
 void ObjectReader::create_sequence(CreateSeqStmt* tree) {

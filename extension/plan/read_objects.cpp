@@ -262,6 +262,7 @@ void ObjectReader::comment(CommentStmt* tree) {
     if (on) {
         direct.note.clear();
         direct.later = on->made_here;
+        direct.same_locks = true;
         if (!on->made_here && !r_.clones_.table(action.table).made_here())
             direct.undo = "COMMENT ON " + on->target + " IS " +
                           (on->before.empty() ? "NULL" : pg::quote_literal(on->before)) + ";";

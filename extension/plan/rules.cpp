@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "plan/text.hpp"
+#include "plan/undo.hpp"
 
 namespace zdm::plan {
 
@@ -129,16 +130,22 @@ void Composer::finish_sync() {
 
         Step sync = start(*rules.action, StepKind::sync);
         sync.command = create;
-        sync.undo = drop;
         lock(sync, *rules.action, {{{index, LockMode::share_row_exclusive}}, false, false});
+        sync.undo = {{StepKind::unsync,
+                      drop,
+                      {{"trigger", trigger}},
+                      locks_at(sync, LockMode::access_exclusive)}};
         sync.note = "rows that applications write from now on: " + join(rules.notes, "; ");
         sync.parameters = {{"trigger", trigger}, {"columns", join(rules.columns)}};
         add(Slot::sync, sync);
 
         Step unsync = start(*rules.action, StepKind::unsync);
         unsync.command = drop;
-        unsync.undo = create;
         lock(unsync, *rules.action, {{{index, LockMode::access_exclusive}}, false, false});
+        unsync.undo = {{StepKind::sync,
+                        create,
+                        {{"trigger", trigger}, {"columns", join(rules.columns)}},
+                        locks_at(unsync, LockMode::share_row_exclusive)}};
         unsync.note = "applications give " + join(rules.columns) + " themselves from here on";
         unsync.parameters = {{"trigger", trigger}};
         add(Slot::unsync, unsync);

@@ -1,6 +1,7 @@
 // Columns: ADD, DROP, NOT NULL, DEFAULT.
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
+#include "plan/undo.hpp"
 
 namespace zdm::plan {
 
@@ -10,15 +11,6 @@ std::string alter(const Table& table) { return "ALTER TABLE " + table.qualified 
 
 std::string alter_column(const Table& table, const std::string& column) {
     return alter(table) + "ALTER COLUMN " + column + " ";
-}
-
-// NOT NULL without a scan under a lock that blocks, each statement for a transaction of its own.
-std::string online_not_null(const Table& table, const std::string& column,
-                            const std::string& helper) {
-    return alter(table) + "ADD CONSTRAINT " + helper + " CHECK (" + column +
-           " IS NOT NULL) NOT VALID; " + alter(table) + "VALIDATE CONSTRAINT " + helper + "; " +
-           alter_column(table, column) + "SET NOT NULL; " + alter(table) + "DROP CONSTRAINT " +
-           helper + ";";
 }
 
 Seen exclusive(const Action& action) {
@@ -32,12 +24,12 @@ Seen seen_or_exclusive(const Action& action) {
     return seen;
 }
 
-Step ddl(const Composer& composer, const Action& action, std::string command, std::string undo,
-         int statements = 1) {
+Step ddl(const Composer& composer, const Action& action, std::string command,
+         const std::string& undo, int statements = 1) {
     Step step = composer.start(action, StepKind::ddl);
     composer.lock(step, action, seen_or_exclusive(action));
     step.command = std::move(command);
-    step.undo = std::move(undo);
+    step.undo = undo_ddl(step, undo);
     step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements)}};
     return step;
 }
@@ -130,7 +122,7 @@ void enforce_not_null(Composer& composer, const Action& action, const std::strin
     composer.lock(check, action, exclusive(action));
     check.command =
         alter(table) + "ADD CONSTRAINT " + helper + " CHECK (" + column + " IS NOT NULL) NOT VALID";
-    check.undo = alter(table) + "DROP CONSTRAINT IF EXISTS " + helper + ";";
+    check.undo = undo_ddl(check, alter(table) + "DROP CONSTRAINT IF EXISTS " + helper + ";");
     check.note = "a helper, so that SET NOT NULL needs no scan; new rows are checked from here on";
     check.parameters = {{"constraint", helper}};
     composer.add(Slot::enforce, check);
@@ -144,8 +136,9 @@ void enforce_not_null(Composer& composer, const Action& action, const std::strin
     composer.add(Slot::enforce, validate);
 
     // Two statements: within one ALTER TABLE the drop comes first, and SET NOT NULL would scan.
-    Step step = ddl(composer, action, set + " " + drop, undo, 2);
+    Step step = ddl(composer, action, set + " " + drop, "", 2);
     composer.lock(step, action, exclusive(action));
+    step.undo = undo_ddl(step, undo);
     step.note = "the helper proves it: nothing is scanned";
     composer.add(Slot::enforce, step);
 }
@@ -156,9 +149,9 @@ void plan_action(Composer& composer, const Action& action, const SetNotNull& set
 
 void plan_action(Composer& composer, const Action& action, const DropNotNull& drop) {
     const Table& table = composer.table(action);
-    Step step = ddl(
-        composer, action, alter_column(table, drop.column) + "DROP NOT NULL;",
-        online_not_null(table, drop.column, composer.private_name(drop.column, "not_null_again")));
+    Step step = ddl(composer, action, alter_column(table, drop.column) + "DROP NOT NULL;", "");
+    step.undo =
+        undo_by_not_null(step, drop.column, composer.private_name(drop.column, "not_null_again"));
     step.note = "loosens: the new version may leave " + drop.column + " NULL";
     composer.add(Slot::structure, step);
 }
@@ -189,10 +182,10 @@ void plan_action(Composer& composer, const Action& action, const DropColumn& dro
                    " is made and dropped in one migration",
                {}, "Take both statements out, or drop it in a later migration.");
     if (drop.relax) {
-        Step relax = ddl(composer, action, alter_column(table, drop.column) + "DROP NOT NULL;",
-                         online_not_null(table, drop.column,
-                                         composer.private_name(drop.column, "not_null_again")));
+        Step relax = ddl(composer, action, alter_column(table, drop.column) + "DROP NOT NULL;", "");
         composer.lock(relax, action, exclusive(action));
+        relax.undo = undo_by_not_null(relax, drop.column,
+                                      composer.private_name(drop.column, "not_null_again"));
         relax.note = "so that the new version need not write " + drop.column + " any more";
         composer.add(Slot::structure, relax);
     }

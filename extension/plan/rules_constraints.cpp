@@ -1,6 +1,7 @@
 // Constraints: CHECK, FOREIGN KEY, UNIQUE, PRIMARY KEY; VALIDATE, DROP.
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
+#include "plan/undo.hpp"
 
 namespace zdm::plan {
 
@@ -46,25 +47,20 @@ const DropConstraint* taken_over(const Composer& composer, const Action& action,
     return &std::get<DropConstraint>(drop.detail);
 }
 
-std::string again(const Table& table, const DropConstraint& drop) {
-    if (drop.kind == ConstraintKind::check || drop.kind == ConstraintKind::foreign_key) {
-        std::string text =
-            alter(table) + "ADD CONSTRAINT " + drop.name + " " + drop.definition + " NOT VALID;";
-        if (drop.valid) text += " " + alter(table) + "VALIDATE CONSTRAINT " + drop.name + ";";
-        return text;
-    }
-    return alter(table) + "ADD CONSTRAINT " + drop.name + " " + drop.definition + ";";
+// Not without a build under a lock: EXCLUDE, and keys WITHOUT OVERLAPS.
+bool can_come_back(const DropConstraint& drop) {
+    return drop.kind != ConstraintKind::exclusion && !drop.exclusive;
 }
 
-Step ddl(const Composer& composer, const Action& action, std::string command, std::string undo,
-         int statements) {
+Step ddl(const Composer& composer, const Action& action, std::string command,
+         const std::string& undo, int statements) {
     Step step = composer.start(action, StepKind::ddl);
     Seen seen = action.seen;
     if (seen.locks.empty()) seen.locks = {{action.table, LockMode::access_exclusive}};
     seen.scans = seen.rewrites = false;
     composer.lock(step, action, seen);
     step.command = std::move(command);
-    step.undo = std::move(undo);
+    step.undo = undo_ddl(step, undo);
     step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements)}};
     return step;
 }
@@ -92,7 +88,7 @@ void add_enforced(Composer& composer, const Action& action, const Enforced& want
     seen.scans = seen.rewrites = false;
     composer.lock(step, action, seen);
     step.command = alter(table) + "ADD CONSTRAINT " + name + " " + wanted.definition + " NOT VALID";
-    step.undo = alter(table) + "DROP CONSTRAINT IF EXISTS " + name + ";";
+    step.undo = undo_ddl(step, alter(table) + "DROP CONSTRAINT IF EXISTS " + name + ";");
     step.note = wanted.not_valid ? "as written: rows of before are not checked"
                                  : "new rows are checked from here on";
     step.parameters = {{"constraint", name}};
@@ -103,9 +99,14 @@ void add_enforced(Composer& composer, const Action& action, const Enforced& want
     Step swap = ddl(composer, action,
                     alter(table) + "DROP CONSTRAINT " + wanted.name + "; " + alter(table) +
                         "RENAME CONSTRAINT " + name + " TO " + wanted.name + ";",
-                    alter(table) + "RENAME CONSTRAINT " + wanted.name + " TO " + name + "; " +
-                        again(table, *old),
-                    2);
+                    alter(table) + "RENAME CONSTRAINT " + wanted.name + " TO " + name + ";", 2);
+    if (can_come_back(*old)) {
+        const Undos back = undo_by_constraint(swap, *old);
+        swap.undo.insert(swap.undo.end(), back.begin(), back.end());
+    } else {
+        swap.undo.clear();
+        swap.removal = true;
+    }
     swap.note = "the new " + wanted.name +
                 " takes the name of the old one, which holds until here; when the new version "
                 "needs the old one gone earlier, drop it in a migration before this one";
@@ -136,7 +137,7 @@ void plan_action(Composer& composer, const Action& action, const AddUnique& add)
         Step build = composer.start(action, StepKind::index);
         build.command =
             "CREATE UNIQUE INDEX CONCURRENTLY " + index + " ON " + table.qualified + " " + add.tail;
-        build.undo = "DROP INDEX CONCURRENTLY IF EXISTS " + add.schema + "." + index + ";";
+        build.undo = {undo_by_drop_index(add.schema + "." + index)};
         build.lock = LockMode::share_update_exclusive;
         build.scans = true;
         build.note =
@@ -149,12 +150,11 @@ void plan_action(Composer& composer, const Action& action, const AddUnique& add)
 
     std::string command = alter(table) + "ADD CONSTRAINT " + add.name + " " + kind +
                           " USING INDEX " + index + add.suffix + ";";
-    std::string undo = alter(table) + "DROP CONSTRAINT " + add.name + ";";
-    if (!add.index.empty() && !add.index_made_here)
-        undo +=
-            " CREATE UNIQUE INDEX " + add.index + " ON " + table.qualified + " " + add.tail + ";";
     if (old == nullptr) {
-        Step step = ddl(composer, action, command, undo, 1);
+        Step step =
+            ddl(composer, action, command, alter(table) + "DROP CONSTRAINT " + add.name + ";", 1);
+        if (!add.index.empty() && !add.index_made_here)
+            step.undo = undo_by_index_alone(step, add, composer.private_name(add.index, "again"));
         step.note = "takes over the index: nothing is scanned";
         composer.add(Slot::enforce, step);
         return;
@@ -184,17 +184,18 @@ void plan_action(Composer& composer, const Action& action, const DropConstraint&
         composer.add(Slot::enforce, step);
         return;
     }
-    if (drop.kind == ConstraintKind::exclusion) {
+    if (!can_come_back(drop)) {
         Step step = ddl(composer, action, command, "", 1);
         step.removal = true;
-        step.note = "an exclusion constraint can't be added again beside writes";
+        step.note = "such a constraint can't be added again beside writes";
         composer.add(Slot::remove, step);
         return;
     }
-    Step step = ddl(composer, action, command, again(table, drop), 1);
+    Step step = ddl(composer, action, command, "", 1);
+    step.undo = undo_by_constraint(step, drop);
     step.note = "loosens: the new version may write what " + drop.name + " refused";
     if (drop.kind == ConstraintKind::unique || drop.kind == ConstraintKind::primary_key)
-        step.note += "; a rollback builds its index again under a lock that blocks applications";
+        step.note += "; a rollback builds its index again, beside reads and writes";
     composer.add(Slot::structure, step);
 }
 

@@ -3,6 +3,7 @@
 
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
+#include "plan/undo.hpp"
 
 namespace zdm::plan {
 
@@ -39,7 +40,8 @@ void add_small(Composer& composer, const Action& action, const CreateIndex& inde
     composer.lock(step, action, {{{action.table, LockMode::share}}, true, false});
     step.command = std::string{"CREATE "} + (index.unique ? "UNIQUE " : "") + "INDEX " +
                    index.name + " ON " + table.qualified + " " + index.tail + ";";
-    step.undo = "DROP INDEX " + index.schema + "." + index.name + ";";
+    // The table may have grown since.
+    step.undo = {undo_by_drop_index(index.schema + "." + index.name)};
     step.note = "the table is smaller than zdm.small_table: built at once";
     step.parameters = {{"path", "pinned"}, {"statements", "1"}};
     composer.add(Slot::index, step);
@@ -60,7 +62,7 @@ void plan_action(Composer& composer, const Action& action, const CreateIndex& in
     Step step = composer.start(action, StepKind::index);
     step.command = std::string{"CREATE "} + (index.unique ? "UNIQUE " : "") +
                    "INDEX CONCURRENTLY " + name + " ON " + table.qualified + " " + index.tail;
-    step.undo = "DROP INDEX CONCURRENTLY IF EXISTS " + index.schema + "." + name + ";";
+    step.undo = {undo_by_drop_index(index.schema + "." + name)};
     step.lock = LockMode::share_update_exclusive;
     step.scans = true;
     step.note = note_of(slot);
@@ -79,7 +81,9 @@ void plan_action(Composer& composer, const Action& action, const CreateIndex& in
     composer.lock(rename, action,
                   {{{action.table, LockMode::share_update_exclusive}}, false, false});
     rename.command = "ALTER INDEX " + index.schema + "." + name + " RENAME TO " + index.name + ";";
-    rename.undo = "ALTER INDEX " + index.schema + "." + index.name + " RENAME TO " + name + ";";
+    rename.undo = undo_ddl(
+        rename, "ALTER INDEX " + index.schema + "." + index.name + " RENAME TO " + name + ";",
+        LockMode::share_update_exclusive);
     rename.note = "the new index takes the name";
     rename.parameters = {{"path", "pinned"}, {"statements", "1"}};
     composer.add(Slot::remove, rename);

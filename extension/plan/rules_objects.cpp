@@ -3,6 +3,7 @@
 
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
+#include "plan/undo.hpp"
 
 namespace zdm::plan {
 
@@ -70,7 +71,6 @@ void plan_action(Composer& composer, const Action& action, const Direct& direct)
     composer.lock(step, action, action.seen);
     step.lock = std::max(step.lock, direct.lock);
     step.command = direct.command;
-    step.undo = direct.undo;
     step.removal = direct.removal && direct.undo.empty();
     step.note = direct.note;
     if (action.accept_locks) {
@@ -78,6 +78,12 @@ void plan_action(Composer& composer, const Action& action, const Direct& direct)
                     (direct.note.empty() ? "" : "; " + direct.note);
     }
     step.parameters = {{"path", direct.pinned ? "pinned" : "user"}, {"statements", "1"}};
+    // Undoing mostly needs stronger locks than doing: DROP TRIGGER against CREATE TRIGGER.
+    step.undo = undo_ddl(step, direct.undo);
+    for (auto& part : step.undo) {
+        part.parameters["path"] = step.parameters["path"];
+        if (direct.same_locks && !step.locks.empty()) part.locks = step.locks;
+    }
     composer.add(slot, step);
     if (step.removal && !direct.what.empty()) composer.blind("who still uses " + direct.what);
 }

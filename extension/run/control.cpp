@@ -5,6 +5,7 @@
 #include "pg/arguments.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
+#include "run/clean_up.hpp"
 #include "run/gate.hpp"
 #include "run/launch.hpp"
 #include "run/machine.hpp"
@@ -52,22 +53,6 @@ void tell_usage(const Migration& m) {
     const auto now = static_cast<std::int64_t>(std::time(nullptr));
     for (const auto& finding : findings)
         if (is_use(finding)) pg::notice(describe(finding, now));
-}
-
-// What undoes the steps so far, last first, for a person to run later.
-std::string clean_up_sql(std::int64_t id) {
-    std::string sql;
-    const auto steps = catalog::load_steps(id);
-    for (auto stored = steps.rbegin(); stored != steps.rend(); ++stored) {
-        const bool effects =
-            stored->state == StepState::done ||
-            (stored->state == StepState::running && stored->step.kind == plan::StepKind::index);
-        if (!effects || stored->step.undo.empty()) continue;
-        sql += stored->step.undo;
-        if (sql.back() != ';') sql += ";";
-        sql += "\n";
-    }
-    return sql;
 }
 
 // Makes a migration that came with a copy of its database this database's own.
@@ -154,7 +139,8 @@ std::string rollback(const std::string& name, bool keep) {
                             : "Let it go on: zdm_resume(" + quoted(m) + ")."};
     if (!m.same_database) adopt(m);
     if (!keep) tell_usage(m);
-    const std::string sql = keep ? clean_up_sql(m.id) : std::string{};
+    const std::string sql =
+        keep ? clean_up_sql(catalog::load_steps(m.id), settings::lock_timeout()) : std::string{};
     if (keep) catalog::set_keep(m.id);
     const State from = m.state;
     if (from == State::failed) catalog::clear_failure(m.id);

@@ -83,7 +83,7 @@ std::uint32_t oid_of(const std::string& relation) {
 
 // Takes all locks of the step: waits at most the deadline, once, for the first; not at all for
 // others.
-void take_locks(const plan::Step& step, std::chrono::milliseconds deadline) {
+void take_locks(const plan::Step& step, std::chrono::milliseconds deadline, bool undoing) {
     const std::string ms = std::to_string(deadline.count());
     set_local("lock_timeout", ms);
     // Autovacuum yields when the waiter's deadlock_timeout fires: well before the deadline.
@@ -93,6 +93,8 @@ void take_locks(const plan::Step& step, std::chrono::milliseconds deadline) {
     for (const auto& need : step.locks) {
         const Oid relation = oid_of(need.relation);
         if (relation == InvalidOid) {
+            // What hung on a table that somebody dropped, a foreign key to it say, went with it.
+            if (undoing && need.relation != step.relation) continue;
             throw pg::Error{
                 pg::state::kUndefinedTable, "ZD204: " + need.relation + " is gone",
                 "Somebody dropped or renamed it while the migration was under way.",
@@ -117,6 +119,7 @@ plan::Step with_exclusive_locks(plan::Step step) {
 }
 
 bool relation_exists(const plan::Step& step) {
+    if (step.relation_oid == 0) return oid_of(step.relation) != 0;
     return !pg::query("SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
                       {static_cast<std::int64_t>(step.relation_oid)})
                 .empty();
@@ -155,7 +158,7 @@ void under_locks(Context& context, const plan::Step& step, [[maybe_unused]] cons
         if (!reason) {
             try {
                 pg::Transaction transaction;
-                take_locks(step, deadline);
+                take_locks(step, deadline, context.undoing());
                 check_relation(step);
                 body();
                 ZDM_FAULT(name + ":before_commit");

@@ -17,11 +17,11 @@ namespace zdm::run {
 void under_locks(Context& context, const plan::Step& step, const std::string& name,
                  const std::function<void()>& body);
 
-// The step with all its locks at ACCESS EXCLUSIVE: what dropping a trigger or constraint, and so
-// most undoing, needs.
+// The step with all its locks at ACCESS EXCLUSIVE: what dropping a constraint needs.
 plan::Step with_exclusive_locks(plan::Step step);
 
-// Whether the step's relation still exists, under whatever name.
+// Whether the step's relation still exists, under whatever name (one that the migration made: under
+// its own).
 bool relation_exists(const plan::Step& step);
 
 // Throws ZD204 unless the step's relation is still there under its name and owned by the current

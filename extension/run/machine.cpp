@@ -53,6 +53,16 @@ Next next(const View& view) {
     return {};
 }
 
+std::optional<std::size_t> open_part(plan::StepKind kind, StepState state,
+                                     const std::vector<StepState>& parts) {
+    // A step in one transaction happened or did not; a build that was interrupted leaves something.
+    const bool lingers = kind == plan::StepKind::index && state == StepState::running;
+    if (state != StepState::done && !lingers) return std::nullopt;
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        if (parts[i] != StepState::done) return i;
+    return std::nullopt;
+}
+
 bool removal_begun(const std::vector<StepView>& steps) {
     for (const auto& step : steps)
         if (step.removal && (step.state == StepState::running || step.state == StepState::done))

@@ -5,6 +5,7 @@
 //        was
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "catalog/state.hpp"
@@ -45,6 +46,11 @@ struct Next {
 };
 
 Next next(const View& view);
+
+// The part of a step's undo to run now, counted from 0; nullopt when nothing of it is left to do.
+// `parts`: how far each got.
+std::optional<std::size_t> open_part(plan::StepKind kind, StepState state,
+                                     const std::vector<StepState>& parts);
 
 // Whether a removal has begun, after which there is no way back.
 bool removal_begun(const std::vector<StepView>& steps);

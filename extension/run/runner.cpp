@@ -94,6 +94,9 @@ bool ask_gate(Context& context) {
 std::string hint_for(const Migration& migration, const pg::Error& error) {
     if (!error.hint.empty()) return error.hint;
     const std::string& name = migration.name;
+    if (migration.state == State::rolling_back)
+        return "Remove the cause, then call zdm_resume('" + name + "'); or zdm_rollback('" + name +
+               "', keep => true) leaves the rest as it is.";
     return "Remove the cause, then call zdm_resume('" + name +
            "'); or go back with zdm_rollback('" + name + "').";
 }

@@ -150,8 +150,9 @@ UserSettings::~UserSettings() {
                                       GUC_ACTION_SET, true, 0, false);
                 });
         transaction.commit();
-    } catch (const pg::Error&) {
+    } catch (const pg::Error& error) {
         // A worker that can't have its own path back must not go on; it is started again afresh.
+        elog(LOG, "zdm worker ends, its settings cannot be restored: %s", error.what());
         proc_exit(1);
     }
 }
@@ -187,9 +188,22 @@ void run_statements(const std::string& sql) {
 void run_alone(const std::string& sql) {
     // Internal commits free the transaction's memory: the parse tree must live outside.
     MemoryContext caller = CurrentMemoryContext;
+    MemoryContext memory = pg::call([] {
+        return AllocSetContextCreate(TopMemoryContext, "zdm statement", ALLOCSET_DEFAULT_SIZES);
+    });
+    // Whatever happens, the statement's transaction is over, and nothing points to its text.
+    struct End {
+        MemoryContext caller;
+        MemoryContext memory;
+        ~End() {
+            AbortOutOfAnyTransaction();
+            debug_query_string = nullptr;
+            pgstat_report_activity(STATE_IDLE, nullptr);
+            MemoryContextSwitchTo(caller);
+            MemoryContextDelete(memory);
+        }
+    } const end{caller, memory};
     pg::call([&] {
-        MemoryContext memory =
-            AllocSetContextCreate(TopMemoryContext, "zdm statement", ALLOCSET_DEFAULT_SIZES);
         MemoryContextSwitchTo(memory);
         RawStmt* raw = single_statement(sql.c_str());
         debug_query_string = sql.c_str();
@@ -199,11 +213,7 @@ void run_alone(const std::string& sql) {
         run_raw(raw, sql.c_str(), memory);
         CommitTransactionCommand();
         pgstat_report_stat(false);
-        debug_query_string = nullptr;
-        pgstat_report_activity(STATE_IDLE, nullptr);
-        MemoryContextDelete(memory);
     });
-    MemoryContextSwitchTo(caller);
 }
 
 }  // namespace zdm::run

@@ -1,8 +1,10 @@
 #include "run/steps.hpp"
 
+#include "catalog/undo.hpp"
 #include "pg/fault.hpp"
 #include "pg/transaction.hpp"
 #include "run/locks.hpp"
+#include "run/machine.hpp"
 
 namespace zdm::run {
 
@@ -21,10 +23,13 @@ std::string parameter(const StoredStep& stored, const char* name) {
 void begin(Context& context, const StoredStep& stored) {
     ZDM_FAULT(fault_name(context, stored) + ":begin");
     pg::Transaction transaction;
-    catalog::set_step(context.migration().id, stored.number, StepState::running);
-    if (stored.state == StepState::pending || stored.state == StepState::undone)
-        catalog::add_event(context.migration().id, "step", stored.number,
-                           stored.step.command.substr(0, 1000));
+    if (stored.step.kind == StepKind::index && stored.state != StepState::running)
+        steps::refuse_taken_name(stored);
+    set_mark(context, stored, StepState::running);
+    if (stored.state != StepState::running)
+        catalog::add_event(
+            context.migration().id, "step", stored.number,
+            (stored.part == 0 ? "" : "undo: ") + stored.step.command.substr(0, 1000));
     transaction.commit();
     ZDM_FAULT(fault_name(context, stored) + ":intent");
 }
@@ -48,13 +53,42 @@ void execute(Context& context, const StoredStep& stored, bool resumed) {
     }
 }
 
-// Whether a step that was interrupted may have had effects that outlive its transaction.
-bool may_linger(StepKind kind) { return kind == StepKind::index; }
+// A part of the step's undo as a step of its kind.
+StoredStep as_step(const StoredStep& stored, std::size_t part) {
+    const plan::Undo& undo = stored.step.undo[part];
+    StoredStep step;
+    step.number = stored.number;
+    step.part = static_cast<int>(part) + 1;
+    step.state = stored.undo[part];
+    step.step.phase = stored.step.phase;
+    step.step.kind = undo.kind;
+    step.step.relation = stored.step.relation;
+    step.step.relation_oid = stored.step.relation_oid;
+    step.step.command = undo.command;
+    step.step.parameters = undo.parameters;
+    step.step.locks = undo.locks;
+    return step;
+}
+
+// Whether the step's table was dropped meanwhile; one with another name is not gone.
+bool is_gone(const StoredStep& stored) {
+    if (stored.step.relation.empty()) return false;
+    pg::Transaction transaction;
+    const bool gone = !relation_exists(stored.step);
+    transaction.commit();
+    return gone;
+}
 
 }  // namespace
 
 std::string fault_name(const Context& context, const StoredStep& stored) {
     return (context.undoing() ? "undo_" : "") + std::string{plan::to_text(stored.step.kind)};
+}
+
+std::string hint_for_rows(const Context& context) {
+    const std::string name = pg::quote_literal(context.migration().name);
+    return "Correct the rows, then call zdm_resume(" + name + "); or call zdm_rollback(" + name +
+           (context.undoing() ? ", keep => true), which leaves the rest as it is." : ").");
 }
 
 backfill::Task task_of(const Context& context, const StoredStep& stored, const char* predicate) {
@@ -71,9 +105,16 @@ backfill::Task task_of(const Context& context, const StoredStep& stored, const c
     return task;
 }
 
+void set_mark(const Context& context, const StoredStep& stored, StepState state) {
+    if (stored.part == 0)
+        catalog::set_step(context.migration().id, stored.number, state);
+    else
+        catalog::set_undo(context.migration().id, stored.number, stored.part, state);
+}
+
 void mark(Context& context, const StoredStep& stored, StepState state) {
     pg::Transaction transaction;
-    catalog::set_step(context.migration().id, stored.number, state);
+    set_mark(context, stored, state);
     ZDM_FAULT(fault_name(context, stored) + ":before_mark");
     transaction.commit();
 }
@@ -90,38 +131,23 @@ void run_step(Context& context, const StoredStep& stored, bool resumed) {
 }
 
 void undo_step(Context& context, const StoredStep& stored) {
-    ZDM_FAULT(fault_name(context, stored) + ":begin");
-    const bool effects = stored.state == StepState::done || may_linger(stored.step.kind);
-    try {
-        if (effects) switch (stored.step.kind) {
-            case StepKind::ddl:
-            case StepKind::constraint: steps::undo_ddl(context, stored); break;
-            case StepKind::sync:
-                steps::drop_sync(context, stored, stored.step.undo, StepState::undone);
-                break;
-            case StepKind::unsync:
-                steps::make_sync(context, stored, stored.step.undo, StepState::undone);
-                break;
-            case StepKind::index: steps::undo_index(context, stored); break;
-            case StepKind::drop_index:
-            case StepKind::backfill:
-            case StepKind::delete_rows:
-            case StepKind::insert:
-            case StepKind::last_pass:
-            case StepKind::analyze:
-            case StepKind::gate:
-            case StepKind::count:
-            case StepKind::validate: break;  // leaves nothing that would have to go
-            }
-    } catch (const pg::Error& error) {
-        // What is gone need not be taken back. A table with another name is not gone.
-        pg::Transaction transaction;
-        const bool gone = stored.step.relation_oid != 0 && !relation_exists(stored.step);
-        transaction.commit();
-        if (!gone) throw;
+    const auto part = open_part(stored.step.kind, stored.state, stored.undo);
+    if (!part) {
+        ZDM_FAULT(fault_name(context, stored) + ":begin");
+        mark(context, stored, StepState::undone);
+        ZDM_FAULT(fault_name(context, stored) + ":after_commit");
+        return;
     }
-    mark(context, stored, StepState::undone);
-    ZDM_FAULT(fault_name(context, stored) + ":after_commit");
+    const StoredStep step = as_step(stored, *part);
+    try {
+        begin(context, step);
+        execute(context, step, step.state == StepState::running);
+    } catch (const pg::Error&) {
+        // What is gone need not be taken back.
+        if (!is_gone(stored)) throw;
+        mark(context, stored, StepState::undone);
+    }
+    ZDM_FAULT(fault_name(context, step) + ":after_commit");
 }
 
 }  // namespace zdm::run

@@ -10,25 +10,22 @@ namespace zdm::run {
 
 // Runs the step and marks it done, committing as it goes. `resumed`: it had begun before.
 void run_step(Context& context, const catalog::StoredStep& stored, bool resumed);
-// Takes the step back and marks it undone.
+// Runs the next part of the step's undo, and with the last one marks the step undone.
 void undo_step(Context& context, const catalog::StoredStep& stored);
 
-// The families, for run_step and undo_step alone.
+// The families, for run_step and undo_step alone. Each takes a step or, as a step of its kind, a
+// part of an undo.
 namespace steps {
 void run_ddl(Context& context, const catalog::StoredStep& stored);
-void undo_ddl(Context& context, const catalog::StoredStep& stored);
 void run_sync(Context& context, const catalog::StoredStep& stored);
 void run_unsync(Context& context, const catalog::StoredStep& stored);
-void make_sync(Context& context, const catalog::StoredStep& stored, const std::string& command,
-               catalog::StepState after);
-void drop_sync(Context& context, const catalog::StoredStep& stored, const std::string& command,
-               catalog::StepState after);
 void run_backfill(Context& context, const catalog::StoredStep& stored);
 void run_insert(Context& context, const catalog::StoredStep& stored);
 void run_last_pass(Context& context, const catalog::StoredStep& stored);
 void run_analyze(Context& context, const catalog::StoredStep& stored);
 void run_index(Context& context, const catalog::StoredStep& stored, bool resumed);
-void undo_index(Context& context, const catalog::StoredStep& stored);
+// Throws ZD203 when something else has the name of the index; in the caller's transaction.
+void refuse_taken_name(const catalog::StoredStep& stored);
 void run_drop_index(Context& context, const catalog::StoredStep& stored);
 void run_gate(Context& context, const catalog::StoredStep& stored);
 void run_count(Context& context, const catalog::StoredStep& stored);
@@ -39,8 +36,12 @@ void run_validate(Context& context, const catalog::StoredStep& stored, bool resu
 backfill::Task task_of(const Context& context, const catalog::StoredStep& stored,
                        const char* predicate = "predicate");
 
-// Marks a step in a transaction of its own.
+// Marks a step, or the part of an undo, in the caller's transaction.
+void set_mark(const Context& context, const catalog::StoredStep& stored, catalog::StepState state);
+// The same in a transaction of its own.
 void mark(Context& context, const catalog::StoredStep& stored, catalog::StepState state);
+// What to do about rows that a constraint or a unique index refuses.
+std::string hint_for_rows(const Context& context);
 // Name of a fault point: the kind, with "undo_" before it while undoing.
 std::string fault_name(const Context& context, const catalog::StoredStep& stored);
 

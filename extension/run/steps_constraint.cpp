@@ -1,5 +1,6 @@
 // Constraints over existing rows: bad rows are counted and shown before anything is added.
 #include "backfill/engine.hpp"
+#include "catalog/undo.hpp"
 #include "pg/fault.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
@@ -42,6 +43,12 @@ bool rows_refused(const pg::Error& error) {
 // The step that added the constraint has to run again before the next validation.
 void reopen(const Context& context, const StoredStep& stored) {
     const std::int64_t id = context.migration().id;
+    if (stored.part != 0) {
+        // In an undo it is the part before.
+        catalog::set_undo(id, stored.number, stored.part - 1, StepState::pending);
+        catalog::set_undo(id, stored.number, stored.part, StepState::pending);
+        return;
+    }
     for (const auto& other : catalog::load_steps(id))
         if (other.step.kind == plan::StepKind::constraint &&
             other.step.relation_oid == stored.step.relation_oid &&
@@ -57,7 +64,7 @@ void validate(Context& context, const StoredStep& stored) {
     set_local("lock_timeout", "5000");
     set_local("deadlock_timeout", "100");
     run_statements(stored.step.command);
-    catalog::set_step(context.migration().id, stored.number, StepState::done);
+    set_mark(context, stored, StepState::done);
     ZDM_FAULT(fault_name(context, stored) + ":before_commit");
     transaction.commit();
 }
@@ -75,8 +82,9 @@ void run_count(Context& context, const StoredStep& stored) {
         throw pg::Error{packed_sqlstate(parameters.at("sqlstate")),
                         "ZD202: " + std::to_string(violators.rows) + " rows of " +
                             stored.step.relation + " violate " + parameters.at("constraint"),
-                        detail + ". Nothing was added or removed.",
-                        "Correct the rows, then call zdm_resume; or call zdm_rollback."};
+                        detail + (stored.part == 0 ? ". Nothing was added or removed."
+                                                   : ". The constraint was not added again."),
+                        hint_for_rows(context)};
     }
     mark(context, stored, StepState::done);
 }
@@ -94,8 +102,7 @@ void run_validate(Context& context, const StoredStep& stored, bool resumed) {
             reopen(context, stored);
         });
         pg::Error refused = error;
-        refused.hint =
-            "The constraint was taken away again. Correct the rows, then call zdm_resume.";
+        refused.hint = "The constraint was taken away again. " + hint_for_rows(context);
         throw refused;
     }
 }

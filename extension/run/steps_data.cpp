@@ -41,7 +41,7 @@ void run_analyze(Context& context, const StoredStep& stored) {
         set_local("lock_timeout", "5000");
         set_local("deadlock_timeout", "100");
         run_statements(stored.step.command);
-        catalog::set_step(context.migration().id, stored.number, StepState::done);
+        set_mark(context, stored, StepState::done);
         ZDM_FAULT(fault_name(context, stored) + ":before_commit");
         transaction.commit();
     }

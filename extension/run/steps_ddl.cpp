@@ -24,48 +24,27 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
     run_statements(sql);
 }
 
-void run_and_mark(Context& context, const StoredStep& stored, const plan::Step& locks,
-                  const std::string& sql, StepState after) {
-    under_locks(context, locks, fault_name(context, stored), [&] {
-        run_text(context, stored, sql);
-        catalog::set_step(context.migration().id, stored.number, after);
-    });
-}
-
 }  // namespace
 
 void run_ddl(Context& context, const StoredStep& stored) {
-    run_and_mark(context, stored, stored.step, stored.step.command, StepState::done);
-}
-
-void undo_ddl(Context& context, const StoredStep& stored) {
-    if (!stored.step.undo.empty())
-        run_and_mark(context, stored, with_exclusive_locks(stored.step), stored.step.undo,
-                     StepState::undone);
-}
-
-void make_sync(Context& context, const StoredStep& stored, const std::string& command,
-               StepState after) {
     under_locks(context, stored.step, fault_name(context, stored), [&] {
-        sync::install(stored.step.relation_oid, command);
-        catalog::set_step(context.migration().id, stored.number, after);
-    });
-}
-
-void drop_sync(Context& context, const StoredStep& stored, const std::string& command,
-               StepState after) {
-    under_locks(context, with_exclusive_locks(stored.step), fault_name(context, stored), [&] {
-        sync::remove(stored.step.relation_oid, command);
-        catalog::set_step(context.migration().id, stored.number, after);
+        run_text(context, stored, stored.step.command);
+        set_mark(context, stored, StepState::done);
     });
 }
 
 void run_sync(Context& context, const StoredStep& stored) {
-    make_sync(context, stored, stored.step.command, StepState::done);
+    under_locks(context, stored.step, fault_name(context, stored), [&] {
+        sync::install(stored.step.relation_oid, stored.step.command);
+        set_mark(context, stored, StepState::done);
+    });
 }
 
 void run_unsync(Context& context, const StoredStep& stored) {
-    drop_sync(context, stored, stored.step.command, StepState::done);
+    under_locks(context, stored.step, fault_name(context, stored), [&] {
+        sync::remove(stored.step.relation_oid, stored.step.command);
+        set_mark(context, stored, StepState::done);
+    });
 }
 
 // Waits for no application: rows that others hold make it fail after a moment and start again.

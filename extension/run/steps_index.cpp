@@ -1,6 +1,8 @@
 // Indexes, built and dropped CONCURRENTLY. The server commits in between, so the truth about them
 // is in pg_index: a build that was interrupted leaves an invalid index, which is dropped before the
 // next try.
+#include <optional>
+
 #include "pg/fault.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
@@ -17,17 +19,23 @@ namespace {
 
 enum class Found { nothing, invalid, valid, of_other_table };
 
-Found find_index(const StoredStep& stored) {
-    pg::Transaction transaction;
+// In a transaction of the caller.
+Found look_up(const StoredStep& stored) {
     const auto found = pg::query(
-        "SELECT i.indrelid = $2::oid, i.indisvalid AND i.indisready"
+        "SELECT $2::oid = 0 OR i.indrelid = $2::oid, i.indisvalid AND i.indisready"
         "  FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid"
         " WHERE c.oid = pg_catalog.to_regclass($1)",
         {stored.step.parameters.at("index"), static_cast<std::int64_t>(stored.step.relation_oid)});
-    transaction.commit();
     if (found.empty()) return Found::nothing;
     if (!found.front().flag(0)) return Found::of_other_table;
     return found.front().flag(1) ? Found::valid : Found::invalid;
+}
+
+Found find_index(const StoredStep& stored) {
+    pg::Transaction transaction;
+    const Found found = look_up(stored);
+    transaction.commit();
+    return found;
 }
 
 void drop_concurrently(const StoredStep& stored) {
@@ -43,11 +51,17 @@ void drop_concurrently(const StoredStep& stored) {
 
 void build(Context& context, const StoredStep& stored) {
     ZDM_FAULT(fault_name(context, stored) + ":before_commit");
-    const UserSettings settings{context.migration().settings};
+    // An undo makes what was there before whatever the user's settings (default_tablespace) say.
+    std::optional<UserSettings> settings;
+    if (stored.part == 0) settings.emplace(context.migration().settings);
     run_alone(stored.step.command);
 }
 
 }  // namespace
+
+void refuse_taken_name(const StoredStep& stored) {
+    if (look_up(stored) != Found::nothing) name_taken(stored);
+}
 
 void run_index(Context& context, const StoredStep& stored, bool resumed) {
     const Found before = find_index(stored);
@@ -72,14 +86,10 @@ void run_index(Context& context, const StoredStep& stored, bool resumed) {
     mark(context, stored, StepState::done);
 }
 
-void undo_index(Context&, const StoredStep& stored) {
-    const Found now = find_index(stored);
-    if (now == Found::valid || now == Found::invalid) drop_concurrently(stored);
-}
-
 void run_drop_index(Context& context, const StoredStep& stored) {
     ZDM_FAULT(fault_name(context, stored) + ":before_commit");
-    drop_concurrently(stored);
+    // An index of another table that has got the name is not ours to drop.
+    if (find_index(stored) != Found::of_other_table) drop_concurrently(stored);
     mark(context, stored, StepState::done);
 }
 

@@ -34,9 +34,9 @@ std::vector<Taken> taken_of(const catalog::Migration& migration,
         std::vector<Taken> more;
         if (parameter(stored, "path") == "user") {
             const LocalUserSettings settings{migration.settings};
-            more = taken_by(stored.step.undo);
+            more = taken_by(plan::undo_sql(stored.step));
         } else {
-            more = taken_by(stored.step.undo);
+            more = taken_by(plan::undo_sql(stored.step));
         }
         taken.insert(taken.end(), more.begin(), more.end());
     }

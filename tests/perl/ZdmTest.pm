@@ -69,8 +69,9 @@ sub poll_until {
     my $end = time + $limit;
     my ($out, $err);
     while (1) {
-        (my $code, $out, $err) = $node->psql($db // 'postgres', $sql);
-        return 1 if $code == 0 && $out eq $expected;
+        # A psql that finds no server ends before it has read anything, which kills the writer of its input.
+        my ($code) = eval { (my $c, $out, $err) = $node->psql($db // 'postgres', $sql); $c } // 2;
+        return 1 if $code == 0 && ($out // '') eq $expected;
         last if time > $end;
         sleep 0.05;
     }

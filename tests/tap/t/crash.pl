@@ -25,6 +25,13 @@ CREATE INDEX users_legacy_idx ON users (legacy);
 CREATE INDEX users_name_idx ON users (name);
 CREATE TABLE orders (id int PRIMARY KEY, user_id int NOT NULL, created_at timestamptz NOT NULL);
 CREATE TABLE labels (id int PRIMARY KEY, label text);
+CREATE TABLE loose (id int CONSTRAINT loose_pkey PRIMARY KEY, user_id int CONSTRAINT loose_user_fk REFERENCES users,
+    code int NOT NULL CONSTRAINT loose_code_key UNIQUE DEFERRABLE, price int CONSTRAINT loose_price_check CHECK (price > 0));
+CREATE UNIQUE INDEX loose_ready_idx ON loose (price, id);
+COMMENT ON CONSTRAINT loose_code_key ON loose IS 'one each';
+COMMENT ON INDEX loose_code_key IS 'made by its constraint';
+COMMENT ON CONSTRAINT loose_price_check ON loose IS 'nothing is free';
+ALTER TABLE loose CLUSTER ON loose_code_key;
 SQL
 my $rows = <<'SQL';
 SET search_path = shop;
@@ -32,7 +39,8 @@ INSERT INTO users SELECT g, 'name ' || g, 'old ' || g, g % 10 = 0 FROM generate_
 INSERT INTO orders SELECT g, 1 + g % 9 + 10 * (g % 300), timestamptz '2024-01-01 UTC' + g * interval '1 min'
   FROM generate_series(1, 3000) g;
 INSERT INTO labels VALUES (1, 'one');
-ANALYZE users, orders, labels;
+INSERT INTO loose SELECT id, user_id, -id, id FROM orders;
+ANALYZE users, orders, labels, loose;
 SQL
 
 # All kinds of steps; a DELETE and drops are removals, so this one can't go back from where they begin.
@@ -55,16 +63,21 @@ CREATE INDEX users_phone_idx ON users (phone);
 CREATE INDEX orders_created_at_idx ON orders (created_at);
 ALTER TABLE orders ADD CONSTRAINT orders_user_fk FOREIGN KEY (user_id) REFERENCES users (id);
 ALTER TABLE users ADD CONSTRAINT users_name_check CHECK (name <> '');
+ALTER TABLE loose DROP CONSTRAINT loose_code_key, DROP CONSTRAINT loose_user_fk, DROP CONSTRAINT loose_price_check,
+    DROP CONSTRAINT loose_pkey, ALTER code DROP NOT NULL;
+ALTER TABLE loose ADD CONSTRAINT loose_ready UNIQUE USING INDEX loose_ready_idx;
+CREATE TABLE made (id int PRIMARY KEY, user_id int REFERENCES users);
 SQL
 
 # One value for all that must be as it was written; what the migration does to the rows is said a second
 # time here, in other words.
 my $checksum = q{SELECT md5(string_agg(r, E'\n' ORDER BY r COLLATE "C")) FROM (%s) s};
 my $after = sprintf $checksum, q{SELECT u::text r FROM shop.users u UNION ALL SELECT o::text FROM shop.orders o}
-    . q{ UNION ALL SELECT l::text FROM shop.labels l};
+    . q{ UNION ALL SELECT l::text FROM shop.labels l UNION ALL SELECT l::text FROM shop.loose l};
 my $expected_done = sprintf $checksum,
     q{SELECT (id, name, gone, 'phone of ' || name)::text r FROM shop.users WHERE NOT gone}
     . q{ UNION ALL SELECT o::text FROM shop.orders o}
+    . q{ UNION ALL SELECT l::text FROM shop.loose l}
     . q{ UNION ALL SELECT v::text FROM (VALUES (1, 'one'), (2, 'two'), (3, 'three')) v};
 
 # What must not be left behind, one line each.
@@ -189,14 +202,17 @@ my %back = (
 );
 my @forward_and_back = trace($node, %back, until => 'rolled_back');
 check_all($dump_before, $sum_before, { db => 'traced', point => 'no crash' });
+my @undo = split /\n/, $node->safe_psql('traced', 'SELECT DISTINCT kind FROM zdm.undo ORDER BY 1');
 $node->safe_psql('postgres', 'DROP DATABASE traced');
 $reached{$_}++ for names(@forward_and_back);
-my @back = grep { /^undo_|^enter_rolled_back/ } @forward_and_back;
-my @forward = grep { !/^undo_|^enter_rolled_back|^enter_done/ } at_most_twice(@forward_and_back);
-for my $kind (qw(ddl sync unsync index constraint)) {
+my ($turn) = grep { $forward_and_back[$_] =~ /^enter_done/ } 0 .. $#forward_and_back;
+my @forward = at_most_twice(@forward_and_back[ 0 .. $turn - 1 ]);
+my @back = at_most_twice(grep { !/^enter_done/ } @forward_and_back[ $turn .. $#forward_and_back ]);
+is("@undo", 'constraint count ddl drop_index index sync unsync validate', 'an undo of each kind');
+for my $kind (@undo) {
     my %of = map { $_ => 1 } grep { s/^undo_\Q$kind\E:// } names(@back);
-    ok($of{begin} && $of{before_mark} && $of{after_commit},
-        "undo of $kind has fault points before and after its commit: " . join ' ', sort keys %of);
+    ok($of{begin} && $of{intent} && $of{after_commit} && ($of{before_commit} || $of{before_mark}),
+        "undo by $kind has fault points before and after its commit: " . join ' ', sort keys %of);
 }
 for my $crash (\&kill_workers, \&stop_now) {
     for my $part (in_parts(@back)) {

@@ -14,7 +14,7 @@ const std::string kRecipe[] = {
 TEST(PlanColumns, NullableColumnIsAddedAtOnce) {
     const Plan plan = plan_of({act(kUsers, column("phone"))});
     EXPECT_EQ(lines(plan), Lines{"expand ddl: ALTER TABLE public.users ADD COLUMN phone text;"});
-    EXPECT_EQ(plan.steps[0].undo, "ALTER TABLE public.users DROP COLUMN phone;");
+    EXPECT_EQ(undo_sql(plan.steps[0]), "ALTER TABLE public.users DROP COLUMN phone;");
     EXPECT_EQ(plan.steps[0].lock, LockMode::access_exclusive);
     EXPECT_EQ(plan.steps[0].locks.size(), 1u);
     EXPECT_EQ(plan.steps[0].parameters.at("path"), "pinned");
@@ -68,7 +68,7 @@ TEST(PlanColumns, FilledNotNullColumnGoesThroughAllPhases) {
                kRecipe[0], kRecipe[1], kRecipe[2], kRecipe[3],
                "contract unsync: DROP TRIGGER zz_zdm_sync ON public.users"}));
     EXPECT_TRUE(plan.transition);
-    EXPECT_EQ(step_of(plan, StepKind::unsync).undo, trigger);
+    EXPECT_EQ(undo_sql(step_of(plan, StepKind::unsync)), trigger + ";");
     EXPECT_EQ(step_of(plan, StepKind::gate).parameters.at("relations"), "public.users");
     EXPECT_EQ(step_of(plan, StepKind::gate).parameters.at("blind"), "");
     EXPECT_EQ(step_of(plan, StepKind::last_pass).parameters.at("of"), "3");
@@ -76,7 +76,7 @@ TEST(PlanColumns, FilledNotNullColumnGoesThroughAllPhases) {
     EXPECT_EQ(step_of(plan, StepKind::count).parameters.at("sqlstate"), "23502");
     EXPECT_EQ(step_of(plan, StepKind::validate).parameters.at("drop"),
               "ALTER TABLE public.users DROP CONSTRAINT zdm_phone_not_null;");
-    EXPECT_EQ(step_of(plan, StepKind::ddl, 1).undo,
+    EXPECT_EQ(undo_sql(step_of(plan, StepKind::ddl, 1)),
               "ALTER TABLE public.users ALTER COLUMN phone DROP NOT NULL;");
     EXPECT_EQ(step_of(plan, StepKind::ddl, 1).parameters.at("statements"), "2");
     for (const auto& step : plan.steps) EXPECT_FALSE(step.removal);
@@ -141,7 +141,7 @@ TEST(PlanColumns, DropNotNullLoosensInExpandAndProvesItAgainOnUndo) {
     const Plan plan = plan_of({act(kUsers, DropNotNull{"name"})});
     EXPECT_EQ(lines(plan),
               Lines{"expand ddl: ALTER TABLE public.users ALTER COLUMN name DROP NOT NULL;"});
-    EXPECT_NE(plan.steps[0].undo.find("NOT VALID; ALTER TABLE public.users VALIDATE"),
+    EXPECT_NE(undo_sql(plan.steps[0]).find("NOT VALID; ALTER TABLE public.users VALIDATE"),
               std::string::npos);
     EXPECT_FALSE(plan.transition);
 }
@@ -151,12 +151,12 @@ TEST(PlanColumns, DefaultsAreSetInExpandAndDroppedInContract) {
     EXPECT_EQ(
         lines(set),
         Lines{"expand ddl: ALTER TABLE public.users ALTER COLUMN name SET DEFAULT 'x'::text;"});
-    EXPECT_EQ(set.steps[0].undo, "ALTER TABLE public.users ALTER COLUMN name DROP DEFAULT;");
+    EXPECT_EQ(undo_sql(set.steps[0]), "ALTER TABLE public.users ALTER COLUMN name DROP DEFAULT;");
     const Plan drop = plan_of({act(kUsers, SetDefault{"name", "", "'x'::text"})});
     EXPECT_EQ(lines(drop),
               (Lines{"contract gate: zdm_contract gate",
                      "contract ddl: ALTER TABLE public.users ALTER COLUMN name DROP DEFAULT;"}));
-    EXPECT_EQ(drop.steps[1].undo,
+    EXPECT_EQ(undo_sql(drop.steps[1]),
               "ALTER TABLE public.users ALTER COLUMN name SET DEFAULT 'x'::text;");
     EXPECT_TRUE(plan_of({act(kUsers, SetDefault{"name", "", ""})}).steps.empty());
 }
@@ -168,7 +168,7 @@ TEST(PlanColumns, DropColumnRelaxesFirstAndRemovesLast) {
                      "contract gate: zdm_contract gate",
                      "contract ddl: ALTER TABLE public.users DROP COLUMN name;"}));
     EXPECT_TRUE(plan.steps[2].removal);
-    EXPECT_TRUE(plan.steps[2].undo.empty());
+    EXPECT_TRUE(undo_sql(plan.steps[2]).empty());
     EXPECT_EQ(plan.steps[1].parameters.at("blind"), "who still reads public.users.name");
     EXPECT_EQ(plan_of({act(kUsers, DropColumn{"name", false, false})}).steps.size(), 2u);
     EXPECT_NE(refusal({act(kUsers, DropColumn{"name", false, true})}).find("ZD105"),

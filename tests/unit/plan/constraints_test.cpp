@@ -50,7 +50,7 @@ TEST(PlanConstraints, CheckIsCountedAddedAndValidated) {
                "> 0) NOT VALID",
                "contract validate: ALTER TABLE public.orders VALIDATE CONSTRAINT ck"}));
     EXPECT_EQ(plan.steps[0].parameters.at("sqlstate"), "23514");
-    EXPECT_EQ(plan.steps[1].undo, "ALTER TABLE public.orders DROP CONSTRAINT IF EXISTS ck;");
+    EXPECT_EQ(undo_sql(plan.steps[1]), "ALTER TABLE public.orders DROP CONSTRAINT IF EXISTS ck;");
     EXPECT_EQ(plan.steps[2].parameters.at("drop"), "ALTER TABLE public.orders DROP CONSTRAINT ck;");
     EXPECT_FALSE(plan.transition);
 }
@@ -112,7 +112,8 @@ TEST(PlanConstraints, UniqueTakesOverAnIndexBuiltBesideApplications) {
                "contract ddl: ALTER TABLE public.orders ADD CONSTRAINT orders_code_key UNIQUE "
                "USING INDEX orders_code_key DEFERRABLE;"}));
     EXPECT_EQ(plan.steps[0].parameters.at("index"), "public.orders_code_key");
-    EXPECT_EQ(plan.steps[1].undo, "ALTER TABLE public.orders DROP CONSTRAINT orders_code_key;");
+    EXPECT_EQ(undo_sql(plan.steps[1]),
+              "ALTER TABLE public.orders DROP CONSTRAINT orders_code_key;");
 }
 
 TEST(PlanConstraints, PrimaryKeyProvesNotNullFirst) {
@@ -133,11 +134,12 @@ TEST(PlanConstraints, UsingIndexIsTakenAsWritten) {
     add.index = "i";
     const Plan plan = plan_of({act(kOrders, add)});
     ASSERT_EQ(plan.steps.size(), 1u);
-    EXPECT_EQ(plan.steps[0].undo,
-              "ALTER TABLE public.orders DROP CONSTRAINT u; CREATE UNIQUE INDEX i ON public.orders "
-              "USING btree (code);");
+    EXPECT_EQ(undo_sql(plan.steps[0]),
+              "CREATE UNIQUE INDEX CONCURRENTLY zdm_i_again ON public.orders USING btree (code); "
+              "ALTER TABLE public.orders DROP CONSTRAINT u; ALTER INDEX public.zdm_i_again RENAME "
+              "TO i;");
     add.index_made_here = true;
-    EXPECT_EQ(plan_of({act(kOrders, add)}).steps[0].undo,
+    EXPECT_EQ(undo_sql(plan_of({act(kOrders, add)}).steps[0]),
               "ALTER TABLE public.orders DROP CONSTRAINT u;");
 }
 
@@ -145,16 +147,24 @@ TEST(PlanConstraints, DroppingLoosensInExpand) {
     Plan plan = plan_of({act(kOrders, drop("ck", ConstraintKind::check, "CHECK (price > 0)"))});
     EXPECT_EQ(lines(plan), Lines{"expand ddl: ALTER TABLE public.orders DROP CONSTRAINT ck;"});
     EXPECT_EQ(
-        plan.steps[0].undo,
+        undo_sql(plan.steps[0]),
         "ALTER TABLE public.orders ADD CONSTRAINT ck CHECK (price > 0) NOT VALID; ALTER TABLE "
         "public.orders VALIDATE CONSTRAINT ck;");
     DropConstraint invalid = drop("ck", ConstraintKind::foreign_key, "FOREIGN KEY (a)");
     invalid.valid = false;
-    EXPECT_EQ(plan_of({act(kOrders, invalid)}).steps[0].undo,
+    EXPECT_EQ(undo_sql(plan_of({act(kOrders, invalid)}).steps[0]),
               "ALTER TABLE public.orders ADD CONSTRAINT ck FOREIGN KEY (a) NOT VALID;");
-    plan = plan_of({act(kOrders, drop("u", ConstraintKind::unique, "UNIQUE (code)"))});
-    EXPECT_EQ(plan.steps[0].undo, "ALTER TABLE public.orders ADD CONSTRAINT u UNIQUE (code);");
+    DropConstraint key = drop("u", ConstraintKind::unique, "UNIQUE (code)");
+    key.schema = "public";
+    key.tail = "USING btree (code)";
+    key.suffix = " DEFERRABLE";
+    plan = plan_of({act(kOrders, key)});
+    EXPECT_EQ(undo_sql(plan.steps[0]),
+              "CREATE UNIQUE INDEX CONCURRENTLY u ON public.orders USING btree (code); ALTER TABLE "
+              "public.orders ADD CONSTRAINT u UNIQUE USING INDEX u DEFERRABLE;");
     EXPECT_FALSE(plan.steps[0].removal);
+    key.exclusive = true;
+    EXPECT_TRUE(plan_of({act(kOrders, key)}).steps.back().removal);
 }
 
 TEST(PlanConstraints, ExclusionGoesInContract) {
@@ -188,7 +198,7 @@ TEST(PlanConstraints, NameMadeAgainIsTakenOverInContract) {
                "contract validate: ALTER TABLE public.orders VALIDATE CONSTRAINT zdm_ck_new",
                "contract ddl: ALTER TABLE public.orders DROP CONSTRAINT ck; ALTER TABLE "
                "public.orders RENAME CONSTRAINT zdm_ck_new TO ck;"}));
-    EXPECT_EQ(plan.steps.back().undo,
+    EXPECT_EQ(undo_sql(plan.steps.back()),
               "ALTER TABLE public.orders RENAME CONSTRAINT ck TO zdm_ck_new; ALTER TABLE "
               "public.orders ADD CONSTRAINT ck CHECK (a) NOT VALID; ALTER TABLE public.orders "
               "VALIDATE CONSTRAINT ck;");

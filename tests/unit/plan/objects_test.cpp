@@ -25,7 +25,7 @@ TEST(PlanIndexes, IndexIsBuiltBesideApplications) {
     const Plan plan = plan_of({act(kOrders, index())});
     EXPECT_EQ(lines(plan), Lines{"expand index: CREATE INDEX CONCURRENTLY i ON public.orders USING "
                                  "btree (code)"});
-    EXPECT_EQ(plan.steps[0].undo, "DROP INDEX CONCURRENTLY IF EXISTS public.i;");
+    EXPECT_EQ(undo_sql(plan.steps[0]), "DROP INDEX CONCURRENTLY IF EXISTS public.i;");
     EXPECT_TRUE(plan.steps[0].locks.empty());
     EXPECT_FALSE(plan.transition);
 }

@@ -116,5 +116,28 @@ TEST(Machine, RemovalBeginsWithItsIntent) {
     EXPECT_TRUE(removal_begun({step(Phase::contract, StepState::done, true)}));
 }
 
+TEST(Machine, UndoGoesOnAtItsFirstOpenPart) {
+    using plan::StepKind;
+    const std::vector<StepState> fresh = {StepState::pending, StepState::pending};
+    EXPECT_EQ(open_part(StepKind::ddl, StepState::done, fresh), 0U);
+    EXPECT_EQ(open_part(StepKind::ddl, StepState::done, {StepState::running, StepState::pending}),
+              0U);
+    EXPECT_EQ(open_part(StepKind::ddl, StepState::done, {StepState::done, StepState::pending}), 1U);
+    EXPECT_EQ(open_part(StepKind::ddl, StepState::done, {StepState::done, StepState::done}),
+              std::nullopt);
+    EXPECT_EQ(open_part(StepKind::backfill, StepState::done, {}), std::nullopt);
+}
+
+TEST(Machine, UndoesOnlyWhatHadEffects) {
+    const std::vector<StepState> fresh = {StepState::pending};
+    for (const auto kind : plan::kStepKinds) {
+        EXPECT_EQ(open_part(kind, StepState::pending, fresh), std::nullopt);
+        EXPECT_EQ(open_part(kind, StepState::undone, fresh), std::nullopt);
+        // A transaction that was interrupted happened not at all; an index may have been left.
+        EXPECT_EQ(open_part(kind, StepState::running, fresh).has_value(),
+                  kind == plan::StepKind::index);
+    }
+}
+
 }  // namespace
 }  // namespace zdm::run

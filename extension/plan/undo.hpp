@@ -1,0 +1,29 @@
+// How steps are taken back without making anybody wait: what would scan or build under a lock that
+// blocks becomes several parts, as it does on the way forward. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan/actions.hpp"
+
+namespace zdm::plan {
+
+using Undos = std::vector<Undo>;
+
+// The step's locks, all of them in one mode, and its own relation last where it is not among them.
+std::vector<LockNeed> locks_at(const Step& step, LockMode mode);
+
+// Statements of zdm's own in one transaction. Empty for no statement.
+Undos undo_ddl(const Step& step, const std::string& statements,
+               LockMode mode = LockMode::access_exclusive, int count = 1);
+// DROP INDEX CONCURRENTLY; `index` is qualified.
+Undo undo_by_drop_index(const std::string& index);
+// NOT NULL again: counted, a helper check, validated, then SET NOT NULL, which needs no scan.
+Undos undo_by_not_null(const Step& step, const std::string& column, const std::string& helper);
+// A constraint again that the migration dropped. Keys get their index first.
+Undos undo_by_constraint(const Step& step, const DropConstraint& drop);
+// A UNIQUE or PRIMARY KEY that took over an index goes, and the index, which goes with it, stays.
+Undos undo_by_index_alone(const Step& step, const AddUnique& add, const std::string& helper);
+
+}  // namespace zdm::plan
