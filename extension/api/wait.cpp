@@ -66,7 +66,7 @@ bool look(const std::string& name, State wanted, const std::string& wanted_text,
     if (!reached(m, wanted) && !m.same_database)
         throw Error{
             zdm::pg::state::kNotInPrerequisiteState,
-            "ZD504: migration \"" + name + "\" is stopped in a copy of its database",
+            "ZD311: migration \"" + name + "\" is stopped in a copy of its database",
             "It never goes on by itself in a restored dump or a database made from another.",
             "SELECT zdm_resume(" + zdm::pg::quote_literal(name) + ") goes on here, zdm_rollback(" +
                 zdm::pg::quote_literal(name) + ") takes it back."};
