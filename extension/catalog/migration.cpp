@@ -281,6 +281,20 @@ void clear_failure(std::int64_t id) {
         {id});
 }
 
+bool inherit(std::int64_t id) {
+    return through_door(
+               "WITH heir AS (SELECT c.relowner FROM zdm.step s JOIN pg_class c"
+               "                  ON c.oid = s.relation_oid"
+               "               WHERE s.migration_id = $1 ORDER BY s.step LIMIT 1)"
+               " UPDATE zdm.migration m SET owner = h.relowner::regrole, login = "
+               "h.relowner::regrole"
+               "  FROM heir h WHERE m.id = $1 AND EXISTS ("
+               "     SELECT FROM unnest(ARRAY[m.owner::oid, m.login::oid]) had(role)"
+               "      WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = had.role))",
+               {id})
+               .processed == 1;
+}
+
 std::vector<std::pair<std::uint32_t, std::uint32_t>> adopt_database(std::int64_t id) {
     const pg::Door door;
     pg::Spi spi;

@@ -82,6 +82,9 @@ void set_option(std::int64_t id, const std::string& option,
                 const std::optional<std::string>& value);
 // Back to the state in which it failed, its error cleared.
 void clear_failure(std::int64_t id);
+// Gives a migration whose role was dropped to the owner of the first table that it still has. True
+// when it did.
+bool inherit(std::int64_t id);
 // Makes a migration in a copy of its database that database's own. Returns, of each relation with a
 // sync trigger, its OID where it was made and the one that it has here.
 std::vector<std::pair<std::uint32_t, std::uint32_t>> adopt_database(std::int64_t id);

@@ -55,6 +55,15 @@ void tell_usage(const Migration& m) {
         if (is_use(finding)) pg::notice(describe(finding, now));
 }
 
+// A migration whose role was dropped goes on as the role that has its tables now, never as the
+// superuser who asks for it.
+void inherit(Migration& m) {
+    if (!catalog::inherit(m.id)) return;
+    m = *catalog::find_migration(m.id);
+    catalog::add_event(m.id, "inherited", std::nullopt,
+                       "its role was dropped; it runs as the owner of its tables, " + m.owner_name);
+}
+
 // Makes a migration that came with a copy of its database this database's own.
 void adopt(const Migration& m) {
     const auto synced = catalog::adopt_database(m.id);
@@ -137,6 +146,7 @@ std::string rollback(const std::string& name, bool keep) {
                         m.state == State::done
                             ? "Write a new migration that brings back what you need."
                             : "Let it go on: zdm_resume(" + quoted(m) + ")."};
+    inherit(m);
     if (!m.same_database) adopt(m);
     if (!keep) tell_usage(m);
     const std::string sql =
@@ -172,11 +182,12 @@ void pause(const std::string& name, const std::optional<std::string>& reason) {
 }
 
 void resume(const std::string& name) {
-    const Migration m = visible_migration(name, true);
+    Migration m = visible_migration(name, true);
     if (!catalog::is_live(m.state))
         wrong_state(m, "resume",
                     m.state == State::planned ? "Start it: zdm_start(" + quoted(m) + ")."
                                               : "There is nothing left to do.");
+    inherit(m);
     if (!m.same_database) adopt(m);
     if (m.state == State::failed) catalog::clear_failure(m.id);
     if (m.paused || m.state == State::failed) {

@@ -112,8 +112,9 @@ std::optional<pg::Error> why_nobody_can(const catalog::Migration& migration) {
         return pg::Error{
             pg::sqlstate("28000"),
             "ZD503: role " + std::to_string(migration.login) + " was dropped" + stopped, detail,
-            "Write what is left to do as a new migration of another role; zdm.steps "
-            "has what this one did, and how to undo it."};
+            "A superuser calls zdm_resume(" + pg::quote_literal(migration.name) +
+                ") or zdm_rollback(" + pg::quote_literal(migration.name) +
+                "): whoever owns its tables now takes it over."};
     const auto& row = found.front();
     if (!row.flag(1) && !pg::compat::kCanBypassRoleLogin)
         return pg::Error{pg::sqlstate("28000"),

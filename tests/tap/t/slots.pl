@@ -93,7 +93,13 @@ value(q{SELECT pg_terminate_backend(worker_pid, 60000) FROM zdm.migrations WHERE
 ok(poll_log(qr/role with OID \d+ does not exist/), 'the worker of a role that was dropped cannot come back');
 ok(poll_until($node, "SELECT activity ~ '^stopped: its role \\d+ was dropped' FROM zdm.migrations WHERE name = 'of ann'"), 'status says so');
 like(told("CALL zdm_wait('of ann', 'done', '60 s')"), qr/ZD503: role \d+ was dropped/, 'and zdm_wait');
+# Whoever has its tables now goes on with it.
+value(q{GRANT CONNECT ON DATABASE postgres TO ben; SELECT zdm_resume('of ann')});
+ok(wait_at($node, 'backfill:after_commit'), 'zdm_resume gives it to the owner of its tables');
+is(value(q{SELECT owner FROM zdm.migrations WHERE name = 'of ann'}), 'ben', 'who owns it now');
 release($stop);
+value(q{SELECT zdm_rollback('of ann')});
+is(wait_state($node, 'of ann', 'rolled_back'), 'rolled_back', 'and can take it back');
 
 # --- a database that is dropped while its worker is away for a moment ---
 value('CREATE DATABASE brief');
