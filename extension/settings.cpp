@@ -34,7 +34,9 @@ void define_settings() {
         {"zdm.max_replica_lag", "A backfill waits while a standby is further behind than this.",
          &max_replica_lag_ms, 2000, 0, INT_MAX, GUC_UNIT_MS},
         {"zdm.small_table",
-         "Tables below this size are changed directly where larger ones need more steps.",
+         "Tables below this size are changed directly where larger ones need more steps, and who "
+         "reads "
+         "what a migration removes from them does not count while nobody else is connected.",
          &small_table_kb, 1024, 0, INT_MAX, GUC_UNIT_KB},
         {"zdm.quiet_period",
          "The gate before contract is shut while an old application was seen within this time.",

@@ -111,9 +111,11 @@ void declare(Command& command, RollbackOptions& options) {
 }  // namespace
 
 Definition rollback_command() {
-    return define<RollbackOptions>("rollback",
-                                   "Go back to where a migration started, until its first removal",
-                                   declare, run_rollback);
+    return define<RollbackOptions>(
+        "rollback",
+        "Go back to where a migration started, until its first removal; first shows who "
+        "uses what goes",
+        declare, run_rollback);
 }
 
 }  // namespace zdm::cli
