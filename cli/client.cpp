@@ -68,7 +68,7 @@ void Client::connect() {
         auto why = without_secrets(error.what(), keywords_);
         while (!why.empty() && why.back() == '\n') why.pop_back();
         throw Failure{
-            Exit::no_connection, "ZD701", "cannot connect to the server", why,
+            Exit::no_connection, "ZD801", "cannot connect to the server", why,
             "Check -h, -p, -U and -d, or ZDM_DATABASE_URL, DATABASE_URL and PG* variables; "
             "a password comes from ~/.pgpass or PGPASSWORD."};
     }

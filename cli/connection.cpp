@@ -27,7 +27,7 @@ Keywords parse(const std::string& text, const char* source) {
     if (options == nullptr)
         // What libpq says quotes the string, and with it perhaps the password.
         throw Failure{Exit::usage,
-                      "ZD703",
+                      "ZD803",
                       std::string{"the connection string in "} + source + " can't be read",
                       {},
                       "Write it as postgresql://user@host:port/database or as "

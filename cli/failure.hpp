@@ -35,7 +35,7 @@ struct Failure : std::runtime_error {
 // failure.
 struct ConnectionLost : Failure {
     explicit ConnectionLost(const std::string& why)
-        : Failure(Exit::no_connection, "ZD702", "the connection to the server was lost", why,
+        : Failure(Exit::no_connection, "ZD802", "the connection to the server was lost", why,
                   "Whatever the server had begun goes on there; zdm status shows it.") {}
 };
 

@@ -32,7 +32,7 @@ std::string migration_name(const fs::path& path) {
     const bool control =
         std::any_of(name.begin(), name.end(), [](char c) { return c >= 0 && c < ' '; });
     if (name.empty() || name == "." || name == ".." || name.front() == '-' || control)
-        throw Failure{Exit::usage, "ZD711",
+        throw Failure{Exit::usage, "ZD811",
                       fmt::format("\"{}\" gives no name for a migration", path.string()),
                       "A migration is called like its file, without .sql.", "Rename the file."};
     return name;
@@ -42,7 +42,7 @@ MigrationFile read_migration(const fs::path& path) {
     std::error_code problem;
     if (fs::is_directory(path, problem))
         throw Failure{Exit::usage,
-                      "ZD712",
+                      "ZD812",
                       fmt::format("{} is a folder", path.string()),
                       {},
                       "Name one .sql file; zdm up takes a folder."};
@@ -50,13 +50,13 @@ MigrationFile read_migration(const fs::path& path) {
     const std::string text{std::istreambuf_iterator<char>{in}, {}};
     if (!in.is_open() || in.bad())
         throw Failure{Exit::usage,
-                      "ZD712",
+                      "ZD812",
                       fmt::format("cannot read {}", path.string()),
                       {},
                       "Give the path of a .sql file that you may read."};
     if (text.find('\0') != text.npos)
         throw Failure{Exit::usage,
-                      "ZD712",
+                      "ZD812",
                       fmt::format("{} is not SQL text: it holds a zero byte", path.string()),
                       {},
                       "Save the file as UTF-8."};
@@ -72,7 +72,7 @@ std::vector<fs::path> list_migrations(const fs::path& folder) {
             !it->is_directory())
             found.push_back(it->path());
     if (problem)
-        throw Failure{Exit::usage, "ZD712",
+        throw Failure{Exit::usage, "ZD812",
                       fmt::format("cannot read the folder {}", folder.string()), problem.message(),
                       "Give the path of a folder that you may read."};
     std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {

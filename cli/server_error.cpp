@@ -133,6 +133,7 @@ namespace {
 struct Call {
     std::string name;
     bool forced = false;
+    bool keeps = false;
     std::size_t length = 0;
 };
 
@@ -150,7 +151,9 @@ std::optional<Call> read_call(std::string_view text) {
     }
     const auto end = text.find(')', at);
     if (end == text.npos) return std::nullopt;
-    call.forced = text.substr(at, end - at).find("force => true") != text.npos;
+    const auto options = text.substr(at, end - at);
+    call.forced = options.find("force => true") != options.npos;
+    call.keeps = options.find("keep => true") != options.npos;
     call.length = end + 1;
     return call;
 }
@@ -174,6 +177,7 @@ std::string as_commands(std::string_view hint) {
             out += "zdm " + std::string{function.substr(function.find("zdm_") + 4)} + " " +
                    shell_word(call->name);
             if (call->forced) out += " --force --reason '...'";
+            if (call->keeps) out += " --keep";
             taken = function.size() + call->length;
             break;
         }

@@ -114,7 +114,7 @@ void Session::connect_again(const Deadline& deadline, const std::string& why) {
     for (;;) {
         pause_for(kReconnectEvery);
         if (Interrupts::asked())
-            throw Failure{Exit::detached, "ZD702", "detached while the server was away",
+            throw Failure{Exit::detached, "ZD802", "detached while the server was away",
                           "Whatever it had begun goes on when it is back.", "zdm status"};
         try {
             client_->reconnect();
@@ -123,7 +123,7 @@ void Session::connect_again(const Deadline& deadline, const std::string& why) {
         } catch (const Failure& failure) {
             if (Clock::now() < give_up) continue;
             throw Failure{
-                Exit::no_connection, "ZD702",
+                Exit::no_connection, "ZD802",
                 "the connection to the server was lost and does not come back", failure.detail,
                 "The server side is unaffected by this end: when it is up again, zdm status "
                 "shows where it is, and zdm watch goes on watching."};

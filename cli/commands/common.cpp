@@ -33,11 +33,11 @@ void confirm_removals(Session& session, const std::string& name, const std::vect
         session.console().narrate(fmt::format(
             "{} removes what is there now, and zdm rollback can't bring it back:\n{}", name, list));
         if (session.console().ask("Remove it?")) return;
-        throw Failure{Exit::usage, "ZD721", "not confirmed, so " + name + " was not run",
+        throw Failure{Exit::usage, "ZD821", "not confirmed, so " + name + " was not run",
                       "It was not run.", "Answer y, or give --yes."};
     }
     list.pop_back();
-    throw Failure{Exit::usage, "ZD721",
+    throw Failure{Exit::usage, "ZD821",
                   name + " removes what is there now, and nobody is here to ask",
                   list + "\nIt was not run.", "Look at the steps above, then give --yes."};
 }

@@ -53,11 +53,11 @@ void confirm(Session& session, const Migration& m, const std::vector<Usage>& usa
             fmt::format("{} is {}. Going back takes this away, and what was written to it:\n{}",
                         m.name, m.state, list));
         if (session.console().ask("Go back?")) return;
-        throw Failure{Exit::usage, "ZD721", "not confirmed, so nothing was rolled back",
+        throw Failure{Exit::usage, "ZD821", "not confirmed, so nothing was rolled back",
                       "Nothing was touched.", "Answer y, or give --yes."};
     }
     list.pop_back();
-    throw Failure{Exit::usage, "ZD721",
+    throw Failure{Exit::usage, "ZD821",
                   "going back takes away what was made, and nobody is here to ask",
                   list + "\nNothing was touched.", "Look at the list above, then give --yes."};
 }

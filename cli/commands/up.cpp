@@ -134,7 +134,7 @@ Exit run_folder(const UpOptions& options, Session& session, const Deadline& dead
     const auto paths = list_migrations(options.path);
     if (paths.empty())
         throw Failure{Exit::usage,
-                      "ZD712",
+                      "ZD812",
                       fmt::format("no *.sql file in {}", options.path),
                       {},
                       "Give the folder that holds the migrations."};

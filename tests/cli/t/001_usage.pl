@@ -87,7 +87,7 @@ for my $line (
 {
     ($code, $out, $err) = zdm(@$line);
     is($code, 6, "exit 6: zdm @$line");
-    like($err, qr/ZD701: cannot connect/, 'says so');
+    like($err, qr/ZD801: cannot connect/, 'says so');
 }
 
 # A server that says it is older: as much of one as is needed to find out.

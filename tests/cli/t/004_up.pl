@@ -104,7 +104,7 @@ is((zdm_cli($node, 'wait', '003_fk', '--for', 'done', '--timeout', '60s'))[0], 0
 my $overwrite = file('004_price', 'UPDATE items SET price = 0 WHERE price = 7;');
 ($code, $out, $err) = zdm_cli($node, 'up', $overwrite);
 is($code, 2, 'exit 2: overwrites values, and nobody said yes');
-like($err, qr/ZD721: .*UPDATE .*items.*It was not run.*--yes/s, 'which, and what to do');
+like($err, qr/ZD821: .*UPDATE .*items.*It was not run.*--yes/s, 'which, and what to do');
 is(state_of('004_price'), '', 'it was not even created');
 is((zdm_cli($node, 'up', '--yes', $overwrite))[0], 0, 'with --yes it runs');
 is($node->safe_psql('postgres', 'SELECT price FROM items WHERE id = 7'), '0', 'and did it');

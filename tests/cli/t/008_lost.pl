@@ -124,7 +124,7 @@ sleep 0.7;
 $node->stop('immediate');
 $run->finish;
 is($run->full_result(0) >> 8, 6, 'exit 6: the server does not come back');
-like($$out, qr/ZD702: .*does not come back.*The server side is unaffected/s, 'and that this end matters to nobody');
+like($$out, qr/ZD802: .*does not come back.*The server side is unaffected/s, 'and that this end matters to nobody');
 $node->start;
 free($name);
 is((zdm_cli($node, 'wait', $name, '--for', 'done', '--timeout', '60s'))[0], 0, 'wait starts the worker again');

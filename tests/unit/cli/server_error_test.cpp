@@ -79,6 +79,7 @@ TEST(ServerError, HintsNameCommands) {
               "Call zdm resume m, or zdm rollback m.");
     EXPECT_EQ(as_commands("zdm_contract('it''s', force => true, reason => '...')."),
               "zdm contract 'it'\\''s' --force --reason '...'.");
+    EXPECT_EQ(as_commands("zdm_rollback('m', keep => true)."), "zdm rollback m --keep.");
     EXPECT_EQ(as_commands("Wait: CALL zdm_wait('a b')."), "Wait: zdm wait 'a b'.");
     EXPECT_EQ(as_commands("Correct the rows, then call zdm_resume; or call zdm_rollback."),
               "Correct the rows, then call zdm resume; or call zdm rollback.");
