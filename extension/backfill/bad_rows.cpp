@@ -110,8 +110,8 @@ void report_bad_rows(const Task& task, Table& table, Host& host, const pg::Error
                          what + ": " + bad.front().error.what(),
                      detail,
                      "Correct " + std::string{one ? "this row" : "these rows"} +
-                         " (there may be more), then: SELECT zdm_resume(" +
-                         pg::quote_literal(name) + "). Batches before it stay done."};
+                         " (there may be more), then call zdm_resume(" + pg::quote_literal(name) +
+                         "). Batches before it stay done."};
     report.context = error.context;
     report.schema = error.schema;
     report.table = error.table;

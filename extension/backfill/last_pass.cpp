@@ -202,7 +202,7 @@ void LastPassRun::give_up(const Visit& visit) {
                     "ZD206: rows of " + task_.name + " still match after they were visited",
                     "Row " + row + " is one of " + std::to_string(visit.found) +
                         "; nobody has it locked. A trigger of the table may skip the change.",
-                    "Look at the triggers of " + task_.name + ", then: SELECT zdm_resume(" +
+                    "Look at the triggers of " + task_.name + ", then call zdm_resume(" +
                         pg::quote_literal(name) + ")."};
 }
 

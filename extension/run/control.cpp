@@ -139,13 +139,16 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
 std::string rollback(const std::string& name, bool keep) {
     Migration m = visible_migration(name, true);
     if (m.state == State::rolled_back) return {};
-    if (m.state == State::done || removal_begun(views_of(m.id)))
+    // What was removed does not come back, but whoever can't go on either may leave it as it is.
+    if (m.state == State::done || (!keep && removal_begun(views_of(m.id))))
         throw pg::Error{pg::state::kNotInPrerequisiteState,
                         "ZD304: migration \"" + name + "\" is past the point of no return",
                         m.state == State::done ? "It is done." : "Its first removal has begun.",
                         m.state == State::done
                             ? "Write a new migration that brings back what you need."
-                            : "Let it go on: zdm_resume(" + quoted(m) + ")."};
+                            : "Let it go on: zdm_resume(" + quoted(m) +
+                                  "); or leave all as it is: zdm_rollback(" + quoted(m) +
+                                  ", keep => true)."};
     inherit(m);
     if (!m.same_database) adopt(m);
     if (!keep) tell_usage(m);

@@ -1,10 +1,12 @@
 #include "run/runner.hpp"
 
 #include "pg/fault.hpp"
+#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "run/backoff.hpp"
 #include "run/context.hpp"
 #include "run/gate.hpp"
+#include "run/hint.hpp"
 #include "run/locks.hpp"
 #include "run/machine.hpp"
 #include "run/session.hpp"
@@ -47,8 +49,9 @@ View view_of(const Picture& picture) {
     return view;
 }
 
-// Nobody asks the evidence of a migration that was left as it is; what cleans up later is the
-// user's own SQL, which may not drop it.
+// Nobody asks the evidence of a migration that is over. What dropped its trigger took it along,
+// unless that was somebody else, or nobody: where all is left as it is, the user's own SQL cleans
+// up later, and may not drop it.
 void forget_evidence(std::int64_t id) {
     set_local("lock_timeout", std::to_string(settings::lock_timeout().count()));
     for (const auto& stored : catalog::load_steps(id))
@@ -58,7 +61,7 @@ void forget_evidence(std::int64_t id) {
 void enter(const Migration& migration, State to) {
     ZDM_FAULT("enter_" + std::string{catalog::to_text(to)} + ":before_commit");
     pg::Transaction transaction;
-    if (to == State::rolled_back && migration.keep) forget_evidence(migration.id);
+    if (to == State::rolled_back || to == State::done) forget_evidence(migration.id);
     if (catalog::change_state(migration.id, migration.state, to))
         catalog::add_event(migration.id, "state", std::nullopt,
                            std::string{catalog::to_text(migration.state)} + " -> " +
@@ -92,13 +95,26 @@ bool ask_gate(Context& context) {
 }
 
 std::string hint_for(const Migration& migration, const pg::Error& error) {
-    if (!error.hint.empty()) return error.hint;
-    const std::string& name = migration.name;
+    const std::string name = pg::quote_literal(migration.name);
+    if (!error.hint.empty()) return with_name(error.hint, name);
     if (migration.state == State::rolling_back)
-        return "Remove the cause, then call zdm_resume('" + name + "'); or zdm_rollback('" + name +
-               "', keep => true) leaves the rest as it is.";
-    return "Remove the cause, then call zdm_resume('" + name +
-           "'); or go back with zdm_rollback('" + name + "').";
+        return "Remove the cause, then call zdm_resume(" + name + "); or zdm_rollback(" + name +
+               ", keep => true) leaves the rest as it is.";
+    return with_name("Remove the cause, then call zdm_resume; or go back with zdm_rollback.", name);
+}
+
+// The server says what is wrong, but not with what zdm was at work.
+std::string detail_for(const StoredStep* step, const pg::Error& error) {
+    if (!error.detail.empty() || step == nullptr) return error.detail;
+    return "In step " + std::to_string(step->number) + ": " + step->step.command;
+}
+
+// The server's own errors get a code too.
+std::string with_code(const pg::Error& error) {
+    const std::string message = error.what();
+    if (message.starts_with("ZD")) return message;
+    const bool rows = pg::sqlstate_text(error.sqlstate).starts_with("23");
+    return (rows ? "ZD202: " : "ZD207: ") + message;
 }
 
 // Evidence of tables that somebody dropped would stay for ever.
@@ -108,10 +124,11 @@ void forget_gone_relations(std::int64_t id) {
             sync::forget(stored.step.relation_oid);
 }
 
-void record_failure(const Migration& migration, std::optional<int> step, const pg::Error& error) {
+void record_failure(const Migration& migration, const StoredStep* stored, const pg::Error& error) {
     pg::Transaction transaction;
-    catalog::Failure failure{step, pg::sqlstate_text(error.sqlstate), error.what(), error.detail,
-                             hint_for(migration, error)};
+    const auto step = stored == nullptr ? std::nullopt : std::optional<int>{stored->number};
+    catalog::Failure failure{step, pg::sqlstate_text(error.sqlstate), with_code(error),
+                             detail_for(stored, error), hint_for(migration, error)};
     catalog::set_failed(migration.id, migration.state, failure);
     catalog::add_event(migration.id, "failed", step,
                        failure.message + (failure.detail.empty() ? "" : " " + failure.detail));
@@ -160,13 +177,11 @@ private:
     bool do_next() {
         Picture picture = *picture_;  // the act sees it change
         const Next todo = next(view_of(picture));
-        std::optional<int> step;
-        std::uint32_t relation = 0;
-        if (todo.act == Act::run_step || todo.act == Act::undo_step) {
-            step = picture.steps[todo.step].number;
-            relation = picture.steps[todo.step].step.relation_oid;
-        }
-        Context context{picture.migration, todo.act == Act::undo_step, relation};
+        const StoredStep* step = nullptr;
+        if (todo.act == Act::run_step || todo.act == Act::undo_step)
+            step = &picture.steps[todo.step];
+        Context context{picture.migration, todo.act == Act::undo_step,
+                        step == nullptr ? 0 : step->step.relation_oid};
         try {
             become_owner(picture.migration);
             const bool more = act(context, todo, picture);
@@ -194,7 +209,7 @@ private:
         return false;
     }
 
-    bool handle(Context& context, std::optional<int> step, const pg::Error& error) {
+    bool handle(Context& context, const StoredStep* step, const pg::Error& error) {
         const std::string code = pg::sqlstate_text(error.sqlstate);
         if (error.sqlstate == pg::state::kQueryCanceled) {
             take_as_pause(context.migration());

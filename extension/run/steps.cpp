@@ -70,13 +70,17 @@ StoredStep as_step(const StoredStep& stored, std::size_t part) {
     return step;
 }
 
-// Whether the step's table was dropped meanwhile; one with another name is not gone.
-bool is_gone(const StoredStep& stored) {
-    if (stored.step.relation.empty()) return false;
+// What is gone need not be taken back. A table with another name is not gone, except one that the
+// step made: under that name it is somebody else's.
+bool is_gone(const StoredStep& stored, const pg::Error& error) {
+    if (stored.step.relation_oid == 0)
+        return error.sqlstate == pg::state::kUndefinedTable ||
+               error.sqlstate == pg::state::kUndefinedObject ||
+               error.sqlstate == pg::sqlstate("42883");
     pg::Transaction transaction;
-    const bool gone = !relation_exists(stored.step);
+    const bool exists = relation_exists(stored.step);
     transaction.commit();
-    return gone;
+    return !exists;
 }
 
 }  // namespace
@@ -142,9 +146,8 @@ void undo_step(Context& context, const StoredStep& stored) {
     try {
         begin(context, step);
         execute(context, step, step.state == StepState::running);
-    } catch (const pg::Error&) {
-        // What is gone need not be taken back.
-        if (!is_gone(stored)) throw;
+    } catch (const pg::Error& error) {
+        if (!is_gone(stored, error)) throw;
         mark(context, stored, StepState::undone);
     }
     ZDM_FAULT(fault_name(context, step) + ":after_commit");

@@ -79,12 +79,14 @@ void run_count(Context& context, const StoredStep& stored) {
         std::string detail;
         for (const auto& example : violators.examples)
             detail += (detail.empty() ? "For example: " : "; ") + example;
-        throw pg::Error{packed_sqlstate(parameters.at("sqlstate")),
-                        "ZD202: " + std::to_string(violators.rows) + " rows of " +
-                            stored.step.relation + " violate " + parameters.at("constraint"),
-                        detail + (stored.part == 0 ? ". Nothing was added or removed."
-                                                   : ". The constraint was not added again."),
-                        hint_for_rows(context)};
+        throw pg::Error{
+            packed_sqlstate(parameters.at("sqlstate")),
+            "ZD202: " + std::to_string(violators.rows) +
+                (violators.rows == 1 ? " row of " : " rows of ") + stored.step.relation +
+                (violators.rows == 1 ? " violates " : " violate ") + parameters.at("constraint"),
+            detail + (stored.part == 0 ? ". Nothing was added or removed."
+                                       : ". The constraint was not added again."),
+            hint_for_rows(context)};
     }
     mark(context, stored, StepState::done);
 }
@@ -101,8 +103,15 @@ void run_validate(Context& context, const StoredStep& stored, bool resumed) {
             run_statements(stored.step.parameters.at("drop"));
             reopen(context, stored);
         });
-        pg::Error refused = error;
-        refused.hint = "The constraint was taken away again. " + hint_for_rows(context);
+        const auto& parameters = stored.step.parameters;
+        pg::Error refused{
+            error.sqlstate,
+            "ZD202: rows of " + stored.step.relation + " violate " + parameters.at("constraint") +
+                ": " + error.what(),
+            error.detail,
+            std::string{parameters.at("drop").empty() ? ""
+                                                      : "The constraint was taken away again. "} +
+                hint_for_rows(context)};
         throw refused;
     }
 }

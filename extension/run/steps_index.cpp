@@ -71,11 +71,17 @@ void run_index(Context& context, const StoredStep& stored, bool resumed) {
     if (before != Found::valid) {
         try {
             build(context, stored);
-        } catch (const pg::Error&) {
+        } catch (const pg::Error& error) {
             // A unique violation or a cancel: the half-built index would only cost, so it goes now.
             // Should that fail too, the next attempt finds it.
             if (find_index(stored) == Found::invalid) drop_concurrently(stored);
-            throw;
+            if (error.sqlstate != pg::state::kUniqueViolation) throw;
+            throw pg::Error{
+                error.sqlstate,
+                "ZD202: rows of " + stored.step.relation + " are not unique: " + error.what(),
+                error.detail,
+                "The index was taken away again. Correct the rows, then call "
+                "zdm_resume; or call zdm_rollback."};
         }
     }
     if (find_index(stored) != Found::valid)

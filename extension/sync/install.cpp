@@ -121,7 +121,7 @@ void install(std::uint32_t relation, const std::string& command) {
 }
 
 void remove(std::uint32_t relation, const std::string& command) {
-    {
+    if (has_trigger(relation)) {
         const pg::PinnedPath pinned;
         pg::query(command.c_str());
     }

@@ -16,7 +16,8 @@ inline constexpr const char* kTriggerName = "zz_zdm_sync";
 // that an application's write would otherwise meet.
 void install(std::uint32_t relation, const std::string& command);
 
-// Runs `command`, a DROP TRIGGER, and drops the evidence with it.
+// Runs `command`, a DROP TRIGGER, unless somebody dropped it already, and drops the evidence with
+// it.
 void remove(std::uint32_t relation, const std::string& command);
 
 // Gives the trigger of a relation that came with a restored dump, where it had the number `before`,
