@@ -133,7 +133,7 @@ void AlterReader::direct(AlterTableCmd* command) {
                           command->subtype == AT_SetNotNull ||
                           command->subtype == AT_ValidateConstraint;
         if (command->subtype == AT_AddColumn)
-            direct.undo = "ALTER TABLE " + table().qualified + " DROP COLUMN IF EXISTS " +
+            direct.undo = "ALTER TABLE " + table().qualified + " DROP COLUMN " +
                           pg::quote_ident(castNode(ColumnDef, command->def)->colname) + ";";
         // The old values are gone when a type changes.
         direct.removal = command->subtype == AT_AlterColumnType;

@@ -205,6 +205,12 @@ std::optional<std::size_t> Rehearsal::target(RangeVar* relation, bool missing_ok
             note(at, "relation \"" + name + "\" does not exist, nothing to do");
             return std::nullopt;
         }
+        const Redirections none;
+        const char kind = pg::call([&] { return get_rel_relkind(resolve(relation, &none).oid); });
+        if (kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX)
+            refuse(at, "ZD106", pg::state::kWrongObjectType,
+                   name + " is an index, and zdm changes tables only", {},
+                   "Name the table itself.");
         refuse(at, "ZD005", pg::state::kUndefinedTable, "relation \"" + name + "\" does not exist",
                {}, "Check the name and search_path of this session.");
     }

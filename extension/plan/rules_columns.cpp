@@ -68,7 +68,7 @@ void plan_action(Composer& composer, const Action& action, const AddColumn& add)
     if (!add.default_text.empty() && !late_default) column += " DEFAULT " + add.default_text;
     if (add.not_null && !enforce_later) column += " NOT NULL";
     Step step = ddl(composer, action, alter(table) + "ADD COLUMN " + column + ";",
-                    alter(table) + "DROP COLUMN IF EXISTS " + add.column + ";");
+                    alter(table) + "DROP COLUMN " + add.column + ";");
     step.note =
         "prepared statements that return all columns (SELECT *) fail once with 0A000, \"cached "
         "plan "

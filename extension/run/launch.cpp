@@ -24,6 +24,7 @@ struct Pending {
     std::int64_t migration;
     Oid login;
     bool silent;  // no warning: somebody ran it when the caller asked, or he was warned before
+    char name[2 * 200 + 4];  // an SQL literal, of at most 200 bytes
 };
 Pending pending[kMost];
 int pending_count = 0;
@@ -50,10 +51,10 @@ void register_worker(const Pending& wanted) {
     ereport(
         WARNING,
         (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-         errmsg("ZD501: no background worker slot is free, migration %lld is stopped",
-                static_cast<long long>(wanted.migration)),
+         errmsg("ZD501: no background worker slot is free, migration %s is stopped", wanted.name),
          errhint("Wait for other workers to end or raise max_worker_processes; then any call of "
-                 "zdm, for example zdm_resume, starts it.")));
+                 "zdm, for example zdm_resume(%s), starts it.",
+                 wanted.name)));
 }
 
 void at_transaction_end(XactEvent event, void*) {
@@ -133,9 +134,10 @@ void add_pending(const catalog::Migration& migration, bool silent) {
     register_callback();
     for (int i = 0; i < pending_count; ++i)
         if (pending[i].migration == migration.id) return;
-    if (pending_count < kMost)
-        pending[pending_count++] = {migration.id, migration.login,
-                                    silent || !is_stopped(migration.id)};
+    if (pending_count == kMost) return;
+    Pending wanted{migration.id, migration.login, silent || !is_stopped(migration.id), {}};
+    strlcpy(wanted.name, pg::quote_literal(migration.name).c_str(), sizeof(wanted.name));
+    pending[pending_count++] = wanted;
 }
 
 }  // namespace

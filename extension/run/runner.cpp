@@ -84,8 +84,9 @@ bool ask_gate(Context& context) {
     switch (verdict.state) {
     case GateState::open: enter(migration, State::contracting); return true;
     case GateState::blind:
-        context.show_waiting("the gate is blind: " + verdict.reason +
-                             " Call zdm_contract with force and a reason.");
+        context.show_waiting("the gate is blind: " + verdict.reason + " Call zdm_contract(" +
+                             pg::quote_literal(migration.name) +
+                             ", force => true, reason => '...').");
         return false;
     case GateState::shut: break;
     }

@@ -70,9 +70,10 @@ StoredStep as_step(const StoredStep& stored, std::size_t part) {
     return step;
 }
 
-// What is gone need not be taken back. A table with another name is not gone, except one that the
-// step made: under that name it is somebody else's.
+// What is gone need not be taken back: all that an undo says of a column goes with it. A table with
+// another name is not gone, except one that the step made: under that name it is somebody else's.
 bool is_gone(const StoredStep& stored, const pg::Error& error) {
+    if (error.sqlstate == pg::state::kUndefinedColumn) return true;
     if (stored.step.relation_oid == 0)
         return error.sqlstate == pg::state::kUndefinedTable ||
                error.sqlstate == pg::state::kUndefinedObject ||

@@ -67,6 +67,24 @@ for my $line (
     is($out, '', "nothing on stdout: zdm @$line");
     like($err, qr/^error: ZD\d{3}: .*Next: /s, "says what to do: zdm @$line");
 }
+my $here = PostgreSQL::Test::Utils::tempdir();
+PostgreSQL::Test::Utils::append_to_file("$here/zero.sql", "SELECT 1;\0");
+PostgreSQL::Test::Utils::append_to_file("$here/-x.sql", 'SELECT 1;');
+mkdir "$here/empty";
+for my $case (
+    [ 'ZD803', 'status', '-d', 'postgresql://u@[::1/d' ],
+    [ 'ZD803', 'status', '-d', 'host=a port' ],
+    [ 'ZD811', 'up', "$here/-x.sql" ],
+    [ 'ZD812', 'up', "$here/zero.sql" ],
+    [ 'ZD812', 'up', "$here/none.sql" ],
+    [ 'ZD812', 'up', "$here/empty" ],
+    [ 'ZD812', 'plan', $here ])
+{
+    my ($expected, @line) = @$case;
+    ($code, $out, $err) = zdm(@line);
+    is($code, 2, "exit 2: zdm @line");
+    like($err, qr/^error: $expected: .*Next: /s, "$expected: zdm @line");
+}
 ($code, $out, $err) = zdm('up', '--json', '--two');
 my $said = decode_json($err);
 is($said->{schema}, 'zdm.error/1', 'errors are JSON with --json, even of the command line itself');
