@@ -38,7 +38,7 @@ ALTER TABLE "t'; DROP TABLE victim; --\" ADD CONSTRAINT "k'; DROP TABLE victim; 
 $sql$) > 0 AS made;
 SELECT public.zdm_start('m''; DROP TABLE victim; --\');
 CALL public.zdm_wait('m''; DROP TABLE victim; --\', 'ready', '60 s');
-SELECT name, state FROM zdm.migrations;
+SELECT name, state FROM zdm.migrations ORDER BY id;
 INSERT INTO "t'; DROP TABLE victim; --\" VALUES (301);
 SELECT DISTINCT "n'; DROP TABLE victim; --\", "c ""; --" FROM "t'; DROP TABLE victim; --\";
 SELECT public.zdm_rollback('m''; DROP TABLE victim; --\');

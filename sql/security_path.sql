@@ -122,7 +122,7 @@ CALL zdm_wait('m', 'done', '60 s');
 SELECT zdm_backfill('app.t', 'label = ''x''', 'label IS NULL', 'b', '{"duty": 1}');
 CALL zdm_wait('b', 'done', '60 s');
 SELECT zdm_version() IS NOT NULL AS version;
-SELECT name, state FROM zdm.migrations;
+SELECT name, state FROM zdm.migrations ORDER BY id;
 SELECT DISTINCT state FROM zdm.steps;
 SELECT kind, percent FROM zdm.progress;
 SELECT DISTINCT kind FROM zdm.events WHERE id IS NOT NULL;
