@@ -66,9 +66,9 @@ bool look(const std::string& name, State wanted, const std::string& wanted_text,
     if (!reached(m, wanted) && !m.same_database)
         throw Error{
             zdm::pg::state::kNotInPrerequisiteState,
-            "ZD311: migration \"" + name + "\" is stopped in a copy of its database",
+            "ZD312: migration \"" + name + "\" is stopped in a copy of its database",
             "It never goes on by itself in a restored dump or a database made from another.",
-            "SELECT zdm_resume(" + zdm::pg::quote_literal(name) + ") goes on here, zdm_rollback(" +
+            "zdm_resume(" + zdm::pg::quote_literal(name) + ") goes on here, zdm_rollback(" +
                 zdm::pg::quote_literal(name) + ") takes it back."};
     if (!reached(m, wanted)) caller.call(name);
     zdm::pg::call([] { PopActiveSnapshot(); });

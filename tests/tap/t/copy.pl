@@ -79,7 +79,7 @@ for my $copy ([ $here, 'beside' ], [ $there, 'beyond' ], [ $here, 'template' ]) 
     value($node, $db, q{SELECT zdm.ping('people'); SELECT zdm_create('spare', 'ALTER TABLE spare ADD COLUMN c int');
         SELECT zdm_start('spare', 'done'); CALL zdm_wait('spare', 'done', '60 s'); SELECT zdm_start('people')});
     is(scalar worker_pids($node, $db), 0, 'other calls do not start it');
-    like(told($node, $db, q{CALL zdm_wait('people', 'done')}), qr/ZD311: .*zdm_resume\('people'\)/s, 'nor does zdm_wait, which says so');
+    like(told($node, $db, q{CALL zdm_wait('people', 'done')}), qr/ZD312: .*zdm_resume\('people'\)/s, 'nor does zdm_wait, which says so');
     # The old application, which works there.
     value($node, $db, q{INSERT INTO people VALUES (100000, 'late'); INSERT INTO orders VALUES (100000, 1)});
     is(value($node, $db, q{SELECT phone FROM people WHERE id = 100000}), 'of late', 'the trigger fills rows');
