@@ -90,11 +90,11 @@ CALL zdm_wait('renamed', 'done', '60 s');
 CALL make('gone');
 SELECT zdm_start('gone');
 CALL zdm_wait('gone', 'ready', '60 s');
-SELECT pg_advisory_lock(1514425, hashtext('undo_sync:begin'));
+SELECT pg_advisory_lock(1514425, hashtext('undo_unsync:begin'));
 SELECT zdm_rollback('gone');
-CALL wait_at('undo_sync:begin');
+CALL wait_at('undo_unsync:begin');
 DROP TABLE s.gone;
-SELECT pg_advisory_unlock(1514425, hashtext('undo_sync:begin'));
+SELECT pg_advisory_unlock(1514425, hashtext('undo_unsync:begin'));
 CALL zdm_wait('gone', 'rolled_back', '60 s');
 SELECT * FROM left_over;
 -- What the migration made itself.

@@ -79,9 +79,7 @@ void run_index(Context& context, const StoredStep& stored, bool resumed) {
             throw pg::Error{
                 error.sqlstate,
                 "ZD202: rows of " + stored.step.relation + " are not unique: " + error.what(),
-                error.detail,
-                "The index was taken away again. Correct the rows, then call "
-                "zdm_resume; or call zdm_rollback."};
+                error.detail, "The index was taken away again. " + hint_for_rows(context)};
         }
     }
     if (find_index(stored) != Found::valid)
