@@ -1,0 +1,55 @@
+# Each commit of each way to take a step back, and kill -9 of the worker or an immediate stop of the server
+# around it: the migration ends rolled back all the same, and nothing tells that it was ever there.
+use strict;
+use warnings;
+use Test::More;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use ZdmTest;
+use ZdmCrash;
+use ZdmCrashShop;
+
+my $node = new_node('main', conf => conf_for_waves($at_a_time), extension => 0);
+make_shop($node);
+my $dump_before = schema_dump($node, 'base');
+my $sum_before = $node->safe_psql('base', $after);
+
+# Back from the very end, and a crash in the middle of that.
+my ($back, @forward_and_back) = trace_back($node);
+check_all($node, $dump_before, $sum_before, { db => 'traced', point => 'no crash' });
+my @undo = split /\n/, $node->safe_psql('traced', 'SELECT DISTINCT kind FROM zdm.undo ORDER BY 1');
+$node->safe_psql('postgres', 'DROP DATABASE traced');
+my ($turn) = grep { $forward_and_back[$_] =~ /^enter_done/ } 0 .. $#forward_and_back;
+my @forward = at_most_twice(@forward_and_back[ 0 .. $turn - 1 ]);
+my @back = at_most_twice(grep { !/^enter_done/ } @forward_and_back[ $turn .. $#forward_and_back ]);
+is("@undo", 'constraint count ddl drop_index index sync unsync validate', 'an undo of each kind');
+for my $kind (@undo) {
+    my %of = map { $_ => 1 } grep { s/^undo_\Q$kind\E:// } names(@back);
+    ok($of{begin} && $of{intent} && $of{after_commit} && ($of{before_commit} || $of{before_mark}),
+        "undo by $kind has fault points before and after its commit: " . join ' ', sort keys %of);
+}
+for my $crash (\&kill_workers, \&stop_now) {
+    for my $part (in_parts(@back)) {
+        my @cases = wave($node, %$back, points => $part);
+        $crash->($node);
+        let_go($node, @cases);
+        in_each($node, q{SET ROLE app; SELECT zdm.ping('m');}, map { $_->{db} } @cases)
+            if $crash == \&stop_now;
+        finished($node, 'rolled_back', @cases);
+        check_all($node, $dump_before, $sum_before, @cases);
+        drop_all($node, @cases);
+    }
+}
+
+# A crash on the way forward, and after it no wish to go on.
+for my $part (in_parts(@forward)) {
+    my @cases = wave($node, template => 'base', begin => begin_sql($reversible, 'done'), points => $part);
+    stop_now($node);
+    let_go($node, @cases);
+    in_each($node, "\\o /dev/null\nSET ROLE app;\nSELECT zdm_rollback('m');\n\\o", map { $_->{db} } @cases);
+    finished($node, 'rolled_back', @cases);
+    check_all($node, $dump_before, $sum_before, @cases);
+    drop_all($node, @cases);
+}
+
+done_testing();
