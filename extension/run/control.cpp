@@ -121,7 +121,11 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
     const Verdict verdict = judge(read_evidence(m));
     record_excuse(m, verdict);
     if (const auto shut = gate_error(m, verdict)) {
-        if (!force) throw pg::Error{*shut};
+        if (!force) {
+            pg::Error refused{*shut};
+            refused.detail += " Nothing was changed.";
+            throw refused;
+        }
         catalog::set_forced(m.id, *reason);
         catalog::add_event(m.id, "forced", std::nullopt,
                            *reason + " (" + shut->what() + ": " + shut->detail + ")");

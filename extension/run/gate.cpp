@@ -119,16 +119,15 @@ std::optional<pg::Error> gate_error(const catalog::Migration& migration, const V
     switch (verdict.state) {
     case GateState::open: return std::nullopt;
     case GateState::shut:
-        return pg::Error{pg::state::kNotInPrerequisiteState,
-                         "ZD401: the gate of migration \"" + migration.name + "\" is shut",
-                         verdict.reason + " Nothing was changed.",
-                         "Stop or upgrade the old application, then call zdm_contract(" + name +
-                             ") again; or zdm_contract(" + name +
-                             ", force => true, reason => '...')."};
+        return pg::Error{
+            pg::state::kNotInPrerequisiteState,
+            "ZD401: the gate of migration \"" + migration.name + "\" is shut", verdict.reason,
+            "Stop or upgrade the old application, then call zdm_contract(" + name +
+                ") again; or zdm_contract(" + name + ", force => true, reason => '...')."};
     case GateState::blind:
         return pg::Error{pg::state::kNotInPrerequisiteState,
                          "ZD402: the gate of migration \"" + migration.name + "\" is blind",
-                         verdict.reason + " Nothing was changed.",
+                         verdict.reason,
                          "Make sure yourself, then call zdm_contract(" + name +
                              ", force => true, reason => '...')."};
     }

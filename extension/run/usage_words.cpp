@@ -68,13 +68,15 @@ std::optional<pg::Error> refusal(const std::string& migration,
         list += describe(finding, 0);
     }
     if (list.empty()) return std::nullopt;
+    std::string literal;
+    for (const char c : migration) literal += c == '\'' ? std::string{"''"} : std::string{c};
     return pg::Error{
         pg::sqlstate("2BP01"),
         "ZD311: something depends on what a rollback of migration \"" + migration + "\" takes away",
         list + ". Nothing was changed.",
         "Change or drop that first, then roll back again; or leave what was made: "
         "zdm_rollback('" +
-            migration + "', keep => true)."};
+            literal + "', keep => true)."};
 }
 
 }  // namespace zdm::run

@@ -96,7 +96,13 @@ TEST(Usage, TheRefusalNamesAllThatBlocks) {
     EXPECT_EQ(error->detail,
               "view public.phones depends on column phone of table public.users; policy p on table "
               "public.users depends on column phone of table public.users. Nothing was changed.");
-    EXPECT_NE(error->hint.find("keep => true"), std::string::npos);
+    EXPECT_NE(error->hint.find("zdm_rollback('m', keep => true)"), std::string::npos);
+}
+
+TEST(Usage, TheCallInItsHintCanBeCopied) {
+    const auto error = refusal("it's", {dependency(true)});
+    ASSERT_TRUE(error);
+    EXPECT_NE(error->hint.find("zdm_rollback('it''s', keep => true)"), std::string::npos);
 }
 
 TEST(Usage, KindsHaveNames) {
