@@ -17,13 +17,15 @@ struct SetOptions {
 
 constexpr auto kOptions =
     "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (share of time at work, "
-    "0 to 1), max_rate (rows/s, 0 = no limit), max_replica_lag (e.g. 2s); default takes it back";
+    "0.01 to 1), max_rate (rows/s, 0 = no limit), max_replica_lag (e.g. 2s), quiet_period (of the "
+    "gate, "
+    "e.g. 10m); default takes it back";
 
 // A value as the server has it: plain numbers, times in the option's own unit.
 Value server_value(const SetOptions& options) {
     if (options.value == "default") return std::nullopt;
     const bool in_ms = options.option == "batch_target";
-    const bool in_s = options.option == "max_replica_lag";
+    const bool in_s = options.option == "max_replica_lag" || options.option == "quiet_period";
     if (in_ms || in_s)
         if (const auto time = parse_duration(options.value))
             return fmt::format("{}", static_cast<double>(time->count()) / (in_ms ? 1 : 1000));
@@ -50,7 +52,7 @@ Exit run_set(const SetOptions& options, Session& session) {
 void declare(Command& command, SetOptions& options) {
     command.required("NAME", options.name, "a migration");
     command.required("OPTION", options.option, kOptions);
-    command.among({"batch_target", "duty", "max_rate", "max_replica_lag"});
+    command.among({"batch_target", "duty", "max_rate", "max_replica_lag", "quiet_period"});
     command.required("VALUE", options.value, "a number, a time, or default");
 }
 
