@@ -81,15 +81,18 @@ Exit run_rollback(const RollbackOptions& options, Session& session) {
         return true;
     });
     const auto clean_up = rows.empty() ? std::string{} : rows.front().text("result");
-    const auto exit = follower.run();
-    if (options.keep && exit != Exit::failed && !console.json()) {
+    // Nobody gives this SQL a second time: it is out before anything can come in between.
+    if (options.keep && !console.json()) {
         console.narrate(clean_up.empty() ? "There is nothing to clean up later."
                                          : "To clean up later, run this SQL:");
         if (!clean_up.empty()) console.result(clean_up);
+    }
+    const auto exit = follower.run();
+    if (options.keep && exit != Exit::failed && !console.json()) {
         if (exit == Exit::done) console.narrate(m.name + " is rolled_back, what it made stays.");
         return exit;
     }
-    if (!console.json() || exit != Exit::done)
+    if (!console.json() || exit == Exit::failed)
         return conclude(session, "zdm.rollback/1", m.name, exit);
     console.result(dump({{"schema", "zdm.rollback/1"},
                          {"target", to_json(session.client().target())},
