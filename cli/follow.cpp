@@ -87,7 +87,10 @@ void Follower::revive() {
         if (told.stopped_polls < kStoppedPolls) continue;
         told.stopped_polls = 0;
         try {
-            if (session_.ping(name)) session_.console().narrate(prefix(m) + "worker started again");
+            // With no free slot the server warns instead of starting one (ZD501).
+            const auto warnings = session_.notices().size();
+            if (session_.ping(name) && session_.notices().size() == warnings)
+                session_.console().narrate(prefix(m) + "worker started again");
         } catch (const ConnectionLost&) {
             return;  // the next poll connects again
         } catch (const Failure& failure) {

@@ -27,7 +27,10 @@ Client& Session::any_client() {
         client_ = std::make_unique<Client>(
             connection_keywords(flags_, from_environment), [this](const std::string& text) {
                 const auto notice = parse_server_error(text);
+                // While somebody waits the same may be said every second.
+                const bool again = !notices_.empty() && notices_.back() == notice.message;
                 notices_.push_back(notice.message);
+                if (again) return;
                 console_.narrate("note: " + notice.message +
                                  (notice.detail.empty() ? "" : "\n  " + notice.detail) +
                                  (notice.hint.empty() ? "" : "\n  " + notice.hint));

@@ -15,7 +15,9 @@ struct StatusOptions {
 void revive(Session& session, const Migration& m) {
     if (!m.stopped()) return;
     try {
-        if (session.ping(m.name))
+        // With no free slot the server warns instead of starting one (ZD501).
+        const auto warnings = session.notices().size();
+        if (session.ping(m.name) && session.notices().size() == warnings)
             session.console().narrate(m.name + ": no worker ran it, started one again");
     } catch (const ConnectionLost&) {
         throw;
