@@ -139,9 +139,9 @@ void Follower::tell_doing(const Migration& m, Told& told) {
                 prefix(m) + session_.err().paint(Style::strong, m.name + " is " + m.state));
         told.state = m.state;
     }
-    auto doing = doing_words(m);
+    const auto doing = doing_words(m);
     // A worker that is about to start is no news.
-    if (m.stopped() && told.stopped_polls < kStoppedPolls - 1) doing.clear();
+    if (m.stopped() && told.stopped_polls < kStoppedPolls - 1) return;
     // The seconds in it change all the time; the reason is the news.
     const auto reason = doing.substr(0, doing.find(", for "));
     if (!reason.empty() && reason != told.doing && !session_.console().has_bar())

@@ -21,7 +21,7 @@ struct ContractOptions {
     const auto name = shell_word(options.name);
     if (refusal.code == "ZD401")
         refusal.hint = "Stop or upgrade the old application, then: zdm contract " + name +
-                       " --wait 10m\nor, if you know better: zdm contract " + name +
+                       " --wait 15m\nor, if you know better: zdm contract " + name +
                        " --force --reason '...'";
     else if (refusal.code == "ZD402")
         refusal.hint = "Make sure yourself, then: zdm contract " + name + " --force --reason '...'";

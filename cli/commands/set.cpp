@@ -18,8 +18,7 @@ struct SetOptions {
 constexpr auto kOptions =
     "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (share of time at work, "
     "0.01 to 1), max_rate (rows/s, 0 = no limit), max_replica_lag (e.g. 2s), quiet_period (of the "
-    "gate, "
-    "e.g. 10m); default takes it back";
+    "gate, e.g. 10m); default takes it back";
 
 // A value as the server has it: plain numbers, times in the option's own unit.
 Value server_value(const SetOptions& options) {
