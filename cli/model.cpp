@@ -39,9 +39,8 @@ const char* const kUsageColumns =
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kWay = {"planned",   "expanding",   "expanded",
-                                                  "migrating", "ready",       "switching",
-                                                  "switched",  "contracting", "done"};
+constexpr std::array<std::string_view, 7> kWay = {"planned", "expanding",   "expanded", "migrating",
+                                                  "ready",   "contracting", "done"};
 
 bool starts(std::string_view text, std::string_view with) {
     return text.substr(0, with.size()) == with;

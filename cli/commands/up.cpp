@@ -160,6 +160,8 @@ Exit run_folder(const UpOptions& options, Session& session, const Deadline& dead
         report.stopped_at = file.name;
         if (after && !console.json())
             tell_stop(session, *after, exit, files.size() - report.done - 1);
+        else if (after && exit == Exit::failed)
+            console.complain(dump(to_json(failure_of(*after, session.steps(after->name)))));
         break;
     }
     return conclude_folder(session, report, files.size(), exit);

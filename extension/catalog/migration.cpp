@@ -152,7 +152,7 @@ std::vector<std::string> live_owners(const std::vector<std::uint32_t>& relations
 std::vector<std::int64_t> runnable_migrations() {
     const auto found = through_door(
         "SELECT id FROM zdm.migration WHERE NOT paused"
-        "   AND (state IN ('expanding', 'migrating', 'switching', 'contracting', 'rolling_back')"
+        "   AND (state IN ('expanding', 'migrating', 'contracting', 'rolling_back')"
         "        OR (state = 'expanded' AND upto <> 'expanded')"
         "        OR (state = 'ready' AND (NOT transition OR upto = 'done')))"
         "   AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp()) ORDER BY id");

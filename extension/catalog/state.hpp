@@ -12,8 +12,6 @@ enum class State {
     expanded,
     migrating,
     ready,
-    switching,
-    switched,
     contracting,
     done,
     rolling_back,

@@ -13,7 +13,7 @@ CREATE TABLE zdm.migration (
     options          jsonb NOT NULL DEFAULT '{}',
     relations        oid[] NOT NULL DEFAULT '{}',
     state            text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'expanding', 'expanded',
-                         'migrating', 'ready', 'switching', 'switched', 'contracting', 'done',
+                         'migrating', 'ready', 'contracting', 'done',
                          'rolling_back', 'rolled_back', 'failed')),
     upto             text NOT NULL DEFAULT 'ready' CHECK (upto IN ('expanded', 'ready', 'done')),
     transition       boolean NOT NULL DEFAULT false,
@@ -44,7 +44,7 @@ COMMENT ON TABLE zdm.migration IS 'one row for each migration; people read the v
 CREATE TABLE zdm.step (
     migration_id     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
     step             int NOT NULL,
-    phase            text NOT NULL CHECK (phase IN ('expand', 'migrate', 'switch', 'contract')),
+    phase            text NOT NULL CHECK (phase IN ('expand', 'migrate', 'contract')),
     kind             text NOT NULL,
     relation         text,
     relation_oid     oid,

@@ -10,10 +10,8 @@ namespace {
 template <typename Enum>
 using Names = std::initializer_list<std::pair<Enum, std::string_view>>;
 
-const Names<Phase> kPhases = {{Phase::expand, "expand"},
-                              {Phase::migrate, "migrate"},
-                              {Phase::switch_over, "switch"},
-                              {Phase::contract, "contract"}};
+const Names<Phase> kPhases = {
+    {Phase::expand, "expand"}, {Phase::migrate, "migrate"}, {Phase::contract, "contract"}};
 
 const Names<StepKind> kKinds = {{StepKind::ddl, "ddl"},
                                 {StepKind::sync, "sync"},

@@ -220,7 +220,7 @@ void Source::read_directive(int offset, std::string_view text, Statement* next) 
     }
     if (word == "phase") {
         const auto phase = phase_from(rest);
-        if (!phase || *phase == Phase::switch_over)
+        if (!phase)
             refuse(place(offset), "ZD004", pg::state::kSyntaxError,
                    "there is no phase \"" + std::string{rest} + "\"", {},
                    "A statement can run in expand, migrate or contract.");

@@ -116,7 +116,7 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
         throw pg::Error{pg::state::kInvalidParameter, "ZD601: force needs a reason",
                         "The reason is kept with the migration.",
                         "zdm_contract(" + quoted(m) + ", force => true, reason => '...')"};
-    // The worker asks again: it has to leave this session out, as this call does.
+    // The worker asks again: with this session's settings, and leaving it out, as this call does.
     remember_caller(m.id);
     const Verdict verdict = judge(read_evidence(m));
     record_excuse(m, verdict);
@@ -130,9 +130,6 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
         catalog::add_event(m.id, "forced", std::nullopt,
                            *reason + " (" + shut->what() + ": " + shut->detail + ")");
     }
-    // The worker asks again with the caller's quiet period, not with its own.
-    catalog::set_option(m.id, "quiet_period",
-                        std::to_string(quiet_period(m.options, settings::quiet_period()).count()));
     catalog::set_upto(m.id, Upto::done);
     catalog::set_paused(m.id, false, std::nullopt);
     catalog::change_state(m.id, State::ready, State::contracting);

@@ -230,8 +230,6 @@ void start(const std::string& name, const std::string& upto_text) {
     case State::expanded:
     case State::migrating:
     case State::ready:
-    case State::switching:
-    case State::switched:
     case State::contracting: break;
     }
     if (static_cast<int>(*upto) > static_cast<int>(m.upto)) catalog::set_upto(m.id, *upto);

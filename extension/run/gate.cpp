@@ -16,12 +16,14 @@ struct Caller {
     std::int64_t pid = 0;
     std::string since;  // seconds since the epoch; a pid alone may be another process by now
     std::optional<std::int64_t> small_bytes;
+    std::optional<std::int64_t> quiet_ms;
 };
 
 Caller caller_of(std::int64_t migration) {
     const pg::Door door;
     const auto found = pg::query(
-        "SELECT result ->> 'caller_pid', result ->> 'caller_since', result ->> 'small_table'"
+        "SELECT result ->> 'caller_pid', result ->> 'caller_since', result ->> 'small_table',"
+        "       result ->> 'quiet_period'"
         "  FROM zdm.step WHERE migration_id = $1 AND kind = 'gate'",
         {migration});
     Caller caller;
@@ -29,6 +31,7 @@ Caller caller_of(std::int64_t migration) {
     caller.pid = found.front().number(0);
     caller.since = found.front().text(1);
     if (!found.front().is_null(2)) caller.small_bytes = found.front().number(2);
+    if (!found.front().is_null(3)) caller.quiet_ms = found.front().number(3);
     return caller;
 }
 
@@ -92,8 +95,10 @@ std::int64_t finished_at(std::int64_t migration, int step) {
 Evidence read_evidence(const catalog::Migration& migration) {
     Evidence evidence;
     evidence.now = epoch_now();
-    evidence.quiet_seconds = quiet_period(migration.options, settings::quiet_period()).count();
     const Caller caller = caller_of(migration.id);
+    const std::chrono::milliseconds quiet{
+        caller.quiet_ms.value_or(settings::quiet_period().count())};
+    evidence.quiet_seconds = quiet_period(migration.options, quiet).count();
     count_others(caller, evidence);
     evidence.small_bytes = caller.small_bytes.value_or(settings::small_table_bytes());
     for (const auto& stored : catalog::load_steps(migration.id)) {
@@ -150,10 +155,12 @@ void remember_caller(std::int64_t migration) {
     const pg::Door door;
     pg::query(
         "UPDATE zdm.step s SET result = s.result || jsonb_build_object('caller_pid', a.pid,"
-        "    'caller_since', extract(epoch FROM a.backend_start)::text, 'small_table', $2)"
+        "    'caller_since', extract(epoch FROM a.backend_start)::text, 'small_table', $2,"
+        "    'quiet_period', $3)"
         "  FROM pg_stat_activity a"
         " WHERE a.pid = pg_backend_pid() AND s.migration_id = $1 AND s.kind = 'gate'",
-        {migration, settings::small_table_bytes()});
+        {migration, settings::small_table_bytes(),
+         static_cast<std::int64_t>(settings::quiet_period().count())});
 }
 
 }  // namespace zdm::run

@@ -8,12 +8,11 @@ bool is_open(StepState state) {
     return state == StepState::pending || state == StepState::running || state == StepState::undone;
 }
 
-// The first step of the phases that is not done yet, or entry into `after`.
-Next first_open(const View& view, std::initializer_list<plan::Phase> phases, State after) {
+// The first step of the phase that is not done yet, or entry into `after`.
+Next first_open(const View& view, plan::Phase phase, State after) {
     for (std::size_t i = 0; i < view.steps.size(); ++i)
-        for (const auto phase : phases)
-            if (view.steps[i].phase == phase && is_open(view.steps[i].state))
-                return {Act::run_step, i, after};
+        if (view.steps[i].phase == phase && is_open(view.steps[i].state))
+            return {Act::run_step, i, after};
     return {Act::enter, 0, after};
 }
 
@@ -30,20 +29,17 @@ Next go_back(const View& view) {
 Next next(const View& view) {
     if (view.paused) return {};
     switch (view.state) {
-    case State::expanding: return first_open(view, {plan::Phase::expand}, State::expanded);
+    case State::expanding: return first_open(view, plan::Phase::expand, State::expanded);
     case State::expanded:
         if (view.upto == Upto::expanded) return {};
         return {Act::enter, 0, State::migrating};
-    case State::migrating: return first_open(view, {plan::Phase::migrate}, State::ready);
+    case State::migrating: return first_open(view, plan::Phase::migrate, State::ready);
     case State::ready:
         // Where nothing lives side by side there is nothing to wait for.
         if (!view.transition) return {Act::enter, 0, State::contracting};
         if (view.upto == Upto::done) return {Act::ask_gate, 0, State::contracting};
         return {};
-    case State::switching: return first_open(view, {plan::Phase::switch_over}, State::switched);
-    case State::switched: return {};
-    case State::contracting:
-        return first_open(view, {plan::Phase::switch_over, plan::Phase::contract}, State::done);
+    case State::contracting: return first_open(view, plan::Phase::contract, State::done);
     case State::rolling_back: return go_back(view);
     case State::planned:
     case State::done:

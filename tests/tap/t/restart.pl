@@ -45,7 +45,7 @@ my %cases = (
     migrating => { upto => 'ready', stop => 'backfill:after_commit', call => q{SELECT zdm_create('other', 'ALTER TABLE u ADD COLUMN c int')}, end => 'ready' },
     ready => { upto => 'ready', call => q{SELECT zdm_contract('m', true, 'test')}, end => 'done' },
     contracting => { upto => 'ready', then => q{SELECT zdm_contract('m', true, 'test')}, stop => 'validate:before_commit', call => q{SELECT zdm_set('m', 'duty', '0.9')}, end => 'done' },
-    rolling_back => { upto => 'ready', then => q{SELECT zdm_rollback('m')}, stop => 'undo_ddl:before_mark', call => q{SELECT zdm_rollback('m')}, end => 'rolled_back' },
+    rolling_back => { upto => 'ready', then => q{SELECT zdm_rollback('m')}, stop => 'undo_ddl:before_commit', call => q{SELECT zdm_rollback('m')}, end => 'rolled_back' },
 );
 
 my @stops;

@@ -144,10 +144,10 @@ value(q{INSERT INTO orders VALUES (-1, 1, 'null', NULL, ''), (-2, 1, 'minus', -5
     (-4, 1, 'twice', 5, ''), (-5, 1, 'twice', 5, ''), (-6, 1, 'same', 5, ''), (-6, 1, 'key', 5, '')});
 value(q{SELECT zdm_rollback('rows')});
 my @refused = (
-    [ qr/^23502 ZD202: 1 rows? of public\.orders violate NOT NULL of price \| For example: \(\d+,\d+\)\./, 'UPDATE orders SET price = 1 WHERE id = -1' ],
+    [ qr/^23502 ZD202: 1 rows? of public\.orders violates? NOT NULL of price \| For example: \(\d+,\d+\)\./, 'UPDATE orders SET price = 1 WHERE id = -1' ],
     [ qr/^23505 .*orders_pkey.* \| Key \(id\)=\(-6\) is duplicated/, q{DELETE FROM orders WHERE code = 'same'} ],
-    [ qr/^23514 ZD202: 1 rows? .* violate orders_price_check \| For example: .*id = -2\b/, 'UPDATE orders SET price = 5 WHERE id = -2' ],
-    [ qr/^23503 ZD202: 1 rows? .* violate orders_user_fk \| For example: .*id = -3\b/, 'UPDATE orders SET user_id = 1 WHERE id = -3' ],
+    [ qr/^23514 ZD202: 1 rows? .* violates? orders_price_check \| For example: .*id = -2\b/, 'UPDATE orders SET price = 5 WHERE id = -2' ],
+    [ qr/^23503 ZD202: 1 rows? .* violates? orders_user_fk \| For example: .*id = -3\b/, 'UPDATE orders SET user_id = 1 WHERE id = -3' ],
     [ qr/^23505 .*orders_code_key.* \| Key \(code\)=\(twice\) is duplicated/, 'DELETE FROM orders WHERE id = -5' ]);
 for my $refused (@refused) {
     my ($text, $cure) = @$refused;

@@ -6,9 +6,9 @@ namespace zdm::catalog {
 namespace {
 
 TEST(State, TextGoesBothWays) {
-    for (const State state : {State::planned, State::expanding, State::expanded, State::migrating,
-                              State::ready, State::switching, State::switched, State::contracting,
-                              State::done, State::rolling_back, State::rolled_back, State::failed})
+    for (const State state :
+         {State::planned, State::expanding, State::expanded, State::migrating, State::ready,
+          State::contracting, State::done, State::rolling_back, State::rolled_back, State::failed})
         EXPECT_EQ(state_from(to_text(state)), state);
     for (const Upto upto : {Upto::expanded, Upto::ready, Upto::done})
         EXPECT_EQ(upto_from(to_text(upto)), upto);

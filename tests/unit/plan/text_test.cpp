@@ -47,7 +47,7 @@ TEST(PlanText, Places) {
 
 TEST(PlanWords, NamesGoBothWays) {
     for (const StepKind kind : kStepKinds) EXPECT_EQ(kind_from(to_text(kind)), kind);
-    for (const Phase phase : {Phase::expand, Phase::migrate, Phase::switch_over, Phase::contract})
+    for (const Phase phase : {Phase::expand, Phase::migrate, Phase::contract})
         EXPECT_EQ(phase_from(to_text(phase)), phase);
     EXPECT_FALSE(kind_from("nonsense"));
     EXPECT_EQ(lock_from("SHARE"), LockMode::share);

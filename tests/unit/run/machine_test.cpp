@@ -43,7 +43,6 @@ TEST(Machine, EntersTheNextStateWhenThePhaseIsDone) {
     EXPECT_EQ(next(view(State::migrating, {step(Phase::contract)})).state, State::ready);
     EXPECT_EQ(next(view(State::contracting, {step(Phase::contract, StepState::done)})).state,
               State::done);
-    EXPECT_EQ(next(view(State::switching)).state, State::switched);
 }
 
 TEST(Machine, SkippedStepsAreNotRun) {
@@ -104,8 +103,7 @@ TEST(Machine, PausedDoesNothingInAnyState) {
 }
 
 TEST(Machine, FinishedAndFailedDoNothing) {
-    for (const State state :
-         {State::planned, State::done, State::rolled_back, State::failed, State::switched})
+    for (const State state : {State::planned, State::done, State::rolled_back, State::failed})
         EXPECT_EQ(next(view(state, {step(Phase::expand)})).act, Act::stop);
 }
 
