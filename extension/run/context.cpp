@@ -24,6 +24,12 @@ namespace {
 // How long a sleeping worker may take to notice a pause.
 constexpr std::chrono::milliseconds kSlice{200};
 
+void reload_if_asked() {
+    if (!ConfigReloadPending) return;
+    ConfigReloadPending = false;
+    ProcessConfigFile(PGC_SIGHUP);
+}
+
 void nap(std::chrono::milliseconds time) {
     pg::call([&] {
         pgstat_report_activity(STATE_IDLE, nullptr);
@@ -31,10 +37,7 @@ void nap(std::chrono::milliseconds time) {
                   static_cast<long>(time.count()), pg::compat::wait_event());
         ResetLatch(MyLatch);
         CHECK_FOR_INTERRUPTS();
-        if (ConfigReloadPending) {
-            ConfigReloadPending = false;
-            ProcessConfigFile(PGC_SIGHUP);
-        }
+        reload_if_asked();
     });
 }
 
@@ -42,10 +45,17 @@ void nap(std::chrono::milliseconds time) {
 
 bool Context::should_stop() {
     pg::check_for_interrupts();
+    // Here too: whoever never sleeps would not hear of the kill switch.
+    pg::call([] { reload_if_asked(); });
     if (!settings::enabled()) return true;
     pg::Transaction transaction;
-    const auto now = catalog::find_migration(migration_.id);
+    const bool stop = told_to_stop();
     transaction.commit();
+    return stop;
+}
+
+bool Context::told_to_stop() {
+    const auto now = catalog::find_migration(migration_.id);
     if (!now) return true;
     migration_ = *now;
     return now->paused || (now->state == catalog::State::rolling_back) != undoing_ ||

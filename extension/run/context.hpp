@@ -30,6 +30,8 @@ public:
 
     // Reads pause, state and options again in a short transaction; true when the step must end.
     bool should_stop() override;
+    // The same in a transaction of the caller.
+    bool told_to_stop();
     // Throws Stopped when should_stop().
     void stop_if_asked();
     backfill::Options options() const override;

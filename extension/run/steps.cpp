@@ -1,10 +1,18 @@
 #include "run/steps.hpp"
 
+#include <algorithm>
+
 #include "catalog/undo.hpp"
 #include "pg/fault.hpp"
 #include "pg/transaction.hpp"
 #include "run/locks.hpp"
 #include "run/machine.hpp"
+
+#include "pg/bridge.hpp"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
 
 namespace zdm::run {
 
@@ -19,17 +27,30 @@ std::string parameter(const StoredStep& stored, const char* name) {
     return found == stored.step.parameters.end() ? std::string{} : found->second;
 }
 
+// The first bytes of a text, without a part of a character.
+std::string clipped(const std::string& text) {
+    constexpr int kMost = 1000;
+    const int length = pg::call([&] {
+        return pg_mbcliplen(text.data(),
+                            static_cast<int>(std::min<std::size_t>(text.size(), 2 * kMost)), kMost);
+    });
+    return text.substr(0, static_cast<std::size_t>(length));
+}
+
 // Intent first: from here on the step may have had effects.
 void begin(Context& context, const StoredStep& stored) {
     ZDM_FAULT(fault_name(context, stored) + ":begin");
     pg::Transaction transaction;
     if (stored.step.kind == StepKind::index && stored.state != StepState::running)
         steps::refuse_taken_name(stored);
-    set_mark(context, stored, StepState::running);
+    // The event's foreign key waits for whoever has locked the migration to pause it or take it
+    // back, and makes later ones wait until they see that the step has begun. Before the mark,
+    // since they lock in this order too.
     if (stored.state != StepState::running)
-        catalog::add_event(
-            context.migration().id, "step", stored.number,
-            (stored.part == 0 ? "" : "undo: ") + stored.step.command.substr(0, 1000));
+        catalog::add_event(context.migration().id, "step", stored.number,
+                           (stored.part == 0 ? "" : "undo: ") + clipped(stored.step.command));
+    if (context.told_to_stop()) throw Stopped{};
+    set_mark(context, stored, StepState::running);
     transaction.commit();
     ZDM_FAULT(fault_name(context, stored) + ":intent");
 }
