@@ -1,6 +1,7 @@
 #include "run/locks.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "pg/door.hpp"
 #include "pg/fault.hpp"
@@ -89,6 +90,7 @@ void take_locks(const plan::Step& step, std::chrono::milliseconds deadline, bool
     // Autovacuum yields when the waiter's deadlock_timeout fires: well before the deadline.
     set_local("deadlock_timeout",
               std::to_string(std::max<long>(1, static_cast<long>(deadline.count()) / 4)));
+    const auto began = std::chrono::steady_clock::now();
     bool first = true;
     for (const auto& need : step.locks) {
         const Oid relation = oid_of(need.relation);
@@ -107,6 +109,11 @@ void take_locks(const plan::Step& step, std::chrono::milliseconds deadline, bool
             not_available(need.relation);
         first = false;
     }
+    // What the statements lock beside these must not make them wait as long again.
+    if (first) return;
+    const auto left = deadline - std::chrono::duration_cast<std::chrono::milliseconds>(
+                                     std::chrono::steady_clock::now() - began);
+    set_local("lock_timeout", std::to_string(std::max<long>(1, static_cast<long>(left.count()))));
 }
 
 }  // namespace
