@@ -28,7 +28,11 @@ struct Pending {
 };
 Pending pending[kMost];
 int pending_count = 0;
-int interrupt_pids[kMost];
+struct Interrupt {
+    int pid;
+    Oid login;
+};
+Interrupt interrupts[kMost];
 int interrupt_count = 0;
 bool callback_registered = false;
 
@@ -57,10 +61,18 @@ void register_worker(const Pending& wanted) {
                  wanted.name)));
 }
 
+// The caller may have kept his transaction open for long: the number may be another process's.
+void interrupt(const Interrupt& wanted) {
+    const PGPROC* const process = BackendPidGetProc(wanted.pid);
+    if (process != nullptr && process->databaseId == MyDatabaseId &&
+        process->roleId == wanted.login)
+        kill(wanted.pid, SIGINT);
+}
+
 void at_transaction_end(XactEvent event, void*) {
     if (event == XACT_EVENT_COMMIT) {
         for (int i = 0; i < pending_count; ++i) register_worker(pending[i]);
-        for (int i = 0; i < interrupt_count; ++i) kill(interrupt_pids[i], SIGINT);
+        for (int i = 0; i < interrupt_count; ++i) interrupt(interrupts[i]);
     }
     if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
         pending_count = 0;
@@ -155,8 +167,9 @@ void launch_at_commit(const catalog::Migration& migration, bool silent) {
 void interrupt_at_commit(std::int64_t migration) {
     const pg::Door door;
     const auto busy = pg::query(
-        "SELECT l.pid FROM pg_locks l JOIN zdm.step s ON s.migration_id = $1 AND s.state = "
-        "'running'"
+        "SELECT l.pid, m.login::oid FROM pg_locks l"
+        "  JOIN zdm.step s ON s.migration_id = $1 AND s.state = 'running'"
+        "  JOIN zdm.migration m ON m.id = s.migration_id"
         " WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock'"
         "   AND l.objsubid = 23108 AND l.classid::bigint = ($1 >> 32)"
         "   AND l.objid::bigint = ($1 & 4294967295)"
@@ -165,7 +178,8 @@ void interrupt_at_commit(std::int64_t migration) {
         {migration});
     if (busy.empty() || interrupt_count == kMost) return;
     register_callback();
-    interrupt_pids[interrupt_count++] = static_cast<int>(busy.front().number(0));
+    interrupts[interrupt_count++] = {static_cast<int>(busy.front().number(0)),
+                                     static_cast<Oid>(busy.front().number(1))};
 }
 
 int launch_stopped() {
