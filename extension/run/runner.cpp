@@ -151,7 +151,7 @@ void take_as_pause(const Migration& migration) {
 // A worker that logged in as a member of the owner sets the role. That it may not any more is for
 // people to mend, so it is a failure of the migration and nothing to try again every second.
 void become_owner(const Migration& migration) {
-    if (GetUserId() != migration.owner) become(migration.owner_name);
+    if (GetUserId() != migration.owner) become(migration.owner);
 }
 
 class Runner {

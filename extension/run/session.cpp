@@ -115,9 +115,11 @@ void reset_session() {
     if (pg::compat::kHasTransactionTimeout) override_setting("transaction_timeout", "0");
 }
 
-void become(const std::string& role) {
+void become(std::uint32_t role) {
     pg::Transaction transaction;
-    set_session("role", role.c_str());
+    // The setting takes the name as it is in the catalog, without quotes.
+    const char* name = pg::call([&] { return GetUserNameFromId(role, false); });
+    set_session("role", name);
     transaction.commit();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -12,7 +13,7 @@ namespace zdm::run {
 void reset_session();
 
 // Becomes `role` where the worker had to log in as another one.
-void become(const std::string& role);
+void become(std::uint32_t role);
 
 // The settings that decide what a statement means, as they are in this session now.
 std::map<std::string, std::string> meaning_settings();
