@@ -13,6 +13,10 @@
 
 #include "pg/executor.hpp"
 
+extern "C" {
+#include "utils/expandeddatum.h"
+}
+
 namespace zdm::sync {
 
 namespace {
@@ -168,7 +172,9 @@ bool apply(Compiled* set, const CompiledRule& rule, Row* row) {
         if (is_null || !DatumGetBool(holds)) return false;
     }
     set->settled[rule.first] = true;
-    const Datum value = ExecEvalExprSwitchContext(rule.value, set->context, &is_null);
+    const Datum computed = ExecEvalExprSwitchContext(rule.value, set->context, &is_null);
+    // A later rule reads it: a function that gets an expanded array to write to may change it.
+    const Datum value = MakeExpandedObjectReadOnly(computed, is_null, rule.column.length);
     bool now_null;
     const Datum now = slot_getattr(row->now, rule.column.number, &now_null);
     if (same_bytes(rule.column, value, is_null, now, now_null)) return false;
