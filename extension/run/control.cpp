@@ -76,7 +76,10 @@ void adopt(const Migration& m) {
         int context;
         ~Restore() { SetUserIdAndSecContext(user, context); }
     } const restore{user, context};
-    SetUserIdAndSecContext(m.owner, context | SECURITY_LOCAL_USERID_CHANGE);
+    // Planning a rule evaluates its constants. Restricted, they leave nothing behind (deferred
+    // triggers, cursors) that would run later as whoever called.
+    SetUserIdAndSecContext(m.owner,
+                           context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
     for (const auto& [before, now] : synced) sync::adopt(before, now);
     catalog::add_event(m.id, "adopted", std::nullopt, "resumed in a copy of its database");
 }
