@@ -139,11 +139,16 @@ std::optional<Migration> lock_migration(std::int64_t id) {
 
 std::vector<std::string> live_owners(const std::vector<std::uint32_t>& relations,
                                      std::int64_t except) {
-    const auto found = through_door(
+    const pg::Door door;
+    pg::LatestSnapshot latest;
+    pg::Spi spi;
+    const auto found = spi.run(
         "SELECT name FROM zdm.migration"
         " WHERE state NOT IN ('planned', 'done', 'rolled_back') AND id <> $2"
         "   AND relations && $1::oid[] ORDER BY id",
-        {oid_texts(relations), except});
+        {oid_texts(relations), except}, true);
+    spi.finish();
+    latest.finish();
     std::vector<std::string> names;
     for (const auto& row : found.rows) names.push_back(row.text(0));
     return names;
@@ -217,6 +222,22 @@ std::vector<StoredStep> load_steps(std::int64_t id) {
     load_undo(spi, id, steps);
     spi.finish();
     return steps;
+}
+
+std::vector<StepMark> latest_marks(std::int64_t id) {
+    const pg::Door door;
+    pg::LatestSnapshot latest;
+    pg::Spi spi;
+    const auto found =
+        spi.run("SELECT phase, state, removal FROM zdm.step WHERE migration_id = $1 ORDER BY step",
+                {id}, true);
+    spi.finish();
+    latest.finish();
+    std::vector<StepMark> marks;
+    for (const auto& row : found.rows)
+        marks.push_back({plan::phase_from(row.text(0)).value_or(plan::Phase::contract),
+                         step_state_from(row.text(1)).value_or(StepState::pending), row.flag(2)});
+    return marks;
 }
 
 bool change_state(std::int64_t id, State from, State to) {

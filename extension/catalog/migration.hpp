@@ -50,7 +50,8 @@ std::optional<Migration> find_migration(std::int64_t id);
 std::optional<Migration> lock_migration(const std::string& name);
 std::optional<Migration> lock_migration(std::int64_t id);
 
-// Names of live migrations, other than `except`, that own one of the relations.
+// Names of live migrations, other than `except`, that own one of the relations: as of now, whatever
+// the caller's transaction sees.
 std::vector<std::string> live_owners(const std::vector<std::uint32_t>& relations,
                                      std::int64_t except);
 // Ids of migrations that a worker should be running: live, not paused, something to do.
@@ -70,6 +71,14 @@ std::optional<std::int64_t> insert_migration(const NewMigration& migration);
 void replace_sql(std::int64_t id, const NewMigration& migration);
 void save_plan(std::int64_t id, const plan::Plan& plan);
 std::vector<StoredStep> load_steps(std::int64_t id);
+// How far each got, in order: as of now, whatever the caller's transaction sees. With the migration
+// locked none begins any more.
+struct StepMark {
+    plan::Phase phase = plan::Phase::contract;
+    StepState state = StepState::pending;
+    bool removal = false;
+};
+std::vector<StepMark> latest_marks(std::int64_t id);
 
 // Sets the state if it still is `from`; false when somebody changed it meanwhile.
 bool change_state(std::int64_t id, State from, State to);

@@ -110,6 +110,14 @@ void Spi::finish() {
     call([] { SPI_finish(); });
 }
 
+LatestSnapshot::LatestSnapshot() {
+    call([] { PushActiveSnapshot(GetLatestSnapshot()); });
+}
+
+void LatestSnapshot::finish() {
+    call([] { PopActiveSnapshot(); });
+}
+
 Result query(const char* sql, const std::vector<Value>& parameters) {
     Spi spi;
     Result result = spi.run(sql, parameters);

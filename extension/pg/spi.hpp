@@ -57,6 +57,15 @@ public:
     void finish();
 };
 
+// For read_only statements, a snapshot that sees what others have committed by now. The
+// transaction's own is older where the caller runs REPEATABLE READ or SERIALIZABLE. Like Spi it has
+// no destructor.
+class LatestSnapshot {
+public:
+    LatestSnapshot();
+    void finish();
+};
+
 // run() in an SPI connection of its own.
 Result query(const char* sql, const std::vector<Value>& parameters = {});
 

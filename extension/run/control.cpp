@@ -34,8 +34,8 @@ std::string quoted(const Migration& m) { return pg::quote_literal(m.name); }
 
 std::vector<StepView> views_of(std::int64_t id) {
     std::vector<StepView> views;
-    for (const auto& stored : catalog::load_steps(id))
-        views.push_back({stored.step.phase, stored.state, stored.step.removal});
+    for (const auto& mark : catalog::latest_marks(id))
+        views.push_back({mark.phase, mark.state, mark.removal});
     return views;
 }
 
