@@ -28,12 +28,18 @@ const Holder* hopeless(const std::vector<Holder>& holders, plan::LockMode mode,
 }
 
 std::string describe(const Holder& holder) {
-    std::string text = "pid " + std::to_string(holder.pid) + " (";
-    text += holder.application.empty() ? "no application name" : holder.application;
-    if (!holder.role.empty()) text += ", role " + holder.role;
-    if (!holder.state.empty()) text += ", " + holder.state;
-    text += ", transaction open for " +
-            std::to_string(static_cast<long>(std::lround(holder.age_ms / 1000))) + " s) holds ";
+    std::string text;
+    if (holder.pid == 0) {
+        text = "a prepared transaction (";
+    } else {
+        text = "pid " + std::to_string(holder.pid) + " (";
+        text += holder.application.empty() ? "no application name" : holder.application;
+        if (!holder.role.empty()) text += ", role " + holder.role;
+        if (!holder.state.empty()) text += ", " + holder.state;
+        text += ", transaction ";
+    }
+    text += "open for " + std::to_string(static_cast<long>(std::lround(holder.age_ms / 1000))) +
+            " s) holds ";
     text += plan::to_text(holder.mode);
     text += " on " + holder.relation;
     if (!holder.query.empty()) text += "; last query: " + holder.query;

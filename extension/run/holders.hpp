@@ -14,7 +14,7 @@ plan::LockMode lock_mode_of_server(std::string_view name);
 
 // Somebody who holds a lock on a relation.
 struct Holder {
-    int pid = 0;
+    int pid = 0;  // 0: a prepared transaction
     std::string application;
     std::string role;
     std::string query;  // empty where the owner of the migration may not see it

@@ -31,12 +31,19 @@ std::vector<Holder> holders_of(const std::string& relation, std::uint32_t owner)
         "              OR pg_has_role($2::oid, 'pg_read_all_stats', 'USAGE')"
         "            THEN left(regexp_replace(a.query, '\\s+', ' ', 'g'), 200) END,"
         "       coalesce(a.state, ''), l.mode,"
-        "       extract(epoch FROM clock_timestamp() - a.xact_start)::float8 * 1000,"
+        // A prepared transaction has no process; the lock on its own number tells which it is.
+        "       extract(epoch FROM clock_timestamp() - CASE WHEN l.pid IS NOT NULL THEN "
+        "a.xact_start"
+        "           ELSE (SELECT min(p.prepared) FROM pg_locks x"
+        "                   JOIN pg_prepared_xacts p ON p.transaction = x.transactionid"
+        "                  WHERE x.locktype = 'transactionid' AND x.pid IS NULL"
+        "                    AND x.virtualtransaction = l.virtualtransaction) END"
+        "       )::float8 * 1000,"
         "       coalesce(a.backend_type, '') = 'autovacuum worker'"
         "  FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
         " WHERE l.locktype = 'relation' AND l.granted AND l.relation = to_regclass($1)::oid"
         "   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
-        "   AND l.pid <> pg_backend_pid() ORDER BY a.xact_start";
+        "   AND l.pid IS DISTINCT FROM pg_backend_pid() ORDER BY a.xact_start";
     const pg::Door door;
     std::vector<Holder> holders;
     for (const auto& row : pg::query(kHolders, {relation, static_cast<std::int64_t>(owner)}).rows) {

@@ -56,6 +56,13 @@ TEST(Holders, DescriptionWithoutWhatMayNotBeSeen) {
               "public.users");
 }
 
+TEST(Holders, DescriptionOfAPreparedTransaction) {
+    Holder h = holder(LockMode::row_exclusive, 90000);
+    h.pid = 0;
+    EXPECT_EQ(describe(h),
+              "a prepared transaction (open for 90 s) holds ROW EXCLUSIVE on public.users");
+}
+
 TEST(Holders, ReadsTheServersNamesOfModes) {
     EXPECT_EQ(lock_mode_of_server("AccessExclusiveLock"), LockMode::access_exclusive);
     EXPECT_EQ(lock_mode_of_server("ShareUpdateExclusiveLock"), LockMode::share_update_exclusive);
