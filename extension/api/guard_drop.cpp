@@ -21,13 +21,15 @@ namespace {
 struct Home {
     std::string schema;
     Oid owner;
+    Oid schema_owner;
 };
 Home home() {
     const pg::Door door;
     const auto found = pg::query(
-        "SELECT n.nspname, e.extowner FROM pg_extension e"
+        "SELECT n.nspname, e.extowner, n.nspowner FROM pg_extension e"
         " JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'zdm'");
-    return {found.front().text(0), static_cast<Oid>(found.front().number(1))};
+    return {found.front().text(0), static_cast<Oid>(found.front().number(1)),
+            static_cast<Oid>(found.front().number(2))};
 }
 
 bool names(const List* objects, const std::string& wanted) {
@@ -42,9 +44,10 @@ bool drops_zdm(const Node* statement) {
     if (statement == nullptr) return false;
     if (IsA(statement, DropOwnedStmt)) {
         const auto* const drop = reinterpret_cast<const DropOwnedStmt*>(statement);
-        const Oid owner = home().owner;
+        const Home there = home();
         const List* const roles = pg::call([&] { return roleSpecsToIds(drop->roles); });
-        return list_member_oid(roles, owner);
+        return list_member_oid(roles, there.owner) ||
+               (drop->behavior == DROP_CASCADE && list_member_oid(roles, there.schema_owner));
     }
     if (!IsA(statement, DropStmt)) return false;
     const auto* const drop = reinterpret_cast<const DropStmt*>(statement);
