@@ -159,8 +159,7 @@ std::vector<std::int64_t> runnable_migrations() {
         "SELECT id FROM zdm.migration WHERE NOT paused"
         "   AND (state IN ('expanding', 'migrating', 'contracting', 'rolling_back')"
         "        OR (state = 'expanded' AND upto <> 'expanded')"
-        "        OR (state = 'ready' AND (NOT transition OR upto = 'done')))"
-        "   AND (next_attempt_at IS NULL OR next_attempt_at <= clock_timestamp()) ORDER BY id");
+        "        OR (state = 'ready' AND (NOT transition OR upto = 'done'))) ORDER BY id");
     std::vector<std::int64_t> ids;
     for (const auto& row : found.rows) ids.push_back(row.number(0));
     return ids;
@@ -298,7 +297,27 @@ void clear_failure(std::int64_t id) {
     through_door(
         "UPDATE zdm.migration SET state = coalesce(failed_state, state), failed_state = NULL,"
         "    failed_step = NULL, sqlstate = NULL, message = NULL, detail = NULL, hint = NULL,"
-        "    attempts = 0, next_attempt_at = NULL WHERE id = $1",
+        "    attempts = 0, attempted_at = NULL WHERE id = $1",
+        {id});
+}
+
+// Both leave a row alone that a caller's open transaction has locked: a worker never waits for it.
+int count_attempt(std::int64_t id) {
+    const auto counted = through_door(
+        "UPDATE zdm.migration SET attempted_at = clock_timestamp(),"
+        "    attempts = CASE WHEN attempted_at > clock_timestamp() - interval '10 minutes'"
+        "                    THEN attempts + 1 ELSE 1 END"
+        " WHERE id = (SELECT id FROM zdm.migration WHERE id = $1 FOR UPDATE SKIP LOCKED)"
+        " RETURNING attempts",
+        {id});
+    return counted.empty() ? 1 : static_cast<int>(counted.front().number(0));
+}
+
+void forget_attempts(std::int64_t id) {
+    through_door(
+        "UPDATE zdm.migration SET attempts = 0"
+        " WHERE id = (SELECT id FROM zdm.migration WHERE id = $1 AND attempts > 0"
+        "              FOR UPDATE SKIP LOCKED)",
         {id});
 }
 

@@ -91,6 +91,10 @@ void set_option(std::int64_t id, const std::string& option,
                 const std::optional<std::string>& value);
 // Back to the state in which it failed, its error cleared.
 void clear_failure(std::int64_t id);
+// A worker begins: how many did within ten minutes of each other without one that ended by itself.
+int count_attempt(std::int64_t id);
+// A worker ends by itself.
+void forget_attempts(std::int64_t id);
 // Gives a migration whose role was dropped to the owner of the first table that it still has. True
 // when it did.
 bool inherit(std::int64_t id);

@@ -31,7 +31,7 @@ CREATE TABLE zdm.migration (
     waiting          text,
     waiting_since    timestamptz,
     attempts         int NOT NULL DEFAULT 0,
-    next_attempt_at  timestamptz,
+    attempted_at     timestamptz,
     system_identifier bigint NOT NULL,
     database_oid     oid NOT NULL,
     created_at       timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -237,12 +237,43 @@ private:
     int attempts_ = 0;
 };
 
+// A worker that crashes takes every session of the server with it, and is started again after a
+// second. So that a statement that always does so is not run for ever, starts are counted.
+bool may_begin(std::int64_t id) {
+    constexpr int kMostStarts = 10;
+    int starts = 0;
+    {
+        pg::Transaction transaction;
+        starts = catalog::count_attempt(id);
+        transaction.commit();
+    }
+    if (starts <= kMostStarts) return true;
+    const auto picture = look(id);
+    if (!picture || !catalog::is_live(picture->migration.state)) return true;
+    std::optional<int> step;
+    for (const auto& stored : picture->steps)
+        if (stored.state == catalog::StepState::running) step = stored.number;
+    record_failure(picture->migration, step,
+                   pg::Error{pg::sqlstate("58000"),
+                             "ZD208: the worker ended " + std::to_string(kMostStarts) +
+                                 " times without coming to an end of its work",
+                             "Each time it crashed or was terminated, within ten minutes of the "
+                             "time before.",
+                             "The server's log says why. Remove the cause, then call zdm_resume; "
+                             "or call zdm_rollback."});
+    return false;
+}
+
 }  // namespace
 
 void run_migration(std::int64_t id) {
+    if (!may_begin(id)) return;
     Runner runner{id};
     while (runner.once()) {
     }
+    pg::Transaction transaction;
+    catalog::forget_attempts(id);
+    transaction.commit();
 }
 
 }  // namespace zdm::run
