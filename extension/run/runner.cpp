@@ -250,9 +250,9 @@ bool may_begin(std::int64_t id) {
     if (starts <= kMostStarts) return true;
     const auto picture = look(id);
     if (!picture || !catalog::is_live(picture->migration.state)) return true;
-    std::optional<int> step;
+    const StoredStep* step = nullptr;
     for (const auto& stored : picture->steps)
-        if (stored.state == catalog::StepState::running) step = stored.number;
+        if (stored.state == catalog::StepState::running) step = &stored;
     record_failure(picture->migration, step,
                    pg::Error{pg::sqlstate("58000"),
                              "ZD208: the worker ended " + std::to_string(kMostStarts) +
