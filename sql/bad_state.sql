@@ -57,7 +57,7 @@ SELECT zdm_backfill('orders', 'price = 0', 'price IS NULL', 'fill'); \echo :SQLS
 SELECT zdm_create('beside', 'CREATE INDEX apart_name ON apart (name); ALTER TABLE apart ADD COLUMN c int;') > 0 AS made;
 SELECT zdm_start('beside');
 CALL zdm_wait('beside', 'done', '60 s');
-SELECT name, state FROM zdm.migrations ORDER BY id;
+SELECT name, state FROM zdm.migrations WHERE name <> 'of group' ORDER BY id;
 
 -- Too early.
 SELECT zdm_contract('first'); \echo :SQLSTATE
@@ -131,5 +131,5 @@ SET zdm.quiet_period = 'soon';
 SET zdm.enabled = 'maybe';
 SET zdm.nothing = 1;
 \set VERBOSITY default
-SELECT name, state FROM zdm.migrations ORDER BY id;
+SELECT name, state FROM zdm.migrations WHERE name <> 'of group' ORDER BY id;
 DROP FOREIGN DATA WRAPPER bad_state_fdw CASCADE;
