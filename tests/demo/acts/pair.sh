@@ -51,6 +51,9 @@ act_pair() {
     sleep "$WINDOW"
     tell "expand, index build, backfill"
     mark "up.$n"
+    quiet_zdm up "$DEMO/add_phone.sql" --to expanded
+    [ -z "$DUTY" ] || quiet_zdm set add_phone duty "$DUTY"
+    [ -z "$BATCH" ] || quiet_zdm set add_phone batch_target "$BATCH"
     quiet_zdm up "$DEMO/add_phone.sql"
     mark "ready.$n"
     tell "deploy, contract"

@@ -20,3 +20,6 @@ PATIENCE=${ZDM_DEMO_PATIENCE:-5s}
 PAIRS=${ZDM_DEMO_PAIRS:-7}
 # Seconds of each window of load alone there.
 WINDOW=${ZDM_DEMO_WINDOW:-20}
+# What the backfill of a pair may take: its share of time at work and the time of a batch; empty: zdm's own.
+DUTY=${ZDM_DEMO_DUTY:-}
+BATCH=${ZDM_DEMO_BATCH:-}
