@@ -56,6 +56,13 @@ Door::~Door() {
     SetUserIdAndSecContext(user_, context_);
 }
 
+AsUser::AsUser(Oid user, int flags) {
+    GetUserIdAndSecContext(&user_, &context_);
+    SetUserIdAndSecContext(user, context_ | flags);
+}
+
+AsUser::~AsUser() { SetUserIdAndSecContext(user_, context_); }
+
 PinnedPath::PinnedPath() : nest_level_(pin_search_path()) {}
 
 PinnedPath::~PinnedPath() { AtEOXact_GUC(false, nest_level_); }

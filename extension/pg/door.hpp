@@ -23,6 +23,22 @@ private:
     int nest_level_;
 };
 
+// While in scope the current user is another, who can't change that. `flags` are those of the
+// security context: SECURITY_LOCAL_USERID_CHANGE, or SECURITY_RESTRICTED_OPERATION where code of
+// his may run that must leave nothing behind (deferred triggers, cursors). An abort restores the
+// user as well.
+class AsUser {
+public:
+    AsUser(Oid user, int flags);
+    ~AsUser();
+    AsUser(const AsUser&) = delete;
+    AsUser& operator=(const AsUser&) = delete;
+
+private:
+    Oid user_;
+    int context_;
+};
+
 // While in scope search_path is pinned to pg_catalog, pg_temp and the user stays.
 class PinnedPath {
 public:

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "pg/bridge.hpp"
+#include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "plan/replay.hpp"
@@ -17,22 +18,6 @@
 namespace zdm::plan {
 
 namespace {
-
-// While in scope statements run as this user, who can't break out of it.
-class AsUser {
-public:
-    explicit AsUser(Oid user) {
-        GetUserIdAndSecContext(&user_, &context_);
-        SetUserIdAndSecContext(user, context_ | SECURITY_RESTRICTED_OPERATION);
-    }
-    ~AsUser() { SetUserIdAndSecContext(user_, context_); }
-    AsUser(const AsUser&) = delete;
-    AsUser& operator=(const AsUser&) = delete;
-
-private:
-    Oid user_;
-    int context_;
-};
 
 constexpr auto kDescribe =
     "SELECT n.nspname, c.relname, c.relkind, c.relpersistence = 't',"
@@ -169,7 +154,7 @@ bool Clones::has_no_rows(const Relation& relation, const Table& table) const {
     if (relation.kind != 'r' || !table.small || !relation.owned || relation.row_security)
         return false;
     // Planning a query evaluates constants in the predicates of indexes.
-    const AsUser owner{relation.owner};
+    const pg::AsUser owner{relation.owner, SECURITY_RESTRICTED_OPERATION};
     const bool readable = ask("SELECT pg_catalog.has_table_privilege($1::oid, 'SELECT')",
                               {std::int64_t{relation.oid}})
                               .front()
@@ -233,8 +218,9 @@ void Clones::make_constraints(std::size_t index) {
     const std::string& table = tables_[index].qualified;
     for (const auto& row : ask(kConstraints, {std::int64_t{relation.oid}, relation.owned}).rows) {
         // CREATE INDEX switches to the table's owner by itself, ADD CONSTRAINT does not.
-        std::optional<AsUser> owner;
-        if (relation.given && row.flag(1)) owner.emplace(relation.owner);
+        std::optional<pg::AsUser> owner;
+        if (relation.given && row.flag(1))
+            owner.emplace(relation.owner, SECURITY_RESTRICTED_OPERATION);
         replay("ALTER TABLE " + table + " ADD CONSTRAINT " + row.text(0));
     }
 }

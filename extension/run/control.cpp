@@ -67,19 +67,10 @@ void inherit(Migration& m) {
 // Makes a migration that came with a copy of its database this database's own.
 void adopt(const Migration& m) {
     const auto synced = catalog::adopt_database(m.id);
-    // Rules may call functions of the owner's, which run as the owner only.
-    Oid user = InvalidOid;
-    int context = 0;
-    GetUserIdAndSecContext(&user, &context);
-    struct Restore {
-        Oid user;
-        int context;
-        ~Restore() { SetUserIdAndSecContext(user, context); }
-    } const restore{user, context};
-    // Planning a rule evaluates its constants. Restricted, they leave nothing behind (deferred
-    // triggers, cursors) that would run later as whoever called.
-    SetUserIdAndSecContext(m.owner,
-                           context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+    // Rules may call functions of the owner's, which run as the owner only. Planning a rule
+    // evaluates its constants; restricted, they leave nothing that would run later as whoever
+    // called.
+    const pg::AsUser owner{m.owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION};
     for (const auto& [before, now] : synced) sync::adopt(before, now);
     catalog::add_event(m.id, "adopted", std::nullopt, "resumed in a copy of its database");
 }

@@ -94,15 +94,7 @@ plan::Plan plan_now(const std::string& sql) {
 
 // The owner of the migration plans it again, under the settings of its creation.
 plan::Plan plan_as_owner(const Migration& m) {
-    Oid user = InvalidOid;
-    int context = 0;
-    GetUserIdAndSecContext(&user, &context);
-    struct Restore {
-        Oid user;
-        int context;
-        ~Restore() { SetUserIdAndSecContext(user, context); }
-    } const restore{user, context};
-    SetUserIdAndSecContext(m.owner, context | SECURITY_LOCAL_USERID_CHANGE);
+    const pg::AsUser owner{m.owner, SECURITY_LOCAL_USERID_CHANGE};
     const LocalUserSettings meaning{m.settings};
     return plan_now(m.sql);
 }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "pg/bridge.hpp"
+#include "pg/door.hpp"
 
 #include "pg/executor.hpp"
 
@@ -56,20 +57,9 @@ private:
 
 // While in scope names are looked up with the rights of the relation's owner: a writer needs none
 // on the schemas of what the rule uses. No function of a rule runs meanwhile.
-class AsOwner {
-public:
-    explicit AsOwner(Relation relation) {
-        GetUserIdAndSecContext(&user_, &context_);
-        SetUserIdAndSecContext(relation->rd_rel->relowner,
-                               context_ | SECURITY_RESTRICTED_OPERATION);
-    }
-    ~AsOwner() { SetUserIdAndSecContext(user_, context_); }
-    AsOwner(const AsOwner&) = delete;
-    AsOwner& operator=(const AsOwner&) = delete;
-
-private:
-    Oid user_;
-    int context_;
+struct AsOwner : pg::AsUser {
+    explicit AsOwner(Relation relation)
+        : AsUser{relation->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION} {}
 };
 
 // Memory of a set under construction.
