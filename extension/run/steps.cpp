@@ -7,6 +7,7 @@
 #include "pg/transaction.hpp"
 #include "run/locks.hpp"
 #include "run/machine.hpp"
+#include "run/turn.hpp"
 
 #include "pg/bridge.hpp"
 
@@ -37,9 +38,13 @@ std::string clipped(const std::string& text) {
     return text.substr(0, static_cast<std::size_t>(length));
 }
 
-// Intent first: from here on the step may have had effects.
-void begin(Context& context, const StoredStep& stored) {
-    ZDM_FAULT(fault_name(context, stored) + ":begin");
+bool is_concurrent(StepKind kind) {
+    return kind == StepKind::index || kind == StepKind::drop_index;
+}
+
+// Intent first: from here on the step may have had effects. False, and nothing was done, when it
+// needs the turn and another migration has it.
+bool try_begin(Context& context, const StoredStep& stored, Turn& turn) {
     pg::Transaction transaction;
     if (stored.step.kind == StepKind::index && stored.state != StepState::running)
         steps::refuse_taken_name(stored);
@@ -49,9 +54,21 @@ void begin(Context& context, const StoredStep& stored) {
     if (stored.state != StepState::running)
         catalog::add_event(context.migration().id, "step", stored.number,
                            (stored.part == 0 ? "" : "undo: ") + clipped(stored.step.command));
+    // What waited before may have been a worker that was killed, so nobody else knows of it.
+    catalog::set_waiting(context.migration().id, std::nullopt);
     if (context.told_to_stop()) throw Stopped{};
+    // After all that may wait for a caller: nobody else's index waits for him too.
+    if (is_concurrent(stored.step.kind) && !turn.take()) return false;
     set_mark(context, stored, StepState::running);
     transaction.commit();
+    return true;
+}
+
+// Waits for the turn before the step is marked: until its index is under construction the name is
+// anybody's, and what bears it is not for a rollback to drop.
+void begin(Context& context, const StoredStep& stored, Turn& turn) {
+    ZDM_FAULT(fault_name(context, stored) + ":begin");
+    while (!try_begin(context, stored, turn)) wait_for_turn(context);
     ZDM_FAULT(fault_name(context, stored) + ":intent");
 }
 
@@ -146,13 +163,16 @@ void mark(Context& context, const StoredStep& stored, StepState state) {
 }
 
 void run_step(Context& context, const StoredStep& stored, bool resumed) {
-    begin(context, stored);
     {
-        pg::Transaction transaction;
-        check_relation(stored.step);
-        transaction.commit();
+        Turn turn;
+        begin(context, stored, turn);
+        {
+            pg::Transaction transaction;
+            check_relation(stored.step);
+            transaction.commit();
+        }
+        execute(context, stored, resumed);
     }
-    execute(context, stored, resumed);
     ZDM_FAULT(fault_name(context, stored) + ":after_commit");
 }
 
@@ -166,7 +186,8 @@ void undo_step(Context& context, const StoredStep& stored) {
     }
     const StoredStep step = as_step(stored, *part);
     try {
-        begin(context, step);
+        Turn turn;
+        begin(context, step, turn);
         execute(context, step, step.state == StepState::running);
     } catch (const pg::Error& error) {
         if (!is_gone(stored, error)) throw;
