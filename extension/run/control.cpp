@@ -55,11 +55,20 @@ void tell_usage(const Migration& m) {
         if (is_use(finding)) pg::notice(describe(finding, now));
 }
 
-// A migration whose role was dropped goes on as the role that has its tables now, never as the
-// superuser who asks for it.
+// A migration whose role was dropped goes on as the role that has its tables now, never as a
+// superuser: its SQL is that of somebody who may have been none.
 void inherit(Migration& m) {
     if (!catalog::inherit(m.id)) return;
     m = *catalog::find_migration(m.id);
+    if (pg::call([&] { return superuser_arg(m.owner); }))
+        throw pg::Error{
+            pg::state::kInsufficientPrivilege,
+            "ZD506: migration \"" + m.name + "\" may not go on as the superuser " + m.owner_name,
+            "Its own role was dropped, and " + m.owner_name +
+                " owns its tables now. What its own role was allowed can't be known "
+                "any more, so its SQL is not run as a superuser.",
+            "Give its tables to a role that is no superuser (ALTER TABLE ... OWNER TO "
+            "...), then call this again."};
     catalog::add_event(m.id, "inherited", std::nullopt,
                        "its role was dropped; it runs as the owner of its tables, " + m.owner_name);
 }

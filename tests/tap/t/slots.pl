@@ -93,7 +93,17 @@ value(q{SELECT pg_terminate_backend(worker_pid, 60000) FROM zdm.migrations WHERE
 ok(poll_log(qr/role with OID \d+ does not exist/), 'the worker of a role that was dropped cannot come back');
 ok(poll_until($node, "SELECT activity ~ '^stopped: its role \\d+ was dropped' FROM zdm.migrations WHERE name = 'of ann'"), 'status says so');
 like(told("CALL zdm_wait('of ann', 'done', '60 s')"), qr/ZD503: role \d+ was dropped/, 'and zdm_wait');
-# Whoever has its tables now goes on with it.
+# Whoever has its tables now goes on with it, but never a superuser: the SQL is not his.
+my @tables = split /\n/, value(q{SELECT oid::regclass FROM pg_class WHERE relkind = 'r' AND relowner = 'ben'::regrole});
+ok(@tables > 0, 'its tables have another owner');
+value(join ';', map { "ALTER TABLE $_ OWNER TO CURRENT_USER" } @tables);
+my $owner = q{SELECT owner FROM zdm.migrations WHERE name = 'of ann'};
+my $dropped = value($owner);
+for my $call (q{zdm_resume('of ann')}, q{zdm_rollback('of ann')}, q{zdm_rollback('of ann', keep => true)}) {
+    like(told("SELECT $call"), qr/ZD506: .*superuser.*DETAIL: .*HINT:  Give its tables/s, "$call is refused when a superuser has them");
+}
+is(value($owner), $dropped, 'and nothing has changed');
+value(join ';', map { "ALTER TABLE $_ OWNER TO ben" } @tables);
 value(q{GRANT CONNECT ON DATABASE postgres TO ben; SELECT zdm_resume('of ann')});
 ok(wait_at($node, 'backfill:after_commit'), 'zdm_resume gives it to the owner of its tables');
 is(value(q{SELECT owner FROM zdm.migrations WHERE name = 'of ann'}), 'ben', 'who owns it now');
