@@ -78,12 +78,12 @@ ALTER TABLE apart ADD COLUMN d int, ADD COLUMN e int;
 SELECT zdm_create('removes', 'ALTER TABLE apart DROP COLUMN d; ALTER TABLE apart DROP COLUMN e;') > 0 AS made;
 SELECT zdm_start('removes');
 CALL zdm_wait('removes', 'ready', '60 s');
-SELECT pg_advisory_lock(1514425, hashtext('ddl:before_commit'));
+SELECT pg_advisory_lock(1514425, hashtext('ddl:intent'));
 SELECT zdm_contract('removes', true, 'test');
-CALL wait_at('ddl:before_commit');
+CALL wait_at('ddl:intent');
 SELECT zdm_rollback('removes'); \echo :SQLSTATE
 SELECT zdm_start('removes');
-SELECT pg_advisory_unlock(1514425, hashtext('ddl:before_commit'));
+SELECT pg_advisory_unlock(1514425, hashtext('ddl:intent'));
 CALL zdm_wait('removes', 'done', '60 s');
 SELECT zdm_rollback('removes'); \echo :SQLSTATE
 SELECT attname FROM pg_attribute WHERE attrelid = 'apart'::regclass AND attnum > 0 AND NOT attisdropped;

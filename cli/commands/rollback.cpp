@@ -81,7 +81,7 @@ Exit run_rollback(const RollbackOptions& options, Session& session) {
         return true;
     });
     const auto clean_up = rows.empty() ? std::string{} : rows.front().text("result");
-    // Nobody gives this SQL a second time: it is out before anything can come in between.
+    // Out before anything can come in between; whoever misses it asks again.
     if (options.keep && !console.json()) {
         console.narrate(clean_up.empty() ? "There is nothing to clean up later."
                                          : "To clean up later, run this SQL:");

@@ -137,6 +137,11 @@ std::optional<Migration> lock_migration(std::int64_t id) {
     return find("WHERE m.id = $1 FOR UPDATE OF m", id);
 }
 
+bool hold_migration(std::int64_t id) {
+    return !through_door("SELECT FROM zdm.migration WHERE id = $1 FOR KEY SHARE SKIP LOCKED", {id})
+                .empty();
+}
+
 std::vector<std::string> live_owners(const std::vector<std::uint32_t>& relations,
                                      std::int64_t except) {
     const pg::Door door;
@@ -202,15 +207,16 @@ void save_plan(std::int64_t id, const plan::Plan& plan) {
 
 std::vector<StoredStep> load_steps(std::int64_t id) {
     const pg::Door door;
+    pg::LatestSnapshot latest;
     pg::Spi spi;
     const auto found = spi.run(
         "SELECT step, state, phase, kind, relation, relation_oid, command, lock, note,"
         "    removal, line, rows, bytes FROM zdm.step WHERE migration_id = $1 ORDER BY step",
-        {id});
+        {id}, true);
     const auto parameters = spi.run(
         "SELECT s.step, p.key, p.value FROM zdm.step s, jsonb_each_text(s.parameters) p"
         " WHERE s.migration_id = $1 ORDER BY s.step",
-        {id});
+        {id}, true);
     std::vector<StoredStep> steps;
     for (const auto& row : found.rows) steps.push_back(step_from(row));
     for (const auto& row : parameters.rows)
@@ -220,6 +226,7 @@ std::vector<StoredStep> load_steps(std::int64_t id) {
     for (auto& stored : steps) stored.step.locks = locks_from(stored.step.parameters["locks"]);
     load_undo(spi, id, steps);
     spi.finish();
+    latest.finish();
     return steps;
 }
 

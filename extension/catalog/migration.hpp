@@ -49,6 +49,9 @@ std::optional<Migration> find_migration(std::int64_t id);
 // The same, with its row locked until the end of the transaction.
 std::optional<Migration> lock_migration(const std::string& name);
 std::optional<Migration> lock_migration(std::int64_t id);
+// Keeps callers from deciding anything about the migration until the end of the transaction; false
+// when one is about to. Never waits.
+bool hold_migration(std::int64_t id);
 
 // Names of live migrations, other than `except`, that own one of the relations: as of now, whatever
 // the caller's transaction sees.
@@ -70,6 +73,7 @@ struct NewMigration {
 std::optional<std::int64_t> insert_migration(const NewMigration& migration);
 void replace_sql(std::int64_t id, const NewMigration& migration);
 void save_plan(std::int64_t id, const plan::Plan& plan);
+// As of now, whatever the caller's transaction sees.
 std::vector<StoredStep> load_steps(std::int64_t id);
 // How far each got, in order: as of now, whatever the caller's transaction sees. With the migration
 // locked none begins any more.

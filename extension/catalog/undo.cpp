@@ -69,11 +69,11 @@ void load_undo(pg::Spi& spi, std::int64_t id, std::vector<StoredStep>& steps) {
     const auto parts = spi.run(
         "SELECT step, part, kind, command, state FROM zdm.undo WHERE migration_id = $1"
         " ORDER BY step, part",
-        {id});
+        {id}, true);
     const auto parameters = spi.run(
         "SELECT u.step, u.part, p.key, p.value FROM zdm.undo u, jsonb_each_text(u.parameters) p"
         " WHERE u.migration_id = $1",
-        {id});
+        {id}, true);
     const auto at = [&](std::int64_t number) -> StoredStep& {
         return steps.at(static_cast<std::size_t>(number) - 1);
     };

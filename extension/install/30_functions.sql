@@ -21,7 +21,7 @@ CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false,
 COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
 
 CREATE FUNCTION @extschema@.zdm_rollback(name text, keep boolean DEFAULT false) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304), and says who uses what goes; keep stops, leaves the new structure and returns the SQL that cleans up later';
+COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304), and says who uses what goes; keep stops, leaves the new structure and returns the SQL that cleans up later, each time that it is called';
 
 CREATE FUNCTION @extschema@.zdm_usage(name text,
         OUT kind text, OUT relation text, OUT object text, OUT used_by text, OUT role text, OUT sessions bigint,

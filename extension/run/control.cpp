@@ -142,7 +142,11 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
 
 std::string rollback(const std::string& name, bool keep) {
     Migration m = visible_migration(name, true);
-    if (m.state == State::rolled_back) return {};
+    // Whoever lost the answer asks again.
+    const auto left = [&] {
+        return clean_up_sql(catalog::load_steps(m.id), settings::lock_timeout());
+    };
+    if (m.state == State::rolled_back) return keep && m.keep ? left() : std::string{};
     // What was removed does not come back, but whoever can't go on either may leave it as it is.
     if (m.state == State::done || (!keep && removal_begun(views_of(m.id))))
         throw pg::Error{pg::state::kNotInPrerequisiteState,
@@ -156,8 +160,7 @@ std::string rollback(const std::string& name, bool keep) {
     inherit(m);
     if (!m.same_database) adopt(m);
     if (!keep) tell_usage(m);
-    const std::string sql =
-        keep ? clean_up_sql(catalog::load_steps(m.id), settings::lock_timeout()) : std::string{};
+    const std::string sql = keep ? left() : std::string{};
     if (keep) catalog::set_keep(m.id);
     const State from = m.state;
     if (from == State::failed) catalog::clear_failure(m.id);

@@ -123,7 +123,51 @@ void take_locks(const plan::Step& step, std::chrono::milliseconds deadline, bool
     set_local("lock_timeout", std::to_string(std::max<long>(1, static_cast<long>(left.count()))));
 }
 
+// A rollback that is under way was told to go back no further; as of the last look.
+bool is_to_be_left(const Context& context) { return context.undoing() && context.migration().keep; }
+
+// Whoever pauses the migration or takes it back from here on waits until this transaction ends, and
+// then sees whether the step happened; false when somebody is about to do so. An INSERT has no
+// undo, and may be cancelled in the middle.
+bool hold(Context& context, const plan::Step& step) {
+    const bool held =
+        step.kind == plan::StepKind::insert || catalog::hold_migration(context.migration().id);
+    if (held) stop_if_told(context);
+    return held;
+}
+
+enum class Attempt { done, busy, caller_decides };
+
+Attempt attempt_once(Context& context, const plan::Step& step,
+                     [[maybe_unused]] const std::string& name, const std::function<void()>& body) {
+    try {
+        pg::Transaction transaction;
+        // Before the locks of applications, which nobody should hold for longer than need be.
+        if (!hold(context, step)) return Attempt::caller_decides;
+        take_locks(step, settings::lock_timeout(), context.undoing());
+        check_relation(step);
+        body();
+        ZDM_FAULT(name + ":before_commit");
+        transaction.commit();
+        return Attempt::done;
+    } catch (const pg::Error& error) {
+        if (error.sqlstate != pg::state::kLockNotAvailable &&
+            error.sqlstate != pg::state::kDeadlock)
+            throw;
+        return Attempt::busy;
+    }
+}
+
 }  // namespace
+
+void stop_if_told(Context& context) {
+    if (context.told_to_stop() || is_to_be_left(context)) throw Stopped{};
+}
+
+void stop_if_asked(Context& context) {
+    context.stop_if_asked();
+    if (is_to_be_left(context)) throw Stopped{};
+}
 
 plan::Step with_exclusive_locks(plan::Step step) {
     if (step.locks.empty() && !step.relation.empty())
@@ -161,35 +205,27 @@ void check_relation(const plan::Step& step) {
                         "Give it back to the migration's owner, then call zdm_resume."};
 }
 
-void under_locks(Context& context, const plan::Step& step, [[maybe_unused]] const std::string& name,
+void under_locks(Context& context, const plan::Step& step, const std::string& name,
                  const std::function<void()>& body) {
-    const auto deadline = settings::lock_timeout();
-    const auto deadline_ms = static_cast<double>(deadline.count());
+    const auto deadline_ms = static_cast<double>(settings::lock_timeout().count());
     const std::uint32_t owner = context.migration().owner;
     for (int attempt = 0;; ++attempt) {
-        context.stop_if_asked();
+        stop_if_asked(context);
         auto reason = in_the_way(step, owner, deadline_ms);
-        if (!reason) {
-            try {
-                pg::Transaction transaction;
-                take_locks(step, deadline, context.undoing());
-                check_relation(step);
-                body();
-                ZDM_FAULT(name + ":before_commit");
-                transaction.commit();
-                context.show_waiting(std::nullopt);
-                return;
-            } catch (const pg::Error& error) {
-                if (error.sqlstate != pg::state::kLockNotAvailable &&
-                    error.sqlstate != pg::state::kDeadlock)
-                    throw;
-            }
-            reason = in_the_way(step, owner, 0);
-            if (!reason) reason = "waiting for a lock on " + step.relation + ": it was busy";
+        const Attempt result = reason ? Attempt::busy : attempt_once(context, step, name, body);
+        if (result == Attempt::done) {
+            context.show_waiting(std::nullopt);
+            return;
         }
-        context.show_waiting(reason);
+        // What a caller has locked can't be written to; his word comes at the end of his
+        // transaction.
+        if (result == Attempt::busy) {
+            if (!reason) reason = in_the_way(step, owner, 0);
+            if (!reason) reason = "waiting for a lock on " + step.relation + ": it was busy";
+            context.show_waiting(reason);
+        }
         const double random = pg_prng_double(&pg_global_prng_state);
-        context.sleep(backoff(attempt, random), *reason);
+        context.sleep(backoff(attempt, random), {});
     }
 }
 

@@ -11,6 +11,12 @@
 
 namespace zdm::run {
 
+// Throws Stopped when the migration was paused or taken back, or when a rollback under way was told
+// to leave the rest as it is. In a transaction of the caller.
+void stop_if_told(Context& context);
+// The same outside any transaction; also serves interrupts.
+void stop_if_asked(Context& context);
+
 // Runs body in one transaction once all locks of the step are held; commits; tries again, with
 // growing pauses outside any transaction, as long as somebody is in the way, and says who. Throws
 // Stopped when the migration is paused or rolled back meanwhile. `name` is for fault points.

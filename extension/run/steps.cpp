@@ -56,7 +56,7 @@ bool try_begin(Context& context, const StoredStep& stored, Turn& turn) {
                            (stored.part == 0 ? "" : "undo: ") + clipped(stored.step.command));
     // What waited before may have been a worker that was killed, so nobody else knows of it.
     catalog::set_waiting(context.migration().id, std::nullopt);
-    if (context.told_to_stop()) throw Stopped{};
+    stop_if_told(context);
     // After all that may wait for a caller: nobody else's index waits for him too.
     if (is_concurrent(stored.step.kind) && !turn.take()) return false;
     set_mark(context, stored, StepState::running);

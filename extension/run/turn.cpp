@@ -5,6 +5,7 @@
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "run/locks.hpp"
 
 #include "pg/bridge.hpp"
 
@@ -79,7 +80,7 @@ bool Turn::take() {
 
 void wait_for_turn(Context& context) {
     for (;;) {
-        context.stop_if_asked();
+        stop_if_asked(context);
         const auto who = holder(context.migration().owner);
         if (!who) return;
         context.show_waiting(who);

@@ -143,6 +143,8 @@ is(schema_dump($node, 'postgres', '-t', 'u'), $before, 'and that SQL cleans up')
 zdm('up', $phone);
 ($code, $out) = zdm('rollback', 'phone', '--keep', '--json');
 like(decode_json($out)->{clean_up_sql}, qr/DROP COLUMN/, 'rollback --keep --json');
+my (undef, $again) = zdm('rollback', 'phone', '--keep', '--json');
+is(decode_json($again)->{clean_up_sql}, decode_json($out)->{clean_up_sql}, 'whose SQL is given again to whoever lost it');
 
 $node->safe_psql('postgres', decode_json($out)->{clean_up_sql});
 zdm('up', $phone);
