@@ -32,7 +32,6 @@ LOCKTAG tag_of_turn() {
 // Who has the turn, in words; nullopt when nobody has. Another owner's migration is named only to
 // those who may see it in zdm.migrations.
 std::optional<std::string> holder(std::uint32_t owner) {
-    pg::Transaction transaction;
     std::optional<std::string> text;
     {
         const pg::Door door;
@@ -58,7 +57,6 @@ std::optional<std::string> holder(std::uint32_t owner) {
                    " (pid " + row.text(0) + ") builds or drops an index of this database now";
         }
     }
-    transaction.commit();
     return text;
 }
 
@@ -81,9 +79,13 @@ bool Turn::take() {
 void wait_for_turn(Context& context) {
     for (;;) {
         stop_if_asked(context);
-        const auto who = holder(context.migration().owner);
+        const catalog::Migration& migration = context.migration();
+        pg::Transaction transaction;
+        const auto who = holder(migration.owner);
+        // Each time: a pause that was over before the next look has cleared it.
+        if (who) catalog::set_waiting(migration.id, who);
+        transaction.commit();
         if (!who) return;
-        context.show_waiting(who);
         context.sleep(kBetweenLooks, {});
     }
 }
