@@ -87,7 +87,7 @@ bool caused_by_row(const pg::Error& error) {
 
 void report_bad_rows(const Task& task, Table& table, Host& host, const pg::Error& error,
                      const Batch& batch, Tid end) {
-    const bool reading = batch.rows.empty();
+    const bool reading = batch.reading;
     const auto bad =
         reading ? bad_reads(table, host, batch.from, end) : bad_changes(table, host, batch.rows);
     if (bad.empty()) return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backfill/strokes.hpp"
 #include "pg/bridge.hpp"
 #include "pg/fault.hpp"
 #include "pg/transaction.hpp"
@@ -44,7 +45,7 @@ void prepare_transaction(Host& host) {
 }  // namespace
 
 void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::uint32_t end,
-               const BatchLimits& limits, const Recorder& record, Batch& batch) {
+               const BatchLimits& limits, const Recorder& record, Pacer& pacer, Batch& batch) {
     batch = Batch{};
     batch.from = batch.next = from;
     pg::Transaction transaction;
@@ -57,15 +58,19 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
         return;
     }
     const std::uint32_t stop = end - from.block > limits.pages ? from.block + limits.pages : end;
-    std::int64_t locked_at = 0;
+    double locked_at = 0;
     {
         const UserWork user{host};
         prepare_transaction(host);
-        const std::int64_t began = host.now_ms();
+        Strokes strokes{host, pacer};
+        const double began = host.fine_ms();
+        batch.reading = true;
         batch.rows = table.survey(from, Tid{stop, 0}, limits.rows);
-        locked_at = host.now_ms();
+        batch.reading = false;
+        locked_at = host.fine_ms();
         batch.survey_ms = locked_at - began;
         if (!limits.look_only) batch.changed = table.change(batch.rows);
+        batch.paid_ms = strokes.paid_ms();
     }
     if (static_cast<std::int64_t>(batch.rows.size()) < limits.rows) {
         batch.next = Tid{stop, 0};
@@ -76,7 +81,7 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
     if (record) record(batch);
     ZDM_FAULT(limits.stage + ":before_commit");
     transaction.commit();
-    batch.locked_ms = batch.changed > 0 ? host.now_ms() - locked_at : 0;
+    batch.locked_ms = batch.changed > 0 ? host.fine_ms() - locked_at : 0;
     ZDM_FAULT(limits.stage + ":after_commit");
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backfill/host.hpp"
+#include "backfill/pace.hpp"
 #include "backfill/table.hpp"
 #include "backfill/tid.hpp"
 
@@ -30,8 +31,10 @@ struct Batch {
     Tid next;               // where the next batch begins
     std::vector<Tid> rows;  // that matched
     std::int64_t changed = 0;
-    std::int64_t survey_ms = 0;  // reading, with no row locked
-    std::int64_t locked_ms = 0;  // from the first row lock to the commit
+    bool reading = false;  // looking for rows, rather than changing them
+    double survey_ms = 0;  // reading, with no row locked
+    double locked_ms = 0;  // from the first row lock to the commit
+    double paid_ms = 0;    // of all that, what was rested for already, and these rests
 
     // Rows that matched and were not changed: others have them locked or changed them meanwhile.
     std::int64_t left() const { return static_cast<std::int64_t>(rows.size()) - changed; }
@@ -47,7 +50,7 @@ using Recorder = std::function<void(const Batch&)>;
 // Runs a batch from `from` to the page before `end` at most. `batch` is filled as it goes, so that
 // after an exception it says which rows were tried.
 void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::uint32_t end,
-               const BatchLimits& limits, const Recorder& record, Batch& batch);
+               const BatchLimits& limits, const Recorder& record, Pacer& pacer, Batch& batch);
 
 // Tries a change (or, with no rows, reading [from, end)) and takes it back. Throws what it raises.
 void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from, Tid end);

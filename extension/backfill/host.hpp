@@ -11,7 +11,7 @@ namespace zdm::backfill {
 // Options that may change while a backfill runs (zdm_set); read again before each batch.
 struct Options {
     std::chrono::milliseconds batch_target{50};  // time for which a batch may hold row locks
-    double duty = 0.5;                           // share of time at work, sleeps make up the rest
+    double duty = 0.2;                           // share of time at work, rests make up the other
     double max_rate = 0;                         // rows per second, 0 = no limit
     std::chrono::milliseconds max_replica_lag{2000};  // 0 = no limit
 };
@@ -27,8 +27,13 @@ public:
     // Sleeps outside any transaction, serving interrupts; `reason` is shown while it does (empty:
     // pacing).
     virtual void sleep(std::chrono::milliseconds time, const std::string& reason) = 0;
-    // Milliseconds of a steady clock.
-    virtual std::int64_t now_ms() const = 0;
+    // A short rest, at any point of a batch, serving interrupts.
+    virtual void rest(std::chrono::microseconds time) = 0;
+    // A steady clock.
+    virtual std::chrono::microseconds now() const = 0;
+    // The same in whole milliseconds, and in milliseconds with their parts.
+    std::int64_t now_ms() const { return now().count() / 1000; }
+    double fine_ms() const { return static_cast<double>(now().count()) / 1000; }
     // Shows or clears what the step is held back by (a lagging standby, rows locked by a pid).
     virtual void show_throttle(const std::optional<std::string>& reason) = 0;
     // Around the user's expressions, inside each batch's transaction. The first gives the

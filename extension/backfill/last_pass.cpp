@@ -17,6 +17,8 @@ namespace zdm::backfill {
 
 namespace {
 
+using std::chrono::milliseconds;
+
 // So many visits without anybody in the way, and without fewer rows than before, mean that filling
 // does not help.
 constexpr int kVainVisits = 10;

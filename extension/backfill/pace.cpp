@@ -1,16 +1,14 @@
 #include "backfill/pace.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 namespace zdm::backfill {
 
-void Sizer::observe(std::int64_t amount, double took_ms, milliseconds target) {
+void Sizer::observe(std::int64_t amount, double took_ms, double goal_ms) {
     if (amount <= 0) return;
-    const double goal = static_cast<double>(target.count());
     const double cost = std::max(took_ms, 0.001) / static_cast<double>(amount);
-    const bool slow = took_ms > goal;
+    const bool slow = took_ms > goal_ms;
     // What a batch costs however small it is would make a small one look dear: no example.
     if (!slow && amount * 4 < size_) return;
     costs_.push_back(cost);
@@ -18,36 +16,39 @@ void Sizer::observe(std::int64_t amount, double took_ms, milliseconds target) {
 
     double next;
     if (slow) {
-        next = std::min(static_cast<double>(size_), goal / cost);
+        next = std::min(static_cast<double>(size_), goal_ms / cost);
     } else {
         // The median: one stall in the window must not keep batches small, one lucky batch must not
         // make the next one long.
         std::vector<double> sorted(costs_.begin(), costs_.end());
         std::sort(sorted.begin(), sorted.end());
         const double usual = sorted[sorted.size() / 2];
-        next = std::min(goal / std::max(usual, cost), static_cast<double>(size_) * 1.5 + 1);
+        next = std::min(goal_ms / std::max(usual, cost), static_cast<double>(size_) * 1.5 + 1);
     }
     next = std::clamp(next, static_cast<double>(least_), static_cast<double>(most_));
     size_ = static_cast<std::int64_t>(next);
 }
 
-milliseconds Pacer::rest(double worked_ms, std::int64_t rows, std::int64_t now_ms, double duty,
-                         double max_rate) {
+double stroke_ms(double duty) { return duty < 1 ? 0.25 : 5; }
+
+void Pacer::worked(double took_ms, double duty) {
     const double share = std::clamp(duty, 0.01, 1.0);
-    double rest_ms = worked_ms * (1.0 - share) / share;
+    owed_ms_ += took_ms * (1 - share) / share;
+}
+
+void Pacer::rested(double took_ms) { owed_ms_ = std::max(owed_ms_ - took_ms, -kMostCreditMs); }
+
+double Pacer::after_batch_ms(double took_ms, std::int64_t rows, double now_ms, double max_rate) {
+    double rest_ms = owed_ms();
     if (max_rate > 0) {
-        const double now = static_cast<double>(now_ms);
         // Time that passed unused (throttled, paused) is no credit for a burst; a fifth of a second
         // evens out sleeps that took longer than asked.
-        if (rate_ != max_rate || due_ms_ < now - 200) due_ms_ = now - worked_ms;
-        due_ms_ += 1000.0 * static_cast<double>(rows) / max_rate;
-        rest_ms = std::max(rest_ms, due_ms_ - now);
+        if (rate_ != max_rate || due_ms_ < now_ms - 200) due_ms_ = now_ms - took_ms;
+        due_ms_ += 1000 * static_cast<double>(rows) / max_rate;
+        rest_ms = std::max(rest_ms, due_ms_ - now_ms);
     }
     rate_ = max_rate;
-    owed_ms_ += rest_ms;
-    const double whole = std::floor(std::max(owed_ms_, 0.0));
-    owed_ms_ -= whole;
-    return milliseconds{static_cast<std::int64_t>(whole)};
+    return rest_ms;
 }
 
 std::int64_t Pacer::most_rows(double max_rate) {

@@ -1,25 +1,22 @@
-// How much one batch does and how long to rest after it. Pure: time is handed in.
+// How much to do at once and how long to rest after it. Pure: time is handed in.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 
 namespace zdm::backfill {
 
-using std::chrono::milliseconds;
-
-// Finds the amount (rows, pages) that takes a target time, from a window of recent batches. Grows
-// at most 1.5 times from one batch to the next and shrinks at once.
+// Finds the amount (rows, pages) that takes the time it should, from a window of recent pieces of
+// work. Grows at most 1.5 times from one to the next and shrinks at once.
 class Sizer {
 public:
     Sizer(std::int64_t initial, std::int64_t least, std::int64_t most)
         : size_(initial), least_(least), most_(most) {}
 
-    // The amount for the next batch.
+    // The amount for the next one.
     std::int64_t size() const { return size_; }
-    // What a batch did and how long it took.
-    void observe(std::int64_t amount, double took_ms, milliseconds target);
+    // What a piece of work did, how long it took and how long it should take.
+    void observe(std::int64_t amount, double took_ms, double goal_ms);
 
 private:
     static constexpr std::size_t kWindow = 7;
@@ -30,21 +27,35 @@ private:
     std::deque<double> costs_;  // milliseconds for each unit, newest last
 };
 
+// How long a stroke should take: the piece of work between two short rests. Whoever wants to run
+// meanwhile waits for a processor no longer than that, and commits flush no more of our WAL than one
+// stroke's. Where duty leaves no time to rest, longer ones cost less.
+double stroke_ms(double duty);
+
 // Says how long to rest so that work stays within its share of time (duty) and within max_rate.
+// Times in milliseconds.
 class Pacer {
 public:
-    // The rest after a batch of `rows` that took `worked` and ended at `now`. duty is in (0, 1];
-    // max_rate in rows per second, 0 for none.
-    milliseconds rest(double worked_ms, std::int64_t rows, std::int64_t now_ms, double duty,
-                      double max_rate);
+    // Work was done; duty, in (0, 1], says how much rest is owed for it.
+    void worked(double took_ms, double duty);
+    // The rest that is owed, 0 as long as it is too short for a sleep.
+    double owed_ms() const { return owed_ms_ < kLeastMs ? 0 : owed_ms_; }
+    // A rest took so long. What it took too long is taken off the next ones.
+    void rested(double took_ms);
+    // The rest after a batch of `rows` that took `took_ms` and ended at `now_ms`: what is owed, or
+    // more where max_rate (rows per second, 0 for none) asks for it.
+    double after_batch_ms(double took_ms, std::int64_t rows, double now_ms, double max_rate);
     // Rows that a batch may have under max_rate, so that the rate holds within fractions of a
     // second too.
     static std::int64_t most_rows(double max_rate);
 
 private:
+    static constexpr double kLeastMs = 0.2;
+    static constexpr double kMostCreditMs = 5;
+
     double rate_ = 0;     // the max_rate for which due_ms_ counts
     double due_ms_ = 0;   // when all rows so far are paid for
-    double owed_ms_ = 0;  // rest below a millisecond, kept for later
+    double owed_ms_ = 0;  // rest that is still to be taken; negative: taken too much
 };
 
 // Rates from the recent past: rows per second, and the time left.

@@ -53,11 +53,12 @@ void set_locally(const char* name, const char* value) {
 
 // Plans a prepared statement now and keeps that plan. The settings that lead the planner to scans
 // by tid hold here only: triggers that the statement fires run under their own.
-CachedPlan* plan_now(SPIPlanPtr plan, bool small) {
+CachedPlan* plan_now(SPIPlanPtr plan) {
     const int level = NewGUCNestLevel();
     set_locally("enable_tidscan", "on");
-    // Tiny tables tempt it to read them as a whole.
-    if (small) set_locally("enable_seqscan", "off");
+    // Tiny tables tempt it to read them as a whole, and a batch must not read (and hash) the table
+    // of a subquery as a whole where that has an index.
+    set_locally("enable_seqscan", "off");
     set_locally("jit", "off");
     CachedPlan* cached = SPI_plan_get_cached_plan(plan);
     AtEOXact_GUC(false, level);
@@ -165,9 +166,8 @@ bool Table::open(bool for_change) {
 
 void Table::make_survey() {
     if (!survey_.made()) survey_.make(survey_text(task_.name, task_.predicate), {TIDOID, TIDOID});
-    const bool small = blocks_ < 1000;
     const bool good = pg::call([&] {
-        CachedPlan* cached = plan_now(survey_.get(), small);
+        CachedPlan* cached = plan_now(survey_.get());
         const bool by_tid = IsA(statement_of(cached)->planTree, TidRangeScan);
         ReleaseCachedPlan(cached, CurrentResourceOwner);
         return by_tid;
@@ -176,14 +176,13 @@ void Table::make_survey() {
 }
 
 void Table::make_change() {
-    const bool small = blocks_ < 1000;
     const bool fresh = !change_.made();
     if (fresh)
         change_.make(change_text(task_.name, task_.set_clause, task_.predicate, key_columns_),
                      {TIDARRAYOID});
     bool keys = false;
     const bool good = pg::call([&] {
-        CachedPlan* cached = plan_now(change_.get(), small);
+        CachedPlan* cached = plan_now(change_.get());
         ModifyTable* modify = modify_of(statement_of(cached));
         const bool by_tid = modify != nullptr && IsA(outerPlan(&modify->plan), TidScan);
         keys = by_tid && sets_key_columns(task_.relation, modify);

@@ -10,8 +10,10 @@ namespace zdm::backfill {
 
 namespace {
 
+using std::chrono::milliseconds;
+
 // Reading holds a snapshot but no row lock; this keeps the snapshot small too.
-constexpr milliseconds kSurveyTarget{100};
+constexpr double kSurveyMs = 100;
 
 // What a retry may cure: somebody else was in the way.
 bool transient(const pg::Error& error) {
@@ -103,16 +105,23 @@ void Work::write_progress_when_due() {
     if (progress_.due(host_.now_ms())) progress_.write(host_.now_ms(), throttled_);
 }
 
-void Work::rest(const Batch& batch, std::int64_t began_ms) {
+void Work::rest(const Batch& batch, double began_ms) {
     const Options options = host_.options();
-    page_sizer_.observe(batch.pages(), static_cast<double>(batch.survey_ms), kSurveyTarget);
+    page_sizer_.observe(batch.pages(), batch.survey_ms, kSurveyMs);
     if (batch.changed > 0)
-        row_sizer_.observe(batch.changed, static_cast<double>(batch.locked_ms),
-                           options.batch_target);
-    const std::int64_t now = host_.now_ms();
-    const auto pause = pacer_.rest(static_cast<double>(now - began_ms), batch.changed, now,
-                                   options.duty, options.max_rate);
-    if (pause.count() > 0) host_.sleep(pause, {});
+        row_sizer_.observe(batch.changed, batch.locked_ms,
+                           static_cast<double>(options.batch_target.count()));
+    const double now = host_.fine_ms();
+    const double took = now - began_ms;
+    pacer_.worked(std::max(0.0, took - batch.paid_ms), options.duty);
+    const double pause = pacer_.after_batch_ms(took, batch.changed, now, options.max_rate);
+    if (pause <= 0) return;
+    // A sleep of its own is a matter of milliseconds.
+    if (pause < 10)
+        host_.rest(std::chrono::microseconds{static_cast<std::int64_t>(pause * 1000)});
+    else
+        host_.sleep(milliseconds{static_cast<std::int64_t>(pause)}, {});
+    pacer_.rested(host_.fine_ms() - now);
 }
 
 BatchLimits Work::limits(bool look_only, int attempts) const {
@@ -132,7 +141,7 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
     int vanished = 0;
     for (int attempts = 0;; ++attempts) {
         if (!go_on()) return false;
-        const std::int64_t began = host_.now_ms();
+        const double began = host_.fine_ms();
         // A single row that makes others wait, or waits for them, each time: left for later.
         const bool give_up = attempts > 20;
         auto asked = limits(sweep.look_only || give_up, attempts);
@@ -140,7 +149,8 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
         asked.stage = sweep.stage;
         std::string reason;
         try {
-            run_batch(table_, host_, sweep.filenode, from, end, asked, sweep.record, batch);
+            run_batch(table_, host_, sweep.filenode, from, end, asked, sweep.record, pacer_,
+                      batch);
             if (batch.end != Batch::End::busy) {
                 if (attempts > 0) released();
                 rest(batch, began);

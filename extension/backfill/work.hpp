@@ -42,7 +42,7 @@ public:
 
     // Sleeps outside transactions while something holds the step back, and shows what. False: told
     // to stop.
-    bool wait(milliseconds time, const std::string& reason);
+    bool wait(std::chrono::milliseconds time, const std::string& reason);
     // Takes the reason back.
     void released();
 
@@ -55,7 +55,7 @@ private:
     bool go_on();
     bool under_pressure();
     void show(const std::string& reason);
-    void rest(const Batch& batch, std::int64_t began_ms);
+    void rest(const Batch& batch, double began_ms);
     BatchLimits limits(bool look_only, int attempts) const;
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
@@ -65,7 +65,9 @@ private:
     Table table_;
     Progress progress_;
     Sizer row_sizer_{200, 1, 20000};
-    Sizer page_sizer_{64, 1, 4096};
+    // Not fewer: what a survey costs whatever its size (a subquery that is hashed) would be paid for
+    // each page.
+    Sizer page_sizer_{64, 64, 4096};
     Pacer pacer_;
     pressure::ReplicaLag replica_lag_;
     std::int64_t pressure_read_ms_ = INT64_MIN / 2;

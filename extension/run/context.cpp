@@ -83,10 +83,19 @@ void Context::sleep(std::chrono::milliseconds time, const std::string& reason) {
     }
 }
 
-std::int64_t Context::now_ms() const {
+void Context::rest(std::chrono::microseconds time) {
+    pg::call([&] {
+        pgstat_report_wait_start(pg::compat::wait_event());
+        pg_usleep(static_cast<long>(time.count()));
+        pgstat_report_wait_end();
+        CHECK_FOR_INTERRUPTS();
+    });
+}
+
+std::chrono::microseconds Context::now() const {
     instr_time now;
     INSTR_TIME_SET_CURRENT(now);
-    return static_cast<std::int64_t>(INSTR_TIME_GET_MILLISEC(now));
+    return std::chrono::microseconds{static_cast<std::int64_t>(INSTR_TIME_GET_MICROSEC(now))};
 }
 
 void Context::batch_begins() {

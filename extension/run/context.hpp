@@ -36,7 +36,8 @@ public:
     void stop_if_asked();
     backfill::Options options() const override;
     void sleep(std::chrono::milliseconds time, const std::string& reason) override;
-    std::int64_t now_ms() const override;
+    void rest(std::chrono::microseconds time) override;
+    std::chrono::microseconds now() const override;
     void show_throttle(const std::optional<std::string>& reason) override;
     void batch_begins() override;
     void batch_ends() noexcept override;

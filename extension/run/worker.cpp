@@ -3,6 +3,7 @@
 #include "pg/door.hpp"
 #include "pg/transaction.hpp"
 #include "run/launch.hpp"
+#include "run/polite.hpp"
 #include "run/runner.hpp"
 #include "run/session.hpp"
 
@@ -90,6 +91,7 @@ void zdm_worker_main(Datum argument) {
     pqsignal(SIGINT, StatementCancelHandler);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     BackgroundWorkerUnblockSignals();
+    zdm::run::yield_to_whoever_wakes();
     zdm::run::connect(MyBgworkerEntry);
     MemoryContext memory =
         AllocSetContextCreate(TopMemoryContext, "zdm worker", ALLOCSET_DEFAULT_SIZES);

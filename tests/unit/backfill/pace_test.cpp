@@ -8,7 +8,7 @@
 namespace zdm::backfill {
 namespace {
 
-constexpr milliseconds kTarget{50};
+constexpr double kTarget = 50;
 
 // Batches one after the other against something that takes a time; gives the times that they took.
 std::vector<double> closed_loop(Sizer& sizer, int batches,
@@ -93,39 +93,78 @@ TEST(Sizer, KeepsItsLimits) {
     EXPECT_EQ(sizer.size(), 50);
 }
 
-TEST(Pacer, KeepsTheShareOfTimeAtWork) {
+// Rests whenever some is owed, each time `overrun_ms` too long; gives the share of time at work.
+double share_at_work(double duty, double stroke, double overrun_ms) {
     Pacer pacer;
-    EXPECT_EQ(pacer.rest(40, 100, 1000, 0.5, 0).count(), 40);
-    EXPECT_EQ(pacer.rest(40, 100, 2000, 0.25, 0).count(), 120);
-    EXPECT_EQ(pacer.rest(40, 100, 3000, 1.0, 0).count(), 0);
+    double worked = 0;
+    double rested = 0;
+    while (worked < 1000) {
+        worked += stroke;
+        pacer.worked(stroke, duty);
+        const double rest = pacer.owed_ms();
+        if (rest <= 0) continue;
+        rested += rest + overrun_ms;
+        pacer.rested(rest + overrun_ms);
+    }
+    return worked / (worked + rested);
 }
 
-TEST(Pacer, AddsUpPartsOfAMillisecond) {
+TEST(Pacer, KeepsTheShareOfTimeAtWork) {
+    for (const double duty : {0.05, 0.2, 0.5, 0.9})
+        for (const double stroke : {0.01, 0.25, 40.0})
+            for (const double overrun : {0.0, 0.06})
+                EXPECT_NEAR(share_at_work(duty, stroke, overrun), duty, duty / 20)
+                    << duty << ", strokes of " << stroke << " ms, sleeps " << overrun << " too long";
+}
+
+TEST(Pacer, NeverRestsAtFullDuty) {
     Pacer pacer;
-    std::int64_t rested = 0;
-    for (int i = 0; i < 100; ++i) rested += pacer.rest(0.25, 1, i, 0.5, 0).count();
-    EXPECT_EQ(rested, 25);
+    pacer.worked(1000, 1);
+    EXPECT_EQ(pacer.owed_ms(), 0);
+}
+
+TEST(Pacer, SavesUpRestsTooShortForASleep) {
+    Pacer pacer;
+    pacer.worked(0.1, 0.5);
+    EXPECT_EQ(pacer.owed_ms(), 0);
+    pacer.worked(0.1, 0.5);
+    EXPECT_NEAR(pacer.owed_ms(), 0.2, 1e-9);
+}
+
+TEST(Pacer, ALongRestIsLittleCredit) {
+    Pacer pacer;
+    pacer.rested(10000);
+    pacer.worked(6, 0.5);
+    EXPECT_NEAR(pacer.owed_ms(), 1, 1e-9);
+}
+
+TEST(Stroke, IsShortWhereThereIsTimeToRest) {
+    EXPECT_LT(stroke_ms(0.99), 1);
+    EXPECT_GT(stroke_ms(1), 1);
 }
 
 // Rows in ten seconds of batches that take a millisecond for 20 rows, with sleeps that overrun.
-double rate(double max_rate, double duty, std::int64_t overrun_ms) {
+double rate(double max_rate, double duty, double overrun_ms) {
     Pacer pacer;
-    std::int64_t now = 0;
+    double now = 0;
     std::int64_t rows = 0;
     while (now < 10000) {
         const std::int64_t batch = std::min<std::int64_t>(1000, Pacer::most_rows(max_rate));
-        const std::int64_t took = batch / 20;
+        const double took = static_cast<double>(batch) / 20;
         now += took;
         rows += batch;
-        const auto pause = pacer.rest(static_cast<double>(took), batch, now, duty, max_rate);
-        if (pause.count() > 0) now += pause.count() + overrun_ms;
+        pacer.worked(took, duty);
+        const double pause = pacer.after_batch_ms(took, batch, now, max_rate);
+        if (pause <= 0) continue;
+        now += pause + overrun_ms;
+        pacer.rested(pause + overrun_ms);
     }
-    return static_cast<double>(rows) / (static_cast<double>(now) / 1000);
+    return static_cast<double>(rows) / (now / 1000);
 }
 
 TEST(Pacer, HoldsTheRateWithinTenPercent) {
     for (const double wanted : {20.0, 100.0, 1000.0, 5000.0})
-        for (const std::int64_t overrun : {0, 1, 15})
+        for (const double overrun : {0.0, 1.0, 15.0})
             EXPECT_NEAR(rate(wanted, 0.9, overrun), wanted, wanted / 10)
                 << wanted << " rows/s, sleeps " << overrun << " ms too long";
 }
@@ -134,15 +173,15 @@ TEST(Pacer, DutyHoldsBelowTheRate) { EXPECT_NEAR(rate(1e6, 0.5, 0), 10000, 1000)
 
 TEST(Pacer, TimeUnusedIsNoCreditForABurst) {
     Pacer pacer;
-    pacer.rest(1, 100, 1000, 1, 1000);
+    pacer.after_batch_ms(1, 100, 1000, 1000);
     // Ten seconds throttled; the next hundred rows are to be paid for all the same.
-    EXPECT_GE(pacer.rest(1, 100, 11000, 1, 1000).count(), 90);
+    EXPECT_GE(pacer.after_batch_ms(1, 100, 11000, 1000), 90);
 }
 
 TEST(Pacer, TakesUpANewRateAtOnce) {
     Pacer pacer;
-    pacer.rest(1, 1000, 1000, 1, 10);
-    EXPECT_LE(pacer.rest(1, 100, 1010, 1, 1000).count(), 100);
+    pacer.after_batch_ms(1, 1000, 1000, 10);
+    EXPECT_LE(pacer.after_batch_ms(1, 100, 1010, 1000), 100);
 }
 
 TEST(RateMeter, KnowsNothingAtFirst) {

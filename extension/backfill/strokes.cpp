@@ -1,0 +1,52 @@
+#include "backfill/strokes.hpp"
+
+#include "pg/bridge.hpp"
+
+namespace zdm::backfill {
+
+namespace {
+
+Strokes* under_way = nullptr;
+
+Datum rest(FunctionCallInfo) {
+    under_way->rest();
+    return BoolGetDatum(true);
+}
+
+}  // namespace
+
+Strokes::Strokes(Host& host, Pacer& pacer)
+    : host_(host),
+      pacer_(pacer),
+      duty_(host.options().duty),
+      stroke_ms_(stroke_ms(duty_)),
+      began_ms_(host.fine_ms()) {
+    under_way = this;
+}
+
+Strokes::~Strokes() { under_way = nullptr; }
+
+void Strokes::rest() {
+    const double ended = host_.fine_ms();
+    pacer_.worked(ended - began_ms_, duty_);
+    const double owed = pacer_.owed_ms();
+    if (owed > 0) host_.rest(std::chrono::microseconds{static_cast<std::int64_t>(owed * 1000)});
+    const double now = host_.fine_ms();
+    if (owed > 0) pacer_.rested(now - ended);
+    paid_ms_ += now - began_ms_;
+    began_ms_ = now;
+}
+
+}  // namespace zdm::backfill
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(zdm_stroke);
+
+// For each row that a batch reads: nothing but a look at the clock, most of the time.
+Datum zdm_stroke(PG_FUNCTION_ARGS) {
+    using namespace zdm::backfill;
+    if (under_way == nullptr || !under_way->over()) PG_RETURN_BOOL(true);
+    return zdm::pg::boundary(fcinfo, rest);
+}
+}
