@@ -13,6 +13,9 @@ namespace zdm::backfill {
 
 namespace {
 
+// Tids that a survey keeps in memory.
+constexpr std::int64_t kMostTids = 20000;
+
 // The user's expressions run inside.
 class UserWork {
 public:
@@ -42,6 +45,27 @@ void prepare_transaction(Host& host) {
     set_until_commit("plan_cache_mode", "auto");
 }
 
+// Finds the rows of the batch and says where the next one begins.
+std::vector<Tid> find_rows(Table& table, Tid from, std::uint32_t stop, const BatchLimits& limits,
+                           Batch& batch) {
+    const std::int64_t most = limits.rounds != nullptr ? kMostTids : limits.rows;
+    batch.surveyed = stop - from.block;
+    batch.rows = table.survey(from, Tid{stop, 0}, most);
+    const bool complete = static_cast<std::int64_t>(batch.rows.size()) < most;
+    if (limits.rounds == nullptr) {
+        const Tid last = complete ? Tid{} : batch.rows.back();
+        batch.next =
+            complete ? Tid{stop, 0} : Tid{last.block, static_cast<std::uint16_t>(last.offset + 1)};
+        return {};
+    }
+    Picked picked = pick(*limits.rounds, batch.rows, table.look(batch.rows),
+                         static_cast<std::size_t>(limits.rows), stop, complete);
+    batch.rows = std::move(picked.rows);
+    batch.next = Tid{picked.end, 0};
+    batch.waiting = picked.waiting;
+    return std::move(picked.fitting);
+}
+
 }  // namespace
 
 void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::uint32_t end,
@@ -65,18 +89,15 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
         Strokes strokes{host, pacer};
         const double began = host.fine_ms();
         batch.reading = true;
-        batch.rows = table.survey(from, Tid{stop, 0}, limits.rows);
+        const auto fitting = find_rows(table, from, stop, limits, batch);
         batch.reading = false;
         locked_at = host.fine_ms();
         batch.survey_ms = locked_at - began;
         if (!limits.look_only) batch.changed = table.change(batch.rows);
+        if (!fitting.empty()) batch.sample = table.sample(fitting);
+        batch.may_be_hot = table.may_be_hot();
+        batch.xid = transaction_id();
         batch.paid_ms = strokes.paid_ms();
-    }
-    if (static_cast<std::int64_t>(batch.rows.size()) < limits.rows) {
-        batch.next = Tid{stop, 0};
-    } else {
-        const Tid last = batch.rows.back();
-        batch.next = Tid{last.block, static_cast<std::uint16_t>(last.offset + 1)};
     }
     if (record) record(batch);
     ZDM_FAULT(limits.stage + ":before_commit");

@@ -8,6 +8,7 @@
 
 #include "backfill/host.hpp"
 #include "backfill/pace.hpp"
+#include "backfill/rounds.hpp"
 #include "backfill/table.hpp"
 #include "backfill/tid.hpp"
 
@@ -17,6 +18,7 @@ struct BatchLimits {
     std::int64_t rows = 0;           // at most this many are changed
     std::uint32_t pages = 0;         // at most this many are read
     bool look_only = false;          // find rows, change none
+    const Rounds* rounds = nullptr;  // take only as many of each page as this says
     std::string stage = "backfill";  // what fault points are called
 };
 
@@ -29,12 +31,17 @@ struct Batch {
     End end = End::done;
     Tid from;
     Tid next;               // where the next batch begins
-    std::vector<Tid> rows;  // that matched
+    std::vector<Tid> rows;  // that matched and had their turn
     std::int64_t changed = 0;
-    bool reading = false;  // looking for rows, rather than changing them
-    double survey_ms = 0;  // reading, with no row locked
-    double locked_ms = 0;  // from the first row lock to the commit
-    double paid_ms = 0;    // of all that, what was rested for already, and these rests
+    std::int64_t waiting = 0;    // that matched and wait for a later round
+    ChangeSample sample;         // of those that should have stayed on their page
+    bool may_be_hot = true;      // no indexed column is set
+    std::uint32_t xid = 0;       // the transaction's, 0 if it changed nothing
+    std::uint32_t surveyed = 0;  // pages that were read
+    bool reading = false;        // looking for rows, rather than changing them
+    double survey_ms = 0;        // reading, with no row locked
+    double locked_ms = 0;        // from the first row lock to the commit
+    double paid_ms = 0;          // of all that, what was rested for already, and these rests
 
     // Rows that matched and were not changed: others have them locked or changed them meanwhile.
     std::int64_t left() const { return static_cast<std::int64_t>(rows.size()) - changed; }

@@ -1,5 +1,6 @@
 #include "backfill/engine.hpp"
 
+#include "backfill/chunk_rounds.hpp"
 #include "backfill/state.hpp"
 #include "backfill/work.hpp"
 #include "pg/fault.hpp"
@@ -7,6 +8,9 @@
 namespace zdm::backfill {
 
 namespace {
+
+// A table of so few pages is filled in one go: rounds would take longer than they save.
+constexpr std::uint32_t kFewPages = 128;
 
 // "1 row", "5 rows".
 std::string counted(std::int64_t number, const char* one, const char* many) {
@@ -39,12 +43,16 @@ private:
     SweepEnd again(const Chunk& chunk, PageSet& locked, std::int64_t& left);
     SweepEnd left_rows();
     void finish();
+    bool in_rounds() const {
+        return !task_.set_clause.empty() && rounds_.pay() && chunks_.back().pages.end >= kFewPages;
+    }
     const char* stage() const { return task_.set_clause.empty() ? "delete" : "backfill"; }
 
     const Task& task_;
     Work work_;
     std::vector<Chunk> chunks_;
     std::vector<PageSet> locked_;  // of each chunk, as far as this run has seen
+    Rounds rounds_;
 };
 
 bool Backfill::take_up() {
@@ -99,7 +107,11 @@ SweepEnd Backfill::one_chunk(Chunk& chunk) {
     sweep.finished = [&](const Batch& batch) {
         if (batch.left() > 0) locked.add(batch.found_on());
     };
-    SweepEnd end = work_.sweep({chunk.next, chunk.pages.end}, sweep);
+    SweepEnd end = SweepEnd::finished;
+    if (in_rounds())
+        end = ChunkRounds{task_, work_, rounds_, chunk, locked}.run();
+    else
+        end = work_.sweep({chunk.next, chunk.pages.end}, sweep);
     // Most row locks of an application are gone by now.
     if (end == SweepEnd::finished) end = again(chunk, locked, chunk.left);
     if (end != SweepEnd::finished) return end;

@@ -28,8 +28,8 @@ private:
 };
 
 // How long a stroke should take: the piece of work between two short rests. Whoever wants to run
-// meanwhile waits for a processor no longer than that, and commits flush no more of our WAL than one
-// stroke's. Where duty leaves no time to rest, longer ones cost less.
+// meanwhile waits for a processor no longer than that, and commits flush no more of our WAL than
+// one stroke's. Where duty leaves no time to rest, longer ones cost less.
 double stroke_ms(double duty);
 
 // Says how long to rest so that work stays within its share of time (duty) and within max_rate.

@@ -17,8 +17,8 @@ constexpr auto kStroke = " AND zdm.stroke(ctid)";
 
 std::string survey_text(const std::string& relation, const std::string& predicate) {
     return "SELECT ctid FROM ONLY " + relation +
-           " WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid OPERATOR(pg_catalog.<) $2" +
-           kStroke + " AND " + matches(predicate);
+           " WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid OPERATOR(pg_catalog.<) $2" + kStroke +
+           " AND " + matches(predicate);
 }
 
 // The rows are locked first, all in the subquery that runs once, without those that others have
@@ -35,7 +35,8 @@ std::string change_text(const std::string& relation, const std::string& set_clau
     return "WITH changed AS (" + action +
            " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM ONLY " + relation +
            " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)" + kStroke + " AND " + matches(predicate) +
-           " FOR " + strength + " SKIP LOCKED))" + kStroke + " RETURNING " + (deletes ? "false" : matches(predicate)) +
+           " FOR " + strength + " SKIP LOCKED))" + kStroke + " RETURNING " +
+           (deletes ? "false" : matches(predicate)) +
            " AS still) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE still)"
            " FROM changed";
 }

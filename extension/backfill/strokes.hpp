@@ -26,7 +26,6 @@ public:
     // Ends the stroke, rests as long as it is due, and begins the next one.
     void rest();
 
-
 private:
     Host& host_;
     Pacer& pacer_;

@@ -2,6 +2,7 @@
 
 #include "backfill/statements.hpp"
 #include "pg/bridge.hpp"
+#include "pg/compat.hpp"
 #include "pg/spi.hpp"
 
 #include "pg/postgres.hpp"
@@ -80,11 +81,11 @@ ModifyTable* modify_of(PlannedStmt* statement) {
     return nullptr;
 }
 
-// Whether an UPDATE sets columns of a unique index of the relation (or a generated column of one
+// Whether an UPDATE sets columns of such indexes of the relation (or a generated column of one
 // may follow).
-bool sets_key_columns(Oid relation, ModifyTable* modify) {
+bool sets_columns_of(IndexAttrBitmapKind kind, Oid relation, ModifyTable* modify) {
     Relation rel = table_open(relation, NoLock);
-    Bitmapset* keys = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_KEY);
+    Bitmapset* keys = RelationGetIndexAttrBitmap(rel, kind);
     bool found = false;
     ListCell* cell = nullptr;
     foreach (cell, modify->updateColnosLists) {
@@ -181,15 +182,18 @@ void Table::make_change() {
         change_.make(change_text(task_.name, task_.set_clause, task_.predicate, key_columns_),
                      {TIDARRAYOID});
     bool keys = false;
+    bool indexed = false;
     const bool good = pg::call([&] {
         CachedPlan* cached = plan_now(change_.get());
         ModifyTable* modify = modify_of(statement_of(cached));
         const bool by_tid = modify != nullptr && IsA(outerPlan(&modify->plan), TidScan);
-        keys = by_tid && sets_key_columns(task_.relation, modify);
+        keys = by_tid && sets_columns_of(INDEX_ATTR_BITMAP_KEY, task_.relation, modify);
+        indexed = by_tid && sets_columns_of(pg::compat::kHotColumns, task_.relation, modify);
         ReleaseCachedPlan(cached, CurrentResourceOwner);
         return by_tid;
     });
     if (!good) bad_plan("change");
+    indexed_columns_ = indexed;
     if (keys == key_columns_ || task_.set_clause.empty()) return;
     key_columns_ = keys;
     change_.forget();

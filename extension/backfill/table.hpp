@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backfill/rounds.hpp"
 #include "backfill/task.hpp"
 #include "backfill/tid.hpp"
 #include "pg/error.hpp"
@@ -48,6 +49,18 @@ public:
     // Changes those of the rows that match and that nobody else has locked. Gives how many. Throws
     // ZD206 when some match even after it.
     std::int64_t change(const std::vector<Tid>& rows);
+    // Whether a change could leave all indexes alone, as far as is known: the first one tells.
+    bool may_be_hot() const { return !indexed_columns_; }
+
+    // The pages on which these rows are, in order.
+    std::vector<PageFacts> look(const std::vector<Tid>& rows);
+    // What became of rows that this transaction may have changed.
+    ChangeSample sample(const std::vector<Tid>& rows);
+    // Prunes pages and tells the free space map what they have, so that rows that move find it.
+    void share_free_space(Pages pages);
+    // Row versions that transactions before this one have left behind can be pruned.
+    std::uint32_t horizon();
+
     // Runs deferred constraints now, so that a row's error comes from where it was changed.
     void check_constraints();
 
@@ -70,6 +83,12 @@ private:
     SavedPlan survey_;
     SavedPlan change_;
     bool key_columns_ = false;
+    bool indexed_columns_ = false;
 };
+
+// Whether a transaction's number is older than another's.
+bool precedes(std::uint32_t xid, std::uint32_t other);
+// That of the transaction under way, 0 as long as it has changed nothing.
+std::uint32_t transaction_id();
 
 }  // namespace zdm::backfill

@@ -107,7 +107,7 @@ void Work::write_progress_when_due() {
 
 void Work::rest(const Batch& batch, double began_ms) {
     const Options options = host_.options();
-    page_sizer_.observe(batch.pages(), batch.survey_ms, kSurveyMs);
+    page_sizer_.observe(batch.surveyed, batch.survey_ms, kSurveyMs);
     if (batch.changed > 0)
         row_sizer_.observe(batch.changed, batch.locked_ms,
                            static_cast<double>(options.batch_target.count()));
@@ -115,24 +115,43 @@ void Work::rest(const Batch& batch, double began_ms) {
     const double took = now - began_ms;
     pacer_.worked(std::max(0.0, took - batch.paid_ms), options.duty);
     const double pause = pacer_.after_batch_ms(took, batch.changed, now, options.max_rate);
-    if (pause <= 0) return;
-    // A sleep of its own is a matter of milliseconds.
-    if (pause < 10)
-        host_.rest(std::chrono::microseconds{static_cast<std::int64_t>(pause * 1000)});
-    else
-        host_.sleep(milliseconds{static_cast<std::int64_t>(pause)}, {});
-    pacer_.rested(host_.fine_ms() - now);
+    take_rest(pause);
 }
 
-BatchLimits Work::limits(bool look_only, int attempts) const {
+void Work::rest_for(double began_ms) {
+    pacer_.worked(host_.fine_ms() - began_ms, host_.options().duty);
+    take_rest(pacer_.owed_ms());
+}
+
+void Work::take_rest(double pause_ms) {
+    if (pause_ms <= 0) return;
+    const double began = host_.fine_ms();
+    // A sleep of its own is a matter of milliseconds.
+    if (pause_ms < 10)
+        host_.rest(std::chrono::microseconds{static_cast<std::int64_t>(pause_ms * 1000)});
+    else
+        host_.sleep(milliseconds{static_cast<std::int64_t>(pause_ms)}, {});
+    pacer_.rested(host_.fine_ms() - began);
+}
+
+BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     BatchLimits limits;
-    limits.look_only = look_only;
+    limits.stage = sweep.stage;
+    limits.look_only = sweep.look_only;
+    limits.rounds = sweep.rounds;
     limits.pages = static_cast<std::uint32_t>(page_sizer_.size());
     // Rows that can't be had together may be had a few at a time.
-    limits.rows = look_only ? 20000
-                            : std::min(row_sizer_.size() >> std::min(attempts, 20),
-                                       Pacer::most_rows(host_.options().max_rate));
+    limits.rows = sweep.look_only ? 20000
+                                  : std::min(row_sizer_.size() >> std::min(attempts, 20),
+                                             Pacer::most_rows(host_.options().max_rate));
     limits.rows = std::max<std::int64_t>(limits.rows, 1);
+    // Not to read more pages than it takes for these rows.
+    if (sweep.rounds != nullptr) {
+        const double pages =
+            1 + 1.2 * static_cast<double>(limits.rows) / std::max(rows_per_page_, 1.0 / 16);
+        limits.pages =
+            static_cast<std::uint32_t>(std::min(pages, static_cast<double>(page_sizer_.size())));
+    }
     return limits;
 }
 
@@ -144,13 +163,15 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
         const double began = host_.fine_ms();
         // A single row that makes others wait, or waits for them, each time: left for later.
         const bool give_up = attempts > 20;
-        auto asked = limits(sweep.look_only || give_up, attempts);
-        if (give_up && !sweep.look_only) asked.rows = 1;
-        asked.stage = sweep.stage;
+        auto asked = limits(sweep, attempts);
+        if (give_up && !sweep.look_only) {
+            asked.look_only = true;
+            asked.rounds = nullptr;
+            asked.rows = 1;
+        }
         std::string reason;
         try {
-            run_batch(table_, host_, sweep.filenode, from, end, asked, sweep.record, pacer_,
-                      batch);
+            run_batch(table_, host_, sweep.filenode, from, end, asked, sweep.record, pacer_, batch);
             if (batch.end != Batch::End::busy) {
                 if (attempts > 0) released();
                 rest(batch, began);
@@ -178,9 +199,15 @@ SweepEnd Work::sweep(Pages pages, const Sweep& sweep) {
     Tid at{pages.first, 0};
     while (at.block < pages.end) {
         Batch batch;
+        if (sweep.before && !sweep.before(at.block)) return SweepEnd::stopped;
         if (!attempt(at, pages.end, sweep, batch)) return SweepEnd::stopped;
         if (batch.end == Batch::End::rewritten) return SweepEnd::rewritten;
-        progress_.add(batch.changed, batch.pages());
+        progress_.add(batch.changed, sweep.pages ? sweep.pages(batch) : batch.pages());
+        if (sweep.rounds != nullptr && batch.pages() > 0)
+            rows_per_page_ +=
+                (static_cast<double>(batch.changed) / static_cast<double>(batch.pages()) -
+                 rows_per_page_) /
+                4;
         if (sweep.finished) sweep.finished(batch);
         at = batch.next;
     }

@@ -34,8 +34,13 @@ public:
         std::uint32_t filenode = 0;
         std::string stage = "backfill";
         bool look_only = false;
+        const Rounds* rounds = nullptr;  // take only a part of each page's rows
+        // Before a batch that begins there, with no transaction open; false: stop.
+        std::function<bool(std::uint32_t)> before;
         Recorder record;                             // in each batch's transaction
         std::function<void(const Batch&)> finished;  // after its commit
+        // Pages of progress that a batch stands for; without, those that it covered.
+        std::function<std::int64_t(const Batch&)> pages;
     };
     // Goes over a range of pages in batches.
     SweepEnd sweep(Pages pages, const Sweep& sweep);
@@ -45,6 +50,9 @@ public:
     bool wait(std::chrono::milliseconds time, const std::string& reason);
     // Takes the reason back.
     void released();
+
+    // Rests for work of ours since then that was no batch.
+    void rest_for(double began_ms);
 
     Progress& progress() { return progress_; }
     // Writes progress in the transaction around it when it is due.
@@ -56,7 +64,8 @@ private:
     bool under_pressure();
     void show(const std::string& reason);
     void rest(const Batch& batch, double began_ms);
-    BatchLimits limits(bool look_only, int attempts) const;
+    void take_rest(double pause_ms);
+    BatchLimits limits(const Sweep& sweep, int attempts) const;
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
 
@@ -65,9 +74,10 @@ private:
     Table table_;
     Progress progress_;
     Sizer row_sizer_{200, 1, 20000};
-    // Not fewer: what a survey costs whatever its size (a subquery that is hashed) would be paid for
-    // each page.
+    // Not fewer: what a survey costs whatever its size (a subquery that is hashed) would be paid
+    // for each page.
     Sizer page_sizer_{64, 64, 4096};
+    double rows_per_page_ = 0;  // changed by recent batches of rounds
     Pacer pacer_;
     pressure::ReplicaLag replica_lag_;
     std::int64_t pressure_read_ms_ = INT64_MIN / 2;

@@ -8,6 +8,7 @@ extern "C" {
 #include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
+#include "utils/relcache.h"
 #include "utils/wait_event.h"
 }
 
@@ -94,6 +95,13 @@ inline bool walk_query(Query* query, TreeWalker walker, void* context) {
 inline Node* mutate(Node* node, TreeMutator mutator, void* context) {
     return expression_tree_mutator(node, detail::untyped(mutator), context);
 }
+#endif
+
+// Columns of indexes that keep an update of them from being HOT.
+#if PG_VERSION_NUM >= 160000
+inline constexpr IndexAttrBitmapKind kHotColumns = INDEX_ATTR_BITMAP_HOT_BLOCKING;
+#else
+inline constexpr IndexAttrBitmapKind kHotColumns = INDEX_ATTR_BITMAP_ALL;
 #endif
 
 // Whether an UPDATE is written with RETURNING.

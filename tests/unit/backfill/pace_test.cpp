@@ -114,7 +114,8 @@ TEST(Pacer, KeepsTheShareOfTimeAtWork) {
         for (const double stroke : {0.01, 0.25, 40.0})
             for (const double overrun : {0.0, 0.06})
                 EXPECT_NEAR(share_at_work(duty, stroke, overrun), duty, duty / 20)
-                    << duty << ", strokes of " << stroke << " ms, sleeps " << overrun << " too long";
+                    << duty << ", strokes of " << stroke << " ms, sleeps " << overrun
+                    << " too long";
 }
 
 TEST(Pacer, NeverRestsAtFullDuty) {

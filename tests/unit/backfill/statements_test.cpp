@@ -10,10 +10,11 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 TEST(Statements, SurveyReadsARangeOfOneTable) {
-    EXPECT_EQ(survey_text("s.t", "c IS NULL"),
-              "SELECT ctid FROM ONLY s.t WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid "
-              "OPERATOR(pg_catalog.<) $2 AND zdm.stroke(ctid) AND CASE WHEN (c IS NULL\n) THEN true "
-              "ELSE false END");
+    EXPECT_EQ(
+        survey_text("s.t", "c IS NULL"),
+        "SELECT ctid FROM ONLY s.t WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid "
+        "OPERATOR(pg_catalog.<) $2 AND zdm.stroke(ctid) AND CASE WHEN (c IS NULL\n) THEN true "
+        "ELSE false END");
 }
 
 TEST(Statements, AnUpdateLocksOnlyAgainstOtherUpdates) {

@@ -1,0 +1,138 @@
+#include "backfill/chunk_rounds.hpp"
+
+#include <algorithm>
+
+#include "pg/door.hpp"
+#include "pg/spi.hpp"
+
+namespace zdm::backfill {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// How long a chunk may wait for its pages to get ripe, all in all. Then it goes on without: rows
+// move to other pages, as a plain UPDATE moves them.
+constexpr double kPatienceMs = 2000;
+// Pages that are pruned for the free space map at once.
+constexpr std::uint32_t kFreePages = 64;
+
+}  // namespace
+
+SweepEnd ChunkRounds::run() {
+    SweepEnd end = SweepEnd::finished;
+    for (int n = 1; end == SweepEnd::finished; ++n) {
+        waiting_ = 0;
+        const bool last = n == Rounds::kMost || impatient_ || !rounds_.pay();
+        end = round(last);
+        if (end != SweepEnd::finished || last || waiting_ == 0) break;
+        before_ = std::move(now_);
+        now_ = Ripeness{};
+        first_ = false;
+    }
+    if (end != SweepEnd::finished) return end;
+    const std::int64_t pages = std::int64_t{chunk_.pages.end} - chunk_.pages.first;
+    work_.progress().add(0, pages - pages_told_);
+    share_free_space();
+    return end;
+}
+
+SweepEnd ChunkRounds::round(bool last) {
+    Work::Sweep sweep;
+    sweep.stage = "backfill";
+    sweep.filenode = chunk_.filenode;
+    if (!last) {
+        sweep.rounds = &rounds_;
+        sweep.before = [&](std::uint32_t block) { return wait_until_ripe(block); };
+    }
+    sweep.record = [&](const Batch& batch) {
+        // The chunk is done when all rounds are: a crash goes over it again.
+        if (batch.changed > 0)
+            advance_chunk(task_, chunk_.number, chunk_.pages.first, batch.changed);
+        work_.write_progress_when_due();
+    };
+    sweep.finished = [&](const Batch& batch) {
+        now_.note(batch.next.block, batch.xid);
+        waiting_ += batch.waiting;
+        rounds_.observe(batch.sample);
+        if (!batch.may_be_hot) rounds_.give_up();
+        // Earlier rounds leave them to later ones.
+        if (batch.left() > 0 && batch.waiting == 0) locked_.add(batch.found_on());
+    };
+    sweep.pages = [&](const Batch& batch) { return share_of_pages(batch); };
+    return work_.sweep(chunk_.pages, sweep);
+}
+
+// A batch changes a part of the rows on its pages: it counts for as large a part of the chunk.
+std::int64_t ChunkRounds::share_of_pages(const Batch& batch) {
+    const std::int64_t pages = std::int64_t{chunk_.pages.end} - chunk_.pages.first;
+    std::int64_t share = 0;
+    if (first_) {
+        const std::int64_t found = static_cast<std::int64_t>(batch.rows.size()) + batch.waiting;
+        candidates_ += found;
+        share = found == 0 ? batch.pages() : batch.pages() * batch.changed / found;
+    } else if (candidates_ > 0) {
+        share = pages * batch.changed / candidates_;
+    }
+    share = std::clamp<std::int64_t>(share, 0, pages - pages_told_);
+    pages_told_ += share;
+    return share;
+}
+
+bool ChunkRounds::wait_until_ripe(std::uint32_t block) {
+    const std::uint32_t needed = before_.needed(block);
+    if (needed == 0 || impatient_) return true;
+    Host& host = work_.host();
+    const double began = host.fine_ms();
+    for (int tries = 0;; ++tries) {
+        if (horizon_ != 0 && precedes(needed, horizon_)) break;
+        std::string holder;
+        const bool go_on = work_.with_table([&](Table& table) {
+            horizon_ = table.horizon();
+            if (tries > 20 && !precedes(needed, horizon_)) holder = horizon_holder();
+        });
+        if (!go_on) return false;
+        if (precedes(needed, horizon_)) break;
+        if (waited_ms_ + host.fine_ms() - began > kPatienceMs) {
+            impatient_ = true;
+            break;
+        }
+        const auto pause = milliseconds{std::min(1 << std::min(tries, 6), 50)};
+        if (holder.empty())
+            host.sleep(pause, {});
+        else if (!work_.wait(pause, holder))
+            return false;
+    }
+    waited_ms_ += host.fine_ms() - began;
+    work_.released();
+    return true;
+}
+
+std::string ChunkRounds::horizon_holder() {
+    const pg::Door door;
+    const auto found = pg::query(
+        "SELECT pid, application_name FROM pg_stat_activity"
+        " WHERE coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_backend_pid()"
+        "   AND datname = current_database()"
+        " ORDER BY age(coalesce(backend_xmin, backend_xid)) DESC LIMIT 1");
+    std::string who = "somebody";
+    if (!found.empty()) {
+        const std::string name = found.front().text(1);
+        who = "pid " + std::to_string(static_cast<int>(found.front().number(0))) +
+              (name.empty() ? "" : " (" + name + ")");
+    }
+    return who + " has a snapshot that still sees the versions of " + task_.name +
+           " before they were filled";
+}
+
+// Behind a chunk its pages have room for the rows of the next one that move.
+void ChunkRounds::share_free_space() {
+    for (std::uint32_t block = chunk_.pages.first; block < chunk_.pages.end; block += kFreePages) {
+        const Pages pages{block, std::min(chunk_.pages.end, block + kFreePages)};
+        const double began = work_.host().fine_ms();
+        if (!work_.with_table([&](Table& table) { table.share_free_space(pages); })) return;
+        work_.rest_for(began);
+    }
+}
+
+}  // namespace zdm::backfill

@@ -1,0 +1,44 @@
+// Goes over one chunk in page rounds (rounds.hpp).
+#pragma once
+
+#include <string>
+
+#include "backfill/ripeness.hpp"
+#include "backfill/rounds.hpp"
+#include "backfill/state.hpp"
+#include "backfill/work.hpp"
+
+namespace zdm::backfill {
+
+class ChunkRounds {
+public:
+    // `locked`: gets the pages on which rows are locked by others to the end.
+    ChunkRounds(const Task& task, Work& work, Rounds& rounds, const Chunk& chunk, PageSet& locked)
+        : task_(task), work_(work), rounds_(rounds), chunk_(chunk), locked_(locked) {}
+
+    SweepEnd run();
+
+private:
+    SweepEnd round(bool last);
+    bool wait_until_ripe(std::uint32_t block);
+    std::string horizon_holder();
+    std::int64_t share_of_pages(const Batch& batch);
+    void share_free_space();
+
+    const Task& task_;
+    Work& work_;
+    Rounds& rounds_;
+    const Chunk& chunk_;
+    PageSet& locked_;
+    Ripeness before_;              // of the round before
+    Ripeness now_;                 // of this one
+    std::uint32_t horizon_ = 0;    // as last seen
+    double waited_ms_ = 0;         // for pages to get ripe, of the budget
+    bool impatient_ = false;       // the budget is used up
+    bool first_ = true;            // the first round
+    std::int64_t candidates_ = 0;  // rows that the first round found
+    std::int64_t pages_told_ = 0;  // as progress
+    std::int64_t waiting_ = 0;     // rows that this round left for another
+};
+
+}  // namespace zdm::backfill

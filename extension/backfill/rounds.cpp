@@ -1,0 +1,71 @@
+#include "backfill/rounds.hpp"
+
+#include <algorithm>
+
+namespace zdm::backfill {
+
+namespace {
+
+constexpr std::size_t kSampled = 8;
+
+// The row behind the last one on the same page.
+std::size_t page_end(const std::vector<Tid>& rows, std::size_t from) {
+    std::size_t to = from;
+    while (to < rows.size() && rows[to].block == rows[from].block) ++to;
+    return to;
+}
+
+}  // namespace
+
+int Rounds::room(const PageFacts& page) const {
+    const double needed = std::max(1.0, page.row_bytes + growth_);
+    return static_cast<int>(page.free / needed);
+}
+
+int Rounds::quota(const PageFacts& page, int candidates) const {
+    if (!pay_) return candidates;
+    const int fit = room(page);
+    const int movers = (page.rows + kMovers - 1) / kMovers;
+    return std::min(candidates, std::max(1, fit > 0 ? fit : movers));
+}
+
+void Rounds::observe(const ChangeSample& sample) {
+    if (sample.rows == 0) return;
+    const double mean = static_cast<double>(sample.growth) / sample.rows;
+    growth_ += (std::max(mean, 0.0) - growth_) / 8;
+    seen_ += sample.rows;
+    hot_ += sample.hot;
+    if (seen_ < kEnough) return;
+    if (hot_ * 2 < seen_) pay_ = false;
+    // The recent ones count.
+    seen_ /= 2;
+    hot_ /= 2;
+}
+
+Picked pick(const Rounds& rounds, const std::vector<Tid>& found,
+            const std::vector<PageFacts>& pages, std::size_t most, std::uint32_t end,
+            bool complete) {
+    Picked picked;
+    picked.end = end;
+    std::size_t page = 0;
+    for (std::size_t from = 0; from < found.size(); ++page) {
+        const std::size_t to = page_end(found, from);
+        const bool partial = !complete && to == found.size();
+        if (from > 0 && (partial || picked.rows.size() >= most)) {
+            picked.end = found[from].block;
+            return picked;
+        }
+        const auto candidates = static_cast<int>(to - from);
+        const auto taken = static_cast<std::size_t>(rounds.quota(pages[page], candidates));
+        const auto first = found.begin() + static_cast<std::ptrdiff_t>(from);
+        picked.rows.insert(picked.rows.end(), first, first + static_cast<std::ptrdiff_t>(taken));
+        if (rounds.fits(pages[page]) && picked.fitting.size() < kSampled)
+            picked.fitting.push_back(found[from]);
+        picked.waiting += candidates - static_cast<std::int64_t>(taken) + (partial ? 1 : 0);
+        if (partial) picked.end = found[from].block + 1;
+        from = to;
+    }
+    return picked;
+}
+
+}  // namespace zdm::backfill
