@@ -20,24 +20,23 @@ constexpr std::uint32_t kFreePages = 64;
 }  // namespace
 
 SweepEnd ChunkRounds::run() {
-    SweepEnd end = SweepEnd::finished;
-    for (int n = 1; end == SweepEnd::finished; ++n) {
-        waiting_ = 0;
+    std::vector<Pages> pages_left{chunk_.pages};
+    for (int n = 1; !pages_left.empty(); ++n) {
         const bool last = n == Rounds::kMost || impatient_ || !rounds_.pay();
-        end = round(last);
-        if (end != SweepEnd::finished || last || waiting_ == 0) break;
+        const SweepEnd end = round(pages_left, last);
+        if (end != SweepEnd::finished) return end;
+        pages_left = waiting_.take();
         before_ = std::move(now_);
         now_ = Ripeness{};
         first_ = false;
     }
-    if (end != SweepEnd::finished) return end;
     const std::int64_t pages = std::int64_t{chunk_.pages.end} - chunk_.pages.first;
     work_.progress().add(0, pages - pages_told_);
     share_free_space();
-    return end;
+    return SweepEnd::finished;
 }
 
-SweepEnd ChunkRounds::round(bool last) {
+SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
     Work::Sweep sweep;
     sweep.stage = "backfill";
     sweep.filenode = chunk_.filenode;
@@ -53,14 +52,18 @@ SweepEnd ChunkRounds::round(bool last) {
     };
     sweep.finished = [&](const Batch& batch) {
         now_.note(batch.next.block, batch.xid);
-        waiting_ += batch.waiting;
+        if (batch.waiting > 0) waiting_.add({batch.from.block, batch.next.block});
         rounds_.observe(batch.sample);
         if (!batch.may_be_hot) rounds_.give_up();
         // Earlier rounds leave them to later ones.
         if (batch.left() > 0 && batch.waiting == 0) locked_.add(batch.found_on());
     };
     sweep.pages = [&](const Batch& batch) { return share_of_pages(batch); };
-    return work_.sweep(chunk_.pages, sweep);
+    for (const Pages& range : pages) {
+        const SweepEnd end = work_.sweep(range, sweep);
+        if (end != SweepEnd::finished) return end;
+    }
+    return SweepEnd::finished;
 }
 
 // A batch changes a part of the rows on its pages: it counts for as large a part of the chunk.
@@ -111,16 +114,16 @@ bool ChunkRounds::wait_until_ripe(std::uint32_t block) {
 std::string ChunkRounds::horizon_holder() {
     const pg::Door door;
     const auto found = pg::query(
-        "SELECT pid, application_name FROM pg_stat_activity"
-        " WHERE coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_backend_pid()"
-        "   AND datname = current_database()"
-        " ORDER BY age(coalesce(backend_xmin, backend_xid)) DESC LIMIT 1");
-    std::string who = "somebody";
-    if (!found.empty()) {
-        const std::string name = found.front().text(1);
-        who = "pid " + std::to_string(static_cast<int>(found.front().number(0))) +
-              (name.empty() ? "" : " (" + name + ")");
-    }
+        "SELECT who FROM"
+        " (SELECT 'pid ' || pid || coalesce(' (' || nullif(application_name, '') || ')', ''),"
+        "         age(coalesce(backend_xmin, backend_xid)) FROM pg_stat_activity"
+        "   WHERE pid <> pg_backend_pid() AND (datname IS NULL OR datname = current_database())"
+        "  UNION ALL SELECT 'prepared transaction ' || gid, age(transaction)"
+        "   FROM pg_prepared_xacts WHERE database = current_database()"
+        "  UNION ALL SELECT 'replication slot ' || slot_name, age(xmin)"
+        "   FROM pg_replication_slots) holder(who, age)"
+        " WHERE age IS NOT NULL ORDER BY age DESC LIMIT 1");
+    const std::string who = found.empty() ? "somebody" : found.front().text(0);
     return who + " has a snapshot that still sees the versions of " + task_.name +
            " before they were filled";
 }

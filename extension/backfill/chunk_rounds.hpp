@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "backfill/ripeness.hpp"
 #include "backfill/rounds.hpp"
@@ -19,7 +20,7 @@ public:
     SweepEnd run();
 
 private:
-    SweepEnd round(bool last);
+    SweepEnd round(const std::vector<Pages>& pages, bool last);
     bool wait_until_ripe(std::uint32_t block);
     std::string horizon_holder();
     std::int64_t share_of_pages(const Batch& batch);
@@ -38,7 +39,7 @@ private:
     bool first_ = true;            // the first round
     std::int64_t candidates_ = 0;  // rows that the first round found
     std::int64_t pages_told_ = 0;  // as progress
-    std::int64_t waiting_ = 0;     // rows that this round left for another
+    PageSet waiting_;              // pages of which this round left rows for another
 };
 
 }  // namespace zdm::backfill

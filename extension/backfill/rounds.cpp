@@ -25,8 +25,8 @@ int Rounds::room(const PageFacts& page) const {
 int Rounds::quota(const PageFacts& page, int candidates) const {
     if (!pay_) return candidates;
     const int fit = room(page);
-    const int movers = (page.rows + kMovers - 1) / kMovers;
-    return std::min(candidates, std::max(1, fit > 0 ? fit : movers));
+    const auto share = [&](int part) { return (page.rows + part - 1) / part; };
+    return std::min(candidates, std::max({1, fit, share(fit > 0 ? kLeast : kMovers)}));
 }
 
 void Rounds::observe(const ChangeSample& sample) {

@@ -34,8 +34,9 @@ public:
     static constexpr int kMost = 40;
 
     // How many of a page's `candidates` to change now: as many as fit into its free space, and
-    // where none does a share of its rows, which make room for the others by moving away. All of
-    // them once rounds do not pay.
+    // where none does an eighth of its rows, which make room for the others by moving away. Where
+    // few do (rows get much longer), a sixteenth: each round reads all pages again. All of them
+    // once rounds do not pay.
     int quota(const PageFacts& page, int candidates) const;
     // Whether as many fit as quota gave.
     bool fits(const PageFacts& page) const { return room(page) > 0; }
@@ -47,8 +48,9 @@ public:
     void give_up() { pay_ = false; }
 
 private:
-    // Share of a page's rows that make room, 1/kMovers.
+    // Of a page's rows, one of so many.
     static constexpr int kMovers = 8;
+    static constexpr int kLeast = 16;
     // Rows after which to judge.
     static constexpr int kEnough = 200;
 

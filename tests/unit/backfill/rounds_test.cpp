@@ -26,6 +26,11 @@ TEST(Rounds, APageWithRoomTakesAsManyAsFit) {
     EXPECT_EQ(Rounds{}.quota(with_room(8000), 60), 57);
 }
 
+TEST(Rounds, APageWithLittleRoomGivesAtLeastASixteenth) {
+    EXPECT_EQ(Rounds{}.quota(with_room(150), 60), 4);
+    EXPECT_EQ(Rounds{}.quota(with_room(150), 2), 2);
+}
+
 TEST(Rounds, NeverMoreThanThereAreAndAlwaysOne) {
     EXPECT_EQ(Rounds{}.quota(with_room(1000), 3), 3);
     EXPECT_EQ(Rounds{}.quota(kFull, 2), 2);
