@@ -12,6 +12,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// So long may a pause, or another option, go unnoticed by batches.
+constexpr double kAskMs = 100;
+
 // Reading holds a snapshot but no row lock; this keeps the snapshot small too.
 constexpr double kSurveyMs = 100;
 
@@ -53,7 +56,13 @@ bool Work::with_table(const std::function<void(Table&)>& f) {
 }
 
 // Between two batches: no transaction is open, so this is where to stop and where to wait.
-bool Work::go_on() { return !host_.should_stop() && !(under_pressure() && host_.should_stop()); }
+bool Work::go_on() {
+    // Asking is work as well, and so not for each batch.
+    const double now = host_.fine_ms();
+    if (now - asked_ms_ < kAskMs) return true;
+    asked_ms_ = now;
+    return !host_.should_stop() && !(under_pressure() && host_.should_stop());
+}
 
 // Waits until no signal trips. True when it was told to stop meanwhile.
 bool Work::under_pressure() {

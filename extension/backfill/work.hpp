@@ -81,6 +81,7 @@ private:
     Pacer pacer_;
     pressure::ReplicaLag replica_lag_;
     std::int64_t pressure_read_ms_ = INT64_MIN / 2;
+    double asked_ms_ = -1e9;  // when go_on() last asked
     std::string throttled_;
     std::minstd_rand random_;
 };
