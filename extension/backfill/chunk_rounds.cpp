@@ -20,7 +20,8 @@ constexpr std::uint32_t kFreePages = 64;
 }  // namespace
 
 SweepEnd ChunkRounds::run() {
-    std::vector<Pages> pages_left{chunk_.pages};
+    std::vector<Pages> pages_left{{chunk_.next, chunk_.pages.end}};
+    pages_told_ = std::int64_t{chunk_.next} - chunk_.pages.first;
     for (int n = 1; !pages_left.empty(); ++n) {
         const bool last = n == Rounds::kMost || impatient_ || !rounds_.pay();
         const SweepEnd end = round(pages_left, last);
@@ -46,8 +47,7 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
     }
     sweep.record = [&](const Batch& batch) {
         // The chunk is done when all rounds are: a crash goes over it again.
-        if (batch.changed > 0)
-            advance_chunk(task_, chunk_.number, chunk_.pages.first, batch.changed);
+        if (batch.changed > 0) advance_chunk(task_, chunk_.number, chunk_.next, batch.changed);
         work_.write_progress_when_due();
     };
     sweep.finished = [&](const Batch& batch) {
@@ -132,8 +132,12 @@ std::string ChunkRounds::horizon_holder() {
 void ChunkRounds::share_free_space() {
     for (std::uint32_t block = chunk_.pages.first; block < chunk_.pages.end; block += kFreePages) {
         const Pages pages{block, std::min(chunk_.pages.end, block + kFreePages)};
-        const double began = work_.host().fine_ms();
-        if (!work_.with_table([&](Table& table) { table.share_free_space(pages); })) return;
+        double began = 0;
+        const bool go_on = work_.with_table([&](Table& table) {
+            began = work_.host().fine_ms();
+            table.share_free_space(pages);
+        });
+        if (!go_on) return;
         work_.rest_for(began);
     }
 }

@@ -56,7 +56,8 @@ Picked pick(const Rounds& rounds, const std::vector<Tid>& found,
             return picked;
         }
         const auto candidates = static_cast<int>(to - from);
-        const auto taken = static_cast<std::size_t>(rounds.quota(pages[page], candidates));
+        const auto taken = std::min(static_cast<std::size_t>(rounds.quota(pages[page], candidates)),
+                                    std::max<std::size_t>(1, most - picked.rows.size()));
         const auto first = found.begin() + static_cast<std::ptrdiff_t>(from);
         picked.rows.insert(picked.rows.end(), first, first + static_cast<std::ptrdiff_t>(taken));
         if (rounds.fits(pages[page]) && picked.fitting.size() < kSampled)

@@ -70,7 +70,7 @@ struct Picked {
     std::uint32_t end = 0;     // pages before it have had their turn
 };
 
-// Takes up to `most` rows (by whole pages, one page at least). `pages` has the facts of each page
+// Takes up to `most` rows, at least one. `pages` has the facts of each page
 // on which rows were found, in order. `end` is where the survey ended, `complete` whether it got
 // there: if not, the last page may have more rows than were found.
 Picked pick(const Rounds& rounds, const std::vector<Tid>& found,

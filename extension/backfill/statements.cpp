@@ -10,15 +10,19 @@ std::string matches(const std::string& predicate) {
     return "CASE WHEN (" + predicate + "\n) THEN true ELSE false END";
 }
 
-// Rests now and then (strokes.hpp). About the row, so that it is asked where rows are read.
-constexpr auto kStroke = " AND zdm.stroke(ctid)";
+// The same where rows are read; rests now and then (strokes.hpp). Inside the CASE, since the
+// planner puts conditions beside each other into an order of its own, and before the predicate,
+// since most rows may not match.
+std::string found(const std::string& predicate) {
+    return "CASE WHEN zdm.stroke(ctid) AND (" + predicate + "\n) THEN true ELSE false END";
+}
 
 }  // namespace
 
 std::string survey_text(const std::string& relation, const std::string& predicate) {
     return "SELECT ctid FROM ONLY " + relation +
-           " WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid OPERATOR(pg_catalog.<) $2" + kStroke +
-           " AND " + matches(predicate);
+           " WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid OPERATOR(pg_catalog.<) $2 AND " +
+           found(predicate);
 }
 
 // The rows are locked first, all in the subquery that runs once, without those that others have
@@ -34,8 +38,8 @@ std::string change_text(const std::string& relation, const std::string& set_clau
                                        : "UPDATE ONLY " + relation + " SET " + set_clause + "\n";
     return "WITH changed AS (" + action +
            " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM ONLY " + relation +
-           " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)" + kStroke + " AND " + matches(predicate) +
-           " FOR " + strength + " SKIP LOCKED))" + kStroke + " RETURNING " +
+           " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND " + found(predicate) + " FOR " +
+           strength + " SKIP LOCKED)) AND zdm.stroke(ctid) RETURNING " +
            (deletes ? "false" : matches(predicate)) +
            " AS still) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE still)"
            " FROM changed";

@@ -1,5 +1,7 @@
 #include "backfill/strokes.hpp"
 
+#include <algorithm>
+
 #include "pg/bridge.hpp"
 
 namespace zdm::backfill {
@@ -29,7 +31,8 @@ Strokes::~Strokes() { under_way = nullptr; }
 void Strokes::rest() {
     const double ended = host_.fine_ms();
     pacer_.worked(ended - began_ms_, duty_);
-    const double owed = pacer_.owed_ms();
+    // Rows may be locked: what a row that took long is to be rested for comes after the batch.
+    const double owed = std::min(pacer_.owed_ms(), 2 * stroke_ms_ * (1 - duty_) / duty_);
     if (owed > 0) host_.rest(std::chrono::microseconds{static_cast<std::int64_t>(owed * 1000)});
     const double now = host_.fine_ms();
     if (owed > 0) pacer_.rested(now - ended);

@@ -173,6 +173,8 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
         // A single row that makes others wait, or waits for them, each time: left for later.
         const bool give_up = attempts > 20;
         auto asked = limits(sweep, attempts);
+        // Row by row, in the order in which they are: who is in the way is to be found.
+        if (attempts > 8) asked.rounds = nullptr;
         if (give_up && !sweep.look_only) {
             asked.look_only = true;
             asked.rounds = nullptr;

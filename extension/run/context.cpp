@@ -14,7 +14,9 @@ extern "C" {
 #include "pgstat.h"
 #include "portability/instr_time.h"
 #include "postmaster/interrupt.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 }
 
 namespace zdm::run {
@@ -47,6 +49,8 @@ bool Context::should_stop() {
     pg::check_for_interrupts();
     // Here too: whoever never sleeps would not hear of the kill switch.
     pg::call([] { reload_if_asked(); });
+    // Short rests don't notice that the server was killed, and it can't start before we are gone.
+    if (!PostmasterIsAlive()) proc_exit(1);
     if (!settings::enabled()) return true;
     pg::Transaction transaction;
     const bool stop = told_to_stop();

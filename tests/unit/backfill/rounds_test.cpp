@@ -100,9 +100,17 @@ TEST(Pick, TakesAShareOfEachPageAndLeavesTheRest) {
 
 TEST(Pick, EndsBehindThePageThatFillsTheBatch) {
     const auto picked = pick(Rounds{}, pages_of(5, 3, 60), {kFull, kFull, kFull}, 10, 20, true);
-    EXPECT_EQ(picked.rows.size(), 16U);
-    EXPECT_EQ(picked.waiting, 2 * 52);
+    // The second page's other rows wait too.
+    EXPECT_EQ(picked.rows.size(), 10U);
+    EXPECT_EQ(picked.waiting, 52 + 58);
     EXPECT_EQ(picked.end, 7U);
+}
+
+TEST(Pick, NeverTakesMoreThanTheBatchMayHave) {
+    const auto picked = pick(Rounds{}, rows_on(5, 60), {with_room(8000)}, 2, 20, true);
+    EXPECT_EQ(picked.rows.size(), 2U);
+    EXPECT_EQ(picked.waiting, 58);
+    EXPECT_EQ(picked.end, 20U);
 }
 
 TEST(Pick, LeavesAPageThatWasNotReadToItsEnd) {

@@ -13,7 +13,7 @@ TEST(Statements, SurveyReadsARangeOfOneTable) {
     EXPECT_EQ(
         survey_text("s.t", "c IS NULL"),
         "SELECT ctid FROM ONLY s.t WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid "
-        "OPERATOR(pg_catalog.<) $2 AND zdm.stroke(ctid) AND CASE WHEN (c IS NULL\n) THEN true "
+        "OPERATOR(pg_catalog.<) $2 AND CASE WHEN zdm.stroke(ctid) AND (c IS NULL\n) THEN true "
         "ELSE false END");
 }
 
