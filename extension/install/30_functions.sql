@@ -3,7 +3,6 @@ COMMENT ON FUNCTION zdm.sync() IS 'row trigger that gives the columns a running 
 
 CREATE FUNCTION zdm.stroke(tid) RETURNS boolean LANGUAGE c VOLATILE STRICT COST 0.0001 AS 'MODULE_PATHNAME', 'zdm_stroke';
 COMMENT ON FUNCTION zdm.stroke(tid) IS 'true; called for each row that a backfill reads, where its worker rests between two strokes of work';
-GRANT EXECUTE ON FUNCTION zdm.stroke(tid), zdm.sync() TO PUBLIC;
 
 CREATE FUNCTION @extschema@.zdm_version() RETURNS text LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_version() IS 'version of the loaded zdm library, e.g. 0.1.0';
