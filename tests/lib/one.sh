@@ -12,7 +12,7 @@ mkdir -p "$out"
 start=$(now_ms)
 
 # A hanging test must not hang the run: TERM lets Perl's END blocks stop their servers.
-limited() { timeout -k 20 "${ZDM_TEST_TIMEOUT:-600}" "$@"; }
+limited() { timeout -k 20 "${ZDM_TEST_TIMEOUT:-900}" "$@"; }
 
 # Several lines of several tests at a time: each is written at once, so that they do not mix.
 finish() {
