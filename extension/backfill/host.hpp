@@ -8,7 +8,7 @@
 
 namespace zdm::backfill {
 
-// Options that may change while a backfill runs (zdm_set); read again before each batch.
+// Options that may change while a backfill runs (zdm_set); read again ten times a second.
 struct Options {
     std::chrono::milliseconds batch_target{50};  // time for which a batch may hold row locks
     double duty = 0.2;                           // share of time at work, rests make up the other

@@ -13,7 +13,6 @@ public:
     void note(std::uint32_t end, std::uint32_t xid) { parts_.push_back({end, xid}); }
     // The transaction that must be over for everybody before page `block` is ripe, 0 for none.
     std::uint32_t needed(std::uint32_t block) const;
-    bool empty() const { return parts_.empty(); }
 
 private:
     struct Part {
