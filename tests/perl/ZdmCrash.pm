@@ -6,9 +6,6 @@
 #     my @cases = wave($node, template => 'base', begin => $sql, points => \@points);
 #     crash…; let_go($node, @cases); finished($node, 'done', @cases); …; drop_all($node, @cases);
 #
-# With `first` and `between`, all are held at that point first, `between` is called with their databases, and
-# from there they go on to their own points.
-#
 # A hold is a prepared transaction with the point's advisory lock: it survives the crash, needs no session,
 # and is rolled back afterwards.
 package ZdmCrash;
@@ -29,10 +26,9 @@ our @EXPORT = qw(step_kinds fault_names trace wave all_at kill_workers let_go fi
 sub conf_for_waves {
     my ($most) = @_;
     my $workers = $most + 12;
-    my $holds = 2 * $most;
     return <<"CONF";
 max_worker_processes = $workers
-max_prepared_transactions = $holds
+max_prepared_transactions = $most
 max_locks_per_transaction = 256
 max_connections = 60
 shared_buffers = 256MB
@@ -102,40 +98,43 @@ sub in_each {
     return %of;
 }
 
+# As files, which leaves the recovery after the crash nothing to copy again.
 sub copy_databases {
     my ($node, $template, @dbs) = @_;
-    $node->safe_psql('postgres', join '', map { "CREATE DATABASE $_ TEMPLATE $template;\n" } @dbs);
+    $node->safe_psql('postgres',
+        join '', map { "CREATE DATABASE $_ TEMPLATE $template STRATEGY file_copy;\n" } @dbs);
     return;
 }
 
-# Each visit of each fault point in one run from `begin` to the state `until`, in order, as NAME#n.
+# Each visit of each fault point in one run from `begin` to the state `until`, in order, as NAME#n, in
+# database `traced`. With `stop_at`, the server stops at once where the worker comes to that point; nobody
+# works there afterwards, and copies of the database can go on from there.
 sub trace {
     my ($node, %run) = @_;
+    my $at = { db => 'traced', point => $run{stop_at} };
     copy_databases($node, $run{template}, 'traced');
     $node->safe_psql('postgres', 'ALTER DATABASE traced SET log_min_messages = debug1');
     my $from = -s $node->logfile;
-    my @first = $run{first} ? { db => 'traced', point => $run{first} } : ();
-    in_each($node, "\\o /dev/null\n" . hold_sql('traced', map { $_->{point} } @first) . "$run{begin}\n\\o", 'traced');
-    if (@first) {
-        all_at($node, @first);
-        $run{between}->('traced');
-        let_go($node, @first);
+    in_each($node, "\\o /dev/null\n" . hold_sql('traced', $run{stop_at} // ()) . "$run{begin}\n\\o", 'traced');
+    if ($run{stop_at}) {
+        all_at($node, $at);
+        stop_now($node);
+        let_go($node, $at);
+    } else {
+        ok(wait_state($node, 'm', $run{until}, undef, 'traced'), "a run without a crash ends $run{until}");
     }
-    ok(wait_state($node, 'm', $run{until}, undef, 'traced'), "a run without a crash ends $run{until}");
     poll_until($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'zdm'});
     my @points = slurp_file($node->logfile, $from) =~ /zdm fault (\S+#\d+)$/mg;
+    $node->safe_psql('postgres', 'ALTER DATABASE traced RESET log_min_messages');
     return @points;
 }
 
 # SQL that holds workers of the current database at points until let_go.
 sub hold_sql {
     my ($db, @points) = @_;
-    my $sql = '';
-    for my $i (0 .. $#points) {
-        $sql .= "BEGIN; SELECT pg_advisory_xact_lock(1514425, hashtext('$points[$i]'));"
-            . " PREPARE TRANSACTION 'hold_${db}_$i';\n";
-    }
-    return $sql;
+    return join '', map {
+        "BEGIN; SELECT pg_advisory_xact_lock(1514425, hashtext('$_')); PREPARE TRANSACTION 'hold_$db';\n"
+    } @points;
 }
 
 # Makes a copy of the template for each point, arms it, and begins the migration there. Gives the cases:
@@ -146,15 +145,8 @@ sub wave {
     my @cases = map { { db => sprintf('%s%03d', $run{prefix} // 'c', ++$n), point => $_ } } @{ $run{points} };
     my @dbs = map { $_->{db} } @cases;
     my %point = map { $_->{db} => $_->{point} } @cases;
-    my @first = $run{first} ? $run{first} : ();
     copy_databases($node, $run{template}, @dbs);
-    in_each($node, sub { "\\o /dev/null\n" . hold_sql($_[0], @first, $point{ $_[0] }) . "$run{begin}\n\\o" }, @dbs);
-    if (@first) {
-        all_at($node, map { { db => $_->{db}, point => $run{first} } } @cases);
-        $run{between}->(@dbs);
-        in_each($node, sub { "ROLLBACK PREPARED 'hold_$_[0]_0';" }, @dbs);
-        $_->{hold} = 1 for @cases;
-    }
+    in_each($node, sub { "\\o /dev/null\n" . hold_sql($_[0], $point{ $_[0] }) . "$run{begin}\n\\o" }, @dbs);
     all_at($node, @cases);
     return @cases;
 }
@@ -188,11 +180,7 @@ sub kill_workers {
 # Ends the holds.
 sub let_go {
     my ($node, @cases) = @_;
-    in_each($node, sub {
-        my ($db) = @_;
-        my ($case) = grep { $_->{db} eq $db } @cases;
-        return "ROLLBACK PREPARED 'hold_${db}_" . ($case->{hold} // 0) . "';";
-    }, map { $_->{db} } @cases);
+    in_each($node, sub { "ROLLBACK PREPARED 'hold_$_[0]';" }, map { $_->{db} } @cases);
     return;
 }
 

@@ -10,7 +10,7 @@ use ZdmTest;
 use ZdmCrash;
 
 our @EXPORT = qw($tables $rows $migration $reversible $after $expected_done $at_a_time make_shop begin_sql
-    names at_most_twice in_parts check_all trace_back);
+    names at_most_twice in_parts check_all make_end back_sql);
 
 our $at_a_time = 60;    # databases
 
@@ -146,16 +146,24 @@ sub make_shop {
     return;
 }
 
-# The run of the reversible migration to its end and back, and the points that it comes by. Leaves `traced`.
-sub trace_back {
+# The database `at_end`, in which the reversible migration is all but done. Gives the points on the way there.
+sub make_end {
     my ($node) = @_;
-    my %run = (
-        template => 'base',
-        begin => begin_sql($reversible, 'done'),
-        first => 'enter_done:before_commit',
-        between => sub { in_each($node, "\\o /dev/null\nSET ROLE app;\nSELECT zdm_rollback('m');\n\\o", @_) },
-    );
-    return (\%run, trace($node, %run, until => 'rolled_back'));
+    my @points = trace($node, template => 'base', begin => begin_sql($reversible, 'done'),
+        stop_at => 'enter_done:before_commit#1');
+    # A copy of a database goes on only when somebody resumes it, which copy.pl is about.
+    $node->safe_psql('postgres', 'ALTER DATABASE traced RENAME TO at_end');
+    return grep { !/^enter_done/ } @points;
+}
+
+# From there back, in a copy.
+sub back_sql {
+    return <<'SQL';
+UPDATE zdm.migration SET database_oid = (SELECT oid FROM pg_database WHERE datname = current_database());
+SET ROLE app;
+SELECT zdm_rollback('m');
+RESET ROLE;
+SQL
 }
 
 1;

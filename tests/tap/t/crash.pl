@@ -67,8 +67,8 @@ for my $part (in_parts(at_most_twice(@points))) {
 }
 
 # A point that no case comes by, here or on the way back, tests nothing.
-my (undef, @forward_and_back) = trace_back($node);
-$reached{$_}++ for names(@forward_and_back);
+$reached{$_}++
+    for names(make_end($node), trace($node, template => 'at_end', begin => back_sql(), until => 'rolled_back'));
 for my $pattern (sort keys %faults) {
     ok(scalar(grep { /^$pattern$/ } keys %reached), "a case comes by $pattern ($faults{$pattern}[0])");
 }

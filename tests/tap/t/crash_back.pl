@@ -14,14 +14,14 @@ make_shop($node);
 my $dump_before = schema_dump($node, 'base');
 my $sum_before = $node->safe_psql('base', $after);
 
-# Back from the very end, and a crash in the middle of that.
-my ($back, @forward_and_back) = trace_back($node);
+# Back from the very end, and a crash in the middle of that. The way there is gone once: each case is a copy
+# of where it ended.
+my @forward = at_most_twice(make_end($node));
+my %back = (template => 'at_end', begin => back_sql());
+my @back = at_most_twice(trace($node, %back, until => 'rolled_back'));
 check_all($node, $dump_before, $sum_before, { db => 'traced', point => 'no crash' });
 my @undo = split /\n/, $node->safe_psql('traced', 'SELECT DISTINCT kind FROM zdm.undo ORDER BY 1');
 $node->safe_psql('postgres', 'DROP DATABASE traced');
-my ($turn) = grep { $forward_and_back[$_] =~ /^enter_done/ } 0 .. $#forward_and_back;
-my @forward = at_most_twice(@forward_and_back[ 0 .. $turn - 1 ]);
-my @back = at_most_twice(grep { !/^enter_done/ } @forward_and_back[ $turn .. $#forward_and_back ]);
 is("@undo", 'constraint count ddl drop_index index sync unsync validate', 'an undo of each kind');
 for my $kind (@undo) {
     my %of = map { $_ => 1 } grep { s/^undo_\Q$kind\E:// } names(@back);
@@ -30,7 +30,7 @@ for my $kind (@undo) {
 }
 for my $crash (\&kill_workers, \&stop_now) {
     for my $part (in_parts(@back)) {
-        my @cases = wave($node, %$back, points => $part);
+        my @cases = wave($node, %back, points => $part);
         $crash->($node);
         let_go($node, @cases);
         in_each($node, q{SET ROLE app; SELECT zdm.ping('m');}, map { $_->{db} } @cases)
