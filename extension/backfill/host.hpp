@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "pressure/limits.hpp"
+
 namespace zdm::backfill {
 
 // Options that may change while a backfill runs (zdm_set); read again ten times a second.
@@ -13,7 +15,7 @@ struct Options {
     std::chrono::milliseconds batch_target{50};  // time for which a batch may hold row locks
     double duty = 0.2;                           // share of time at work, rests make up the other
     double max_rate = 0;                         // rows per second, 0 = no limit
-    std::chrono::milliseconds max_replica_lag{2000};  // 0 = no limit
+    pressure::Limits limits;                     // beyond which it waits
 };
 
 class Host {

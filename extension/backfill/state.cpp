@@ -143,11 +143,24 @@ std::string migration_name(const Task& task) {
     return found.empty() ? "" : found.front().text(0);
 }
 
+namespace {
+void add_event_of(const Task& task, const char* kind, const std::string& message) {
+    at_door("INSERT INTO zdm.event (migration_id, kind, step, message) VALUES ($1, $2, $3, $4)",
+            {task.migration, std::string{kind}, std::int64_t{task.step}, message});
+}
+}  // namespace
+
 void add_event(const Task& task, const std::string& message) {
-    at_door(
-        "INSERT INTO zdm.event (migration_id, kind, step, message)"
-        " VALUES ($1, 'backfill', $2, $3)",
-        {task.migration, std::int64_t{task.step}, message});
+    add_event_of(task, "backfill", message);
+}
+
+void tell_throttled(const Task& task, const std::string& reason) {
+    add_event_of(task, "throttled", reason);
+}
+
+void tell_released(const Task& task, std::int64_t after_ms) {
+    add_event_of(task, "released",
+                 "goes on after " + std::to_string((after_ms + 500) / 1000) + " s");
 }
 
 }  // namespace zdm::backfill

@@ -60,5 +60,8 @@ double step_seconds(const Task& task);
 std::string migration_name(const Task& task);
 // Adds a message for people, of kind backfill.
 void add_event(const Task& task, const std::string& message);
+// The same about what holds it back, and that nothing does any more.
+void tell_throttled(const Task& task, const std::string& reason);
+void tell_released(const Task& task, std::int64_t after_ms);
 
 }  // namespace zdm::backfill

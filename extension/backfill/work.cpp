@@ -31,6 +31,8 @@ Work::Work(const Task& task, Host& host)
       host_(host),
       table_(task),
       progress_(task),
+      monitor_({task.migration, task.step, task.relation, 0, [&host] { host.batch_begins(); },
+                [&host] { host.batch_ends(); }}),
       random_(static_cast<std::minstd_rand::result_type>(host.now_ms())) {}
 
 void Work::in_transaction(const std::function<void()>& f) {
@@ -66,18 +68,23 @@ bool Work::go_on() {
 
 // Waits until no signal trips. True when it was told to stop meanwhile.
 bool Work::under_pressure() {
+    const std::int64_t began = host_.now_ms();
     for (bool waited = false;; waited = true) {
         const std::int64_t now = host_.now_ms();
-        if (!waited && now - pressure_read_ms_ < replica_lag_.fresh_ms()) return false;
-        pressure_read_ms_ = now;
-        const auto limit = static_cast<double>(host_.options().max_replica_lag.count());
-        pressure::Reading reading;
-        in_transaction([&] { reading = replica_lag_.read(now, limit); });
-        if (!reading.tripped) {
+        if (monitor_.due(now))
+            in_transaction([&] {
+                monitor_.read(now, host_.options().limits);
+                monitor_.store(now);
+            });
+        if (!monitor_.tripped()) {
             if (waited) released();
+            if (announcer_.ends())
+                in_transaction([&] { tell_released(task_, host_.now_ms() - began); });
             return false;
         }
-        if (!wait(milliseconds{250}, reading.reason)) return true;
+        const std::string reasons = monitor_.reasons();
+        if (announcer_.begins(now)) in_transaction([&] { tell_throttled(task_, reasons); });
+        if (!wait(milliseconds{250}, reasons)) return true;
     }
 }
 

@@ -13,7 +13,8 @@
 #include "backfill/progress.hpp"
 #include "backfill/table.hpp"
 #include "backfill/task.hpp"
-#include "pressure/replica_lag.hpp"
+#include "pressure/announcer.hpp"
+#include "pressure/monitor.hpp"
 
 namespace zdm::backfill {
 
@@ -79,8 +80,8 @@ private:
     Sizer page_sizer_{64, 64, 4096};
     double rows_per_page_ = 0;  // changed by recent batches of rounds
     Pacer pacer_;
-    pressure::ReplicaLag replica_lag_;
-    std::int64_t pressure_read_ms_ = INT64_MIN / 2;
+    pressure::Monitor monitor_;
+    pressure::Announcer announcer_;
     double asked_ms_ = -1e9;  // when go_on() last asked
     std::string throttled_;
     std::minstd_rand random_;

@@ -410,6 +410,9 @@ void set_step(std::int64_t id, int step, StepState state) {
         "    finished_at = CASE WHEN $3 IN ('done', 'skipped') THEN clock_timestamp() END"
         " WHERE migration_id = $1 AND step = $2",
         {id, static_cast<std::int64_t>(step), std::string{to_text(state)}});
+    // What held it back is of the moment.
+    through_door("DELETE FROM zdm.signal WHERE migration_id = $1 AND step = $2",
+                 {id, static_cast<std::int64_t>(step)});
 }
 
 void add_result(std::int64_t id, int step, const TextMap& result) {

@@ -82,13 +82,27 @@ SELECT m.name AS migration, s.step, s.kind, s.relation, s.state,
  GROUP BY m.id, m.name, s.migration_id, s.step
  ORDER BY m.id, s.step;
 
+-- Rows of a step that ended, or whose worker did, say nothing about now.
+CREATE VIEW zdm.pressure WITH (security_barrier) AS
+SELECT m.name AS migration, p.signal, p.value, p."limit", p.unit, p.tripped, p.since, p.reason, p.read_at
+  FROM zdm.signal p
+  JOIN zdm.migration m ON m.id = p.migration_id
+  JOIN zdm.step s ON s.migration_id = p.migration_id AND s.step = p.step
+ WHERE s.state = 'running'
+   AND EXISTS (SELECT FROM pg_locks l
+                WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock' AND l.objsubid = 23108
+                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND l.classid::bigint = (m.id >> 32) AND l.objid::bigint = (m.id & 4294967295))
+   AND (pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE'))
+ ORDER BY m.id, p.signal;
+
 CREATE VIEW zdm.events WITH (security_barrier) AS
 SELECT e.id, m.name AS migration, e.at, e.kind, e.step, e.message, e.detail
   FROM zdm.event e JOIN zdm.migration m ON m.id = e.migration_id
  WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
  ORDER BY e.id;
 
-GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress, zdm.events TO PUBLIC;
+GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress, zdm.pressure, zdm.events TO PUBLIC;
 
 COMMENT ON VIEW zdm.migrations IS 'migrations that you may see: state, what each is doing or waiting for, and why it failed';
 COMMENT ON COLUMN zdm.migrations.id IS 'number of the migration, as zdm_create returned it';
@@ -162,11 +176,21 @@ COMMENT ON COLUMN zdm.progress.throttled_seconds IS 'seconds for which it was he
 COMMENT ON COLUMN zdm.progress.wal_bytes IS 'bytes of WAL that its own batches wrote';
 COMMENT ON COLUMN zdm.progress.started_at IS 'when the step began';
 COMMENT ON COLUMN zdm.progress.finished_at IS 'when the step was done';
+COMMENT ON VIEW zdm.pressure IS 'what the throttle of each running backfill, delete or checking pass sees: a row for each signal; it waits while one is tripped';
+COMMENT ON COLUMN zdm.pressure.migration IS 'name of the migration';
+COMMENT ON COLUMN zdm.pressure.signal IS 'what is looked at: replica_lag, slot_wal, free_disk, …';
+COMMENT ON COLUMN zdm.pressure.value IS 'as it was read last; null where it is no number or could not be read';
+COMMENT ON COLUMN zdm.pressure."limit" IS 'beyond which it trips (free_disk: below which); null when it never does';
+COMMENT ON COLUMN zdm.pressure.unit IS 'of value and limit: s, bytes, files, …';
+COMMENT ON COLUMN zdm.pressure.tripped IS 'whether it holds the step back; true also for one that cannot be read, unless it is switched off';
+COMMENT ON COLUMN zdm.pressure.since IS 'since when it is tripped; null when it is not';
+COMMENT ON COLUMN zdm.pressure.reason IS 'who or what it is, and how to get rid of it';
+COMMENT ON COLUMN zdm.pressure.read_at IS 'when the row was written last';
 COMMENT ON VIEW zdm.events IS 'what happened to each migration, in order, with time';
 COMMENT ON COLUMN zdm.events.id IS 'number of the event; later ones have higher numbers';
 COMMENT ON COLUMN zdm.events.migration IS 'name of the migration';
 COMMENT ON COLUMN zdm.events.at IS 'when it happened';
-COMMENT ON COLUMN zdm.events.kind IS 'created, note, state, step, paused, resumed, option, gate, forced, failed, …';
+COMMENT ON COLUMN zdm.events.kind IS 'created, note, state, step, paused, resumed, option, throttled, released, gate, forced, failed, …';
 COMMENT ON COLUMN zdm.events.step IS 'number of the step that it is about; null when it is about none';
 COMMENT ON COLUMN zdm.events.message IS 'what happened';
 COMMENT ON COLUMN zdm.events.detail IS 'more about it, by name';

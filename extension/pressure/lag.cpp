@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
+#include "pressure/words.hpp"
+
 namespace zdm::pressure {
-
-namespace {
-
-// "3.2 s".
-std::string seconds(std::int64_t ms) {
-    return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
-}
-
-}  // namespace
 
 void WalClock::observe(std::uint64_t position, std::int64_t now_ms) {
     if (!samples_.empty() && position <= samples_.back().position) return;
@@ -38,12 +31,28 @@ bool WalClock::knows(std::uint64_t position) const {
     return !samples_.empty() && samples_.front().position <= position;
 }
 
+std::string Presence::missing(const std::vector<Standby>& standbys, std::int64_t now_ms) {
+    for (const Standby& standby : standbys) seen_[standby.name] = now_ms;
+    std::string first;
+    for (auto it = seen_.begin(); it != seen_.end();) {
+        const std::int64_t away = now_ms - it->second;
+        if (away >= kMissedMs) {
+            it = seen_.erase(it);
+            continue;
+        }
+        if (away > 0 && first.empty())
+            first = "standby " + it->first + " went away " + seconds_text(away) +
+                    " ago (waiting for it until " + seconds_text(kMissedMs) + ")";
+        ++it;
+    }
+    return first;
+}
+
 LagTracker::Verdict LagTracker::look(const std::vector<Standby>& standbys, std::uint64_t written,
                                      std::int64_t now_ms, std::int64_t limit_ms) {
     Verdict verdict;
     clock_.observe(written, now_ms);
     for (const Standby& standby : standbys) {
-        seen_[standby.name] = now_ms;
         if (!standby.replayed) continue;
         std::int64_t lag = clock_.behind(*standby.replayed, now_ms);
         // Written before we began to look: only the server may know for how long.
@@ -52,24 +61,42 @@ LagTracker::Verdict LagTracker::look(const std::vector<Standby>& standbys, std::
         verdict.lag_ms = lag;
         if (limit_ms > 0 && lag > limit_ms) {
             verdict.tripped = true;
-            verdict.reason = "standby " + standby.name + " is " + seconds(lag) + " behind (limit " +
-                             seconds(limit_ms) + ")";
+            verdict.reason = "standby " + standby.name + " is " + seconds_text(lag) +
+                             " behind (limit " + seconds_text(limit_ms) + ")";
         }
     }
-    for (auto it = seen_.begin(); it != seen_.end();) {
-        const std::int64_t away = now_ms - it->second;
-        if (away >= kMissedMs) {
-            it = seen_.erase(it);
-            continue;
-        }
-        if (away > 0 && limit_ms > 0 && !verdict.tripped) {
-            verdict.tripped = true;
-            verdict.reason = "standby " + it->first + " went away " + seconds(away) +
-                             " ago (waiting for it until " + seconds(kMissedMs) + ")";
-        }
-        ++it;
+    const std::string missing = presence_.missing(standbys, now_ms);
+    if (limit_ms > 0 && !verdict.tripped && !missing.empty()) {
+        verdict.tripped = true;
+        verdict.reason = missing;
     }
     return verdict;
+}
+
+Reading judge_lag_bytes(const std::vector<Standby>& standbys, std::uint64_t written,
+                        const std::string& missing, double limit) {
+    Reading reading;
+    reading.value = 0;
+    if (limit > 0) reading.limit = limit;
+    const Standby* worst = nullptr;
+    for (const Standby& standby : standbys) {
+        if (!standby.replayed) continue;
+        const double behind =
+            *standby.replayed < written ? static_cast<double>(written - *standby.replayed) : 0;
+        if (worst != nullptr && behind <= *reading.value) continue;
+        worst = &standby;
+        reading.value = behind;
+    }
+    if (limit <= 0) return reading;
+    if (worst != nullptr && *reading.value > limit) {
+        reading.tripped = true;
+        reading.reason = "standby " + worst->name + " is " + bytes_text(*reading.value) +
+                         " behind (limit " + bytes_text(limit) + ")";
+    } else if (!missing.empty()) {
+        reading.tripped = true;
+        reading.reason = missing;
+    }
+    return reading;
 }
 
 }  // namespace zdm::pressure

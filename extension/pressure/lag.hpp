@@ -1,4 +1,4 @@
-// How far a standby is behind, in time. Pure.
+// How far a standby is behind, in time and in bytes. Pure.
 //
 // The server's replay_lag stays frozen while replay stands still. So remember when each position in
 // the WAL was written, and look up when what a standby has replayed last was overtaken.
@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "pressure/signal.hpp"
 
 namespace zdm::pressure {
 
@@ -41,6 +43,20 @@ struct Standby {
     std::int64_t replay_lag_ms = 0;  // as the server reports it, 0 when it does not
 };
 
+// Notices standbys that were there and are not any more.
+class Presence {
+public:
+    // They count as tripped for this long; then it goes on without them.
+    static constexpr std::int64_t kMissedMs = 60000;
+
+    // In words, the first one that is gone; empty when none is.
+    std::string missing(const std::vector<Standby>& standbys, std::int64_t now_ms);
+    bool any() const { return !seen_.empty(); }
+
+private:
+    std::map<std::string, std::int64_t> seen_;  // name → when last seen
+};
+
 // Follows the standbys of a primary from one look to the next.
 class LagTracker {
 public:
@@ -49,16 +65,18 @@ public:
         std::int64_t lag_ms = 0;  // the worst
         std::string reason;
     };
-    // Standbys that went away count as tripped for this long; then it goes on without them.
-    static constexpr std::int64_t kMissedMs = 60000;
 
     Verdict look(const std::vector<Standby>& standbys, std::uint64_t written, std::int64_t now_ms,
                  std::int64_t limit_ms);
-    bool has_standbys() const { return !seen_.empty(); }
+    bool has_standbys() const { return presence_.any(); }
 
 private:
     WalClock clock_;
-    std::map<std::string, std::int64_t> seen_;  // name → when last seen
+    Presence presence_;
 };
+
+// `missing`: what Presence says.
+Reading judge_lag_bytes(const std::vector<Standby>& standbys, std::uint64_t written,
+                        const std::string& missing, double limit);
 
 }  // namespace zdm::pressure

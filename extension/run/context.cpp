@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/transaction.hpp"
+#include "run/limits.hpp"
 #include "run/options.hpp"
 #include "run/session.hpp"
 #include "settings.hpp"
@@ -73,7 +74,7 @@ void Context::stop_if_asked() {
 backfill::Options Context::options() const {
     backfill::Options defaults;
     defaults.batch_target = settings::batch_target();
-    defaults.max_replica_lag = settings::max_replica_lag();
+    defaults.limits = default_limits();
     return apply_options(migration_.options, defaults);
 }
 

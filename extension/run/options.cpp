@@ -64,7 +64,7 @@ backfill::Options apply_options(const std::map<std::string, std::string>& option
         if (name == "batch_target") result.batch_target = whole_ms(value);
         if (name == "duty") result.duty = value;
         if (name == "max_rate") result.max_rate = value;
-        if (name == "max_replica_lag") result.max_replica_lag = whole_ms(value * 1000);
+        if (name == "max_replica_lag") result.limits.replica_lag = value;
     }
     return result;
 }

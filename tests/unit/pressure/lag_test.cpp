@@ -77,7 +77,7 @@ TEST(LagTracker, WaitsForAStandbyThatWentAwayButNotForever) {
     const auto gone = tracker.look({}, 100, 5000, 2000);
     EXPECT_TRUE(gone.tripped);
     EXPECT_EQ(gone.reason, "standby a went away 5.0 s ago (waiting for it until 60.0 s)");
-    EXPECT_FALSE(tracker.look({}, 100, LagTracker::kMissedMs, 2000).tripped);
+    EXPECT_FALSE(tracker.look({}, 100, Presence::kMissedMs, 2000).tripped);
     EXPECT_FALSE(tracker.has_standbys());
 }
 
