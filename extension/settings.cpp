@@ -9,6 +9,7 @@ namespace {
 int lock_timeout_ms = 80;
 int batch_target_ms = 50;
 int max_replica_lag_ms = 2000;
+int workers_most = 2;
 int small_table_kb = 1024;
 int quiet_period_ms = 600000;
 bool enabled_flag = true;
@@ -33,6 +34,9 @@ void define_settings() {
          50, 1, 10000, GUC_UNIT_MS},
         {"zdm.max_replica_lag", "A backfill waits while a standby is further behind than this.",
          &max_replica_lag_ms, 2000, 0, INT_MAX, GUC_UNIT_MS},
+        {"zdm.workers",
+         "How many background workers may fill a table together; the option duty says how many do.",
+         &workers_most, 2, 1, 64, 0},
         {"zdm.small_table",
          "Tables below this size are changed directly where larger ones need more steps, and who "
          "reads "
@@ -57,6 +61,7 @@ std::chrono::milliseconds batch_target() { return std::chrono::milliseconds{batc
 std::chrono::milliseconds max_replica_lag() {
     return std::chrono::milliseconds{max_replica_lag_ms};
 }
+int workers() { return workers_most; }
 std::int64_t small_table_bytes() { return std::int64_t{small_table_kb} * 1024; }
 std::chrono::milliseconds quiet_period() { return std::chrono::milliseconds{quiet_period_ms}; }
 bool enabled() { return enabled_flag; }

@@ -10,8 +10,12 @@ SELECT name, state, activity, upto, paused, steps_done || '/' || steps AS steps,
 -- Until no worker is at it any more, for which nobody else has to wait.
 CREATE PROCEDURE settle(migration text) LANGUAGE plpgsql AS $$
 BEGIN
-    WHILE EXISTS (SELECT FROM zdm.migrations WHERE name = migration AND worker_pid IS NOT NULL) LOOP
+    -- One that was started while another was still at it comes to it a little later.
+    WHILE EXISTS (SELECT FROM zdm.migrations WHERE name = migration AND worker_pid IS NOT NULL)
+        OR (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'zdm' AND datname = current_database())
+            > (SELECT count(worker_pid) FROM zdm.migrations) LOOP
         PERFORM pg_sleep(0.01);
+        PERFORM pg_stat_clear_snapshot();
     END LOOP;
 END $$;
 -- The error of a statement, numbers left out.

@@ -16,9 +16,10 @@ struct SetOptions {
 };
 
 constexpr auto kOptions =
-    "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (share of time at work, "
-    "0.01 to 1), max_rate (rows/s, 0 = no limit), max_replica_lag (e.g. 2s), quiet_period (of the "
-    "gate, e.g. 10m); default takes it back";
+    "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (processors kept at work, "
+    "0.01 to 64), workers (at a table at most), max_rate (rows/s, 0 = no limit), max_wal_rate "
+    "(bytes/s, 0 = no limit), max_replica_lag (e.g. 2s), quiet_period (of the gate, e.g. 10m); "
+    "default takes it back";
 
 // A value as the server has it: plain numbers, times in the option's own unit.
 Value server_value(const SetOptions& options) {
@@ -51,7 +52,8 @@ Exit run_set(const SetOptions& options, Session& session) {
 void declare(Command& command, SetOptions& options) {
     command.required("NAME", options.name, "a migration");
     command.required("OPTION", options.option, kOptions);
-    command.among({"batch_target", "duty", "max_rate", "max_replica_lag", "quiet_period"});
+    command.among({"batch_target", "duty", "workers", "max_rate", "max_wal_rate", "max_replica_lag",
+                   "quiet_period"});
     command.required("VALUE", options.value, "a number, a time, or default");
 }
 

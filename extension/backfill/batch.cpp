@@ -9,6 +9,10 @@
 
 #include "pg/postgres.hpp"
 
+extern "C" {
+#include "executor/instrument.h"
+}
+
 namespace zdm::backfill {
 
 namespace {
@@ -72,6 +76,7 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
                const BatchLimits& limits, const Recorder& record, Pacer& pacer, Batch& batch) {
     batch = Batch{};
     batch.from = batch.next = from;
+    const std::uint64_t wal_before = pgWalUsage.wal_bytes;
     pg::Transaction transaction;
     if (!table.open(!limits.look_only)) {
         batch.end = Batch::End::busy;
@@ -102,6 +107,7 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
     if (record) record(batch);
     ZDM_FAULT(limits.stage + ":before_commit");
     transaction.commit();
+    batch.wal_bytes = static_cast<std::int64_t>(pgWalUsage.wal_bytes - wal_before);
     batch.locked_ms = batch.changed > 0 ? host.fine_ms() - locked_at : 0;
     ZDM_FAULT(limits.stage + ":after_commit");
 }

@@ -39,6 +39,7 @@ struct Batch {
     std::uint32_t xid = 0;       // the transaction's, 0 if it changed nothing
     std::uint32_t surveyed = 0;  // pages that were read
     bool reading = false;        // looking for rows, rather than changing them
+    std::int64_t wal_bytes = 0;  // written by it
     double survey_ms = 0;        // reading, with no row locked
     double locked_ms = 0;        // from the first row lock to the commit
     double paid_ms = 0;          // of all that, what was rested for already, and these rests

@@ -17,11 +17,16 @@ constexpr double kPatienceMs = 2000;
 // Pages that are pruned for the free space map at once.
 constexpr std::uint32_t kFreePages = 64;
 
+std::int64_t found_by(const Batch& batch) {
+    return static_cast<std::int64_t>(batch.rows.size()) + batch.waiting;
+}
+
 }  // namespace
 
 SweepEnd ChunkRounds::run() {
     std::vector<Pages> pages_left{{chunk_.next, chunk_.pages.end}};
-    pages_told_ = std::int64_t{chunk_.next} - chunk_.pages.first;
+    // A chunk that is gone over again tells nothing back.
+    pages_told_ = std::max(chunk_.pages_done, std::int64_t{chunk_.next} - chunk_.pages.first);
     for (int n = 1; !pages_left.empty(); ++n) {
         const bool last = n == Rounds::kMost || impatient_ || !rounds_.pay();
         const SweepEnd end = round(pages_left, last);
@@ -31,8 +36,6 @@ SweepEnd ChunkRounds::run() {
         now_ = Ripeness{};
         first_ = false;
     }
-    const std::int64_t pages = std::int64_t{chunk_.pages.end} - chunk_.pages.first;
-    work_.progress().add(0, pages - pages_told_);
     share_free_space();
     return SweepEnd::finished;
 }
@@ -47,18 +50,20 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
     }
     sweep.record = [&](const Batch& batch) {
         // The chunk is done when all rounds are: a crash goes over it again.
-        if (batch.changed > 0) advance_chunk(task_, chunk_.number, chunk_.next, batch.changed);
+        if (batch.changed > 0)
+            work_.advance(chunk_, chunk_.next, batch.changed, pages_told_ + share_of_pages(batch));
         work_.write_progress_when_due();
     };
     sweep.finished = [&](const Batch& batch) {
         now_.note(batch.next.block, batch.xid);
+        pages_told_ += share_of_pages(batch);
+        if (first_) candidates_ += found_by(batch);
         if (batch.waiting > 0) waiting_.add({batch.from.block, batch.next.block});
         rounds_.observe(batch.sample);
         if (!batch.may_be_hot) rounds_.give_up();
         // Earlier rounds leave them to later ones.
         if (batch.left() > 0 && batch.waiting == 0) locked_.add(batch.found_on());
     };
-    sweep.pages = [&](const Batch& batch) { return share_of_pages(batch); };
     for (const Pages& range : pages) {
         const SweepEnd end = work_.sweep(range, sweep);
         if (end != SweepEnd::finished) return end;
@@ -67,19 +72,16 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
 }
 
 // A batch changes a part of the rows on its pages: it counts for as large a part of the chunk.
-std::int64_t ChunkRounds::share_of_pages(const Batch& batch) {
+std::int64_t ChunkRounds::share_of_pages(const Batch& batch) const {
     const std::int64_t pages = std::int64_t{chunk_.pages.end} - chunk_.pages.first;
     std::int64_t share = 0;
     if (first_) {
-        const std::int64_t found = static_cast<std::int64_t>(batch.rows.size()) + batch.waiting;
-        candidates_ += found;
+        const std::int64_t found = found_by(batch);
         share = found == 0 ? batch.pages() : batch.pages() * batch.changed / found;
     } else if (candidates_ > 0) {
         share = pages * batch.changed / candidates_;
     }
-    share = std::clamp<std::int64_t>(share, 0, pages - pages_told_);
-    pages_told_ += share;
-    return share;
+    return std::clamp<std::int64_t>(share, 0, pages - pages_told_);
 }
 
 bool ChunkRounds::wait_until_ripe(std::uint32_t block) {

@@ -13,6 +13,7 @@ Violators count_violators(const Task& task, Host& host, std::size_t examples) {
     Work work{task, host};
     Violators result;
     std::vector<Tid> some;
+    Chunk chunk;
     SweepEnd end = SweepEnd::rewritten;
     while (end == SweepEnd::rewritten) {
         result.rows = 0;
@@ -20,19 +21,18 @@ Violators count_violators(const Task& task, Host& host, std::size_t examples) {
         Work::Sweep sweep;
         sweep.stage = "count";
         sweep.look_only = true;
-        std::uint32_t blocks = 0;
         // Counted from the start each time: only one pass has one answer.
         const bool ready = work.with_table([&](Table& table) {
             sweep.filenode = table.filenode();
-            blocks = table.blocks();
-            make_chunks(task, sweep.filenode, blocks, std::max<std::uint32_t>(blocks, 1), 0);
-            work.progress().load(0);
+            const std::uint32_t blocks = table.blocks();
+            make_chunks(task, sweep.filenode, blocks, std::max<std::uint32_t>(blocks, 1));
+            chunk = load_chunks(task).front();
+            work.progress().begin(blocks);
         });
         if (!ready) return result;
-        work.progress().set_pages(blocks, 0);
         sweep.record = [&](const Batch& batch) {
             if (!work.progress().due(host.now_ms())) return;
-            advance_chunk(task, 0, batch.next.block, 0);
+            work.advance(chunk, batch.next.block, 0, batch.next.block);
             work.write_progress_when_due();
         };
         sweep.finished = [&](const Batch& batch) {
@@ -40,12 +40,12 @@ Violators count_violators(const Task& task, Host& host, std::size_t examples) {
             for (const Tid row : batch.rows)
                 if (some.size() < examples) some.push_back(row);
         };
-        end = work.sweep({0, blocks}, sweep);
+        end = work.sweep(chunk.pages, sweep);
     }
     if (end == SweepEnd::stopped) return result;
     const bool ready = work.with_table([&](Table& table) {
         for (const Tid row : some) result.examples.push_back(table.describe(row));
-        finish_chunk(task, 0, result.rows);
+        finish_chunk(task, chunk, result.rows);
         work.progress().write(host.now_ms(), {});
     });
     if (!ready) return result;

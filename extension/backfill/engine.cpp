@@ -1,6 +1,10 @@
 #include "backfill/engine.hpp"
 
+#include <algorithm>
+#include <optional>
+
 #include "backfill/chunk_rounds.hpp"
+#include "backfill/queue.hpp"
 #include "backfill/state.hpp"
 #include "backfill/work.hpp"
 #include "pg/fault.hpp"
@@ -11,6 +15,8 @@ namespace {
 
 // A table of so few pages is filled in one go: rounds would take longer than they save.
 constexpr std::uint32_t kFewPages = 128;
+// How long to wait before looking again for a chunk that nobody has.
+constexpr std::chrono::milliseconds kIdle{50};
 
 // "1 row", "5 rows".
 std::string counted(std::int64_t number, const char* one, const char* many) {
@@ -19,7 +25,8 @@ std::string counted(std::int64_t number, const char* one, const char* many) {
 
 class Backfill {
 public:
-    Backfill(const Task& task, Host& host) : task_(task), work_(task, host) {}
+    Backfill(const Task& task, Host& host, bool helper)
+        : task_(task), helper_(helper), work_(task, host, helper), queue_(task) {}
 
     Outcome run() {
         SweepEnd end = SweepEnd::rewritten;
@@ -30,78 +37,108 @@ public:
             if (end == SweepEnd::finished) end = left_rows();
         }
         if (end == SweepEnd::stopped) return Outcome::stopped;
+        work_.host().gather();
         finish();
         return Outcome::finished;
     }
 
+    void help() {
+        if (all_chunks() == SweepEnd::finished) left_rows();
+    }
+
 private:
-    // Loads the chunks, or makes them when there are none or when they are those of another file.
+    // Rows that others had locked in a chunk that is done, as far as this run has seen.
+    struct Left {
+        Chunk chunk;
+        PageSet locked;
+    };
+
+    // Makes the chunks when there are none or when they are those of another file.
     bool take_up();
+    // Works at chunks until none is left that nobody has, and unless this is a helper, until all
+    // are done.
     SweepEnd all_chunks();
+    std::optional<Chunk> take();
     SweepEnd one_chunk(Chunk& chunk);
     // Tries the ranges of one chunk again in which rows were locked. `left` becomes their number.
     SweepEnd again(const Chunk& chunk, PageSet& locked, std::int64_t& left);
     SweepEnd left_rows();
     void finish();
     bool in_rounds() const {
-        return !task_.set_clause.empty() && rounds_.pay() && chunks_.back().pages.end >= kFewPages;
+        return !task_.set_clause.empty() && rounds_.pay() && blocks_ >= kFewPages;
     }
     const char* stage() const { return task_.set_clause.empty() ? "delete" : "backfill"; }
 
     const Task& task_;
+    const bool helper_;
     Work work_;
-    std::vector<Chunk> chunks_;
-    std::vector<PageSet> locked_;  // of each chunk, as far as this run has seen
+    Queue queue_;
+    std::uint32_t blocks_ = 0;  // of the table
+    std::vector<Left> left_;
     Rounds rounds_;
 };
 
 bool Backfill::take_up() {
+    std::int64_t pages = 0;
     const bool ready = work_.with_table([&](Table& table) {
-        chunks_ = load_chunks(task_);
-        const bool first = chunks_.empty();
-        if (!first && chunks_.front().filenode == table.filenode()) return;
-        std::int64_t rows = 0;
-        for (const auto& chunk : chunks_) rows += chunk.rows;
-        make_chunks(task_, table.filenode(), table.blocks(), chunk_pages(table.blocks()), rows);
-        chunks_ = load_chunks(task_);
-        add_event(task_, (first ? "begins with " : "the table was rewritten, begins again with ") +
-                             counted(table.blocks(), "page", "pages") + " of " + task_.name +
-                             " in " +
-                             counted(static_cast<std::int64_t>(chunks_.size()), "chunk", "chunks"));
+        const auto chunks = load_chunks(task_);
+        const bool first = chunks.empty();
+        if (!first && chunks.front().filenode == table.filenode()) {
+            pages = chunks.back().pages.end;
+        } else {
+            pages = table.blocks();
+            const auto each = chunk_pages(table.blocks());
+            make_chunks(task_, table.filenode(), table.blocks(), each);
+            add_event(task_,
+                      (first ? "begins with " : "the table was rewritten, begins again with ") +
+                          counted(pages, "page", "pages") + " of " + task_.name + " in " +
+                          counted(std::max<std::int64_t>(1, (pages + each - 1) / each), "chunk",
+                                  "chunks"));
+        }
+        work_.progress().begin(pages);
         ZDM_FAULT(stage() + std::string{":chunks_before_commit"});
     });
     if (!ready) return false;
     ZDM_FAULT(stage() + std::string{":chunks_made"});
-    locked_.assign(chunks_.size(), PageSet{});
-    std::int64_t pages = 0;
-    std::int64_t done = 0;
-    std::int64_t rows = 0;
-    for (const auto& chunk : chunks_) {
-        pages += std::int64_t{chunk.pages.end} - chunk.pages.first;
-        done += std::int64_t{chunk.next} - chunk.pages.first;
-        rows += chunk.rows;
-    }
-    work_.in_transaction([&] { work_.progress().load(rows); });
-    work_.progress().set_pages(pages, done);
+    left_.clear();
+    queue_.rewind();
     return true;
 }
 
+std::optional<Chunk> Backfill::take() {
+    std::optional<Chunk> chunk;
+    work_.in_transaction([&] { chunk = queue_.take(); });
+    if (!helper_) work_.host().share_work(std::max(0, queue_.open() - 1));
+    return chunk;
+}
+
 SweepEnd Backfill::all_chunks() {
-    for (auto& chunk : chunks_) {
-        if (chunk.done) continue;
-        const SweepEnd end = one_chunk(chunk);
-        if (end != SweepEnd::finished) return end;
+    for (;;) {
+        auto chunk = take();
+        if (!chunk && (helper_ || queue_.open() == 0)) return SweepEnd::finished;
+        SweepEnd end = SweepEnd::finished;
+        if (chunk) {
+            end = one_chunk(*chunk);
+            queue_.give_back();
+        }
+        // Whoever began the step makes the chunks anew.
+        if (end == SweepEnd::rewritten && helper_)
+            chunk.reset();
+        else if (end != SweepEnd::finished)
+            return end;
+        if (!chunk && !work_.idle(kIdle)) return SweepEnd::stopped;
     }
-    return SweepEnd::finished;
 }
 
 SweepEnd Backfill::one_chunk(Chunk& chunk) {
-    PageSet& locked = locked_[static_cast<std::size_t>(chunk.number)];
+    PageSet locked;
+    blocks_ = std::max(blocks_, chunk.pages.end);
     Work::Sweep sweep;
     sweep.stage = stage();
     sweep.filenode = chunk.filenode;
     sweep.record = [&](const Batch& batch) {
-        advance_chunk(task_, chunk.number, batch.next.block, batch.changed);
+        work_.advance(chunk, batch.next.block, batch.changed,
+                      std::int64_t{batch.next.block} - chunk.pages.first);
         work_.write_progress_when_due();
     };
     sweep.finished = [&](const Batch& batch) {
@@ -115,29 +152,29 @@ SweepEnd Backfill::one_chunk(Chunk& chunk) {
     // Most row locks of an application are gone by now.
     if (end == SweepEnd::finished) end = again(chunk, locked, chunk.left);
     if (end != SweepEnd::finished) return end;
-    work_.in_transaction([&] { finish_chunk(task_, chunk.number, chunk.left); });
-    chunk.done = true;
+    work_.in_transaction([&] { finish_chunk(task_, chunk, chunk.left); });
+    if (!locked.empty()) left_.push_back({chunk, std::move(locked)});
     ZDM_FAULT(stage() + std::string{":chunk_done"});
     return SweepEnd::finished;
 }
 
 SweepEnd Backfill::again(const Chunk& chunk, PageSet& locked, std::int64_t& left) {
     left = 0;
+    const std::int64_t pages = std::int64_t{chunk.pages.end} - chunk.pages.first;
     Work::Sweep sweep;
     sweep.stage = stage();
     sweep.filenode = chunk.filenode;
     sweep.record = [&](const Batch& batch) {
-        if (batch.changed > 0) advance_chunk(task_, chunk.number, chunk.pages.end, batch.changed);
+        if (batch.changed > 0) work_.advance(chunk, chunk.pages.end, batch.changed, pages);
         work_.write_progress_when_due();
     };
     sweep.finished = [&](const Batch& batch) {
-        work_.progress().add(0, -batch.pages());
         if (batch.left() <= 0) return;
         left += batch.left();
         locked.add(batch.found_on());
     };
-    for (const Pages& pages : locked.take()) {
-        const SweepEnd end = work_.sweep(pages, sweep);
+    for (const Pages& range : locked.take()) {
+        const SweepEnd end = work_.sweep(range, sweep);
         if (end != SweepEnd::finished) return end;
     }
     return SweepEnd::finished;
@@ -145,38 +182,36 @@ SweepEnd Backfill::again(const Chunk& chunk, PageSet& locked, std::int64_t& left
 
 // Once more at the very end. What is locked even then is the last pass's to wait for.
 SweepEnd Backfill::left_rows() {
-    for (auto& chunk : chunks_) {
-        PageSet& locked = locked_[static_cast<std::size_t>(chunk.number)];
-        if (locked.empty()) continue;
+    for (auto& [chunk, locked] : left_) {
         const SweepEnd end = again(chunk, locked, chunk.left);
         if (end != SweepEnd::finished) return end;
-        work_.in_transaction([&] { finish_chunk(task_, chunk.number, chunk.left); });
+        work_.in_transaction([&] { finish_chunk(task_, chunk, chunk.left); });
     }
     return SweepEnd::finished;
 }
 
 // The one transaction that commits synchronously, and with it all batches before it.
 void Backfill::finish() {
-    std::int64_t left = 0;
-    for (const auto& chunk : chunks_) left += chunk.left;
     work_.in_transaction([&] {
         work_.progress().write(work_.host().now_ms(), {});
+        const Totals totals = chunk_totals(task_);
         const double seconds = step_seconds(task_);
         const char* done = task_.set_clause.empty() ? "deleted " : "filled ";
-        add_event(task_,
-                  done + counted(work_.progress().rows(), "row", "rows") + " of " + task_.name +
-                      " in " +
-                      counted(static_cast<std::int64_t>(seconds + 0.5), "second", "seconds") +
-                      (left == 0 ? ""
-                                 : "; " + std::to_string(left) +
-                                       " were locked by others and are left for the "
-                                       "last pass"));
+        add_event(
+            task_,
+            done + counted(totals.rows, "row", "rows") + " of " + task_.name + " in " +
+                counted(static_cast<std::int64_t>(seconds + 0.5), "second", "seconds") +
+                (totals.left == 0 ? ""
+                                  : "; " + std::to_string(totals.left) +
+                                        " were locked by others and are left for the last pass"));
     });
     ZDM_FAULT(stage() + std::string{":finished"});
 }
 
 }  // namespace
 
-Outcome run_backfill(const Task& task, Host& host) { return Backfill{task, host}.run(); }
+Outcome run_backfill(const Task& task, Host& host) { return Backfill{task, host, false}.run(); }
+
+void help_backfill(const Task& task, Host& host) { Backfill{task, host, true}.help(); }
 
 }  // namespace zdm::backfill

@@ -1,7 +1,8 @@
 // The backfill engine: fills or deletes the rows of a table that match a predicate, and proves that
 // none is left, in small transactions that never wait for a row and make nobody wait for long.
 //
-// 1. The end of the range is fixed once, in pages, and cut into chunks (zdm.chunk).
+// 1. The end of the range is fixed once, in pages, and cut into chunks (zdm.chunk), a queue from
+//    which several workers take.
 // 2. Batch by batch, each chunk's matching rows are found, locked unless others have them locked,
 //    and changed; progress commits with them. What was locked is tried again after the chunk and at
 //    the end.
@@ -24,6 +25,9 @@ enum class Outcome { finished, stopped };
 
 // Backfill (or, with an empty set clause, delete) over the fixed range.
 Outcome run_backfill(const Task& task, Host& host);
+// Helps whoever runs it, from another session: works at chunks as long as there are any that nobody
+// has, or until told to stop.
+void help_backfill(const Task& task, Host& host);
 
 struct LastPass {
     Outcome outcome = Outcome::stopped;

@@ -13,9 +13,11 @@ namespace zdm::backfill {
 // Options that may change while a backfill runs (zdm_set); read again ten times a second.
 struct Options {
     std::chrono::milliseconds batch_target{50};  // time for which a batch may hold row locks
-    double duty = 0.2;                           // share of time at work, rests make up the other
-    double max_rate = 0;                         // rows per second, 0 = no limit
-    pressure::Limits limits;                     // beyond which it waits
+    int workers = 1;          // that work at a table together; what follows is for each of them
+    double duty = 0.2;        // share of time at work, rests make up the other
+    double max_rate = 0;      // rows per second, 0 = no limit
+    double max_wal_rate = 0;  // bytes of WAL per second, 0 = no limit
+    pressure::Limits limits;  // beyond which it waits
 };
 
 class Host {
@@ -38,6 +40,11 @@ public:
     double fine_ms() const { return static_cast<double>(now().count()) / 1000; }
     // Shows or clears what the step is held back by (a lagging standby, rows locked by a pid).
     virtual void show_throttle(const std::optional<std::string>& reason) = 0;
+    // So many chunks are there that nobody works at: helpers may take them (help_backfill). Told
+    // whenever it changes.
+    virtual void share_work(int /*chunks*/) {}
+    // Returns when no helper is left.
+    virtual void gather() {}
     // Around the user's expressions, inside each batch's transaction. The first gives the
     // transaction the settings under which they mean what their author meant (search_path,
     // TimeZone, …), until its end, and marks what follows as writes of zdm, which the sync trigger

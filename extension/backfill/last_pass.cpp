@@ -68,9 +68,9 @@ LastPass LastPassRun::run() {
     if (end == SweepEnd::stopped) return result_;
     ZDM_FAULT("last_pass:before_finish");
     work_.in_transaction([&] {
-        finish_chunk(task_, 0, result_.rows_left);
+        finish_chunk(task_, chunk_, result_.rows_left);
         work_.progress().write(work_.host().now_ms(), {});
-        result_.rows_filled = work_.progress().rows();
+        result_.rows_filled = chunk_totals(task_).rows;
         add_event(task_,
                   "read all of " + task_.name + ": " + std::to_string(result_.rows_filled) +
                       " more filled, " +
@@ -103,8 +103,7 @@ bool LastPassRun::take_up() {
         auto chunks = load_chunks(task_);
         if (chunks.empty() || chunks.front().filenode != table.filenode()) {
             make_chunks(task_, table.filenode(), table.blocks(),
-                        std::max<std::uint32_t>(table.blocks(), 1),
-                        chunks.empty() ? 0 : chunks.front().rows);
+                        std::max<std::uint32_t>(table.blocks(), 1));
             chunks = load_chunks(task_);
         }
         chunk_ = chunks.front();
@@ -114,10 +113,9 @@ bool LastPassRun::take_up() {
         const auto fixed = fixed_range(task_, task_.of);
         if (!task_.sync && fixed && fixed->filenode == chunk_.filenode)
             fill_end_ = std::min(fill_end_, fixed->pages.end);
-        work_.progress().load(chunk_.rows);
+        work_.progress().begin(chunk_.pages.end);
     });
     ZDM_FAULT("last_pass:chunk_made");
-    work_.progress().set_pages(chunk_.pages.end, chunk_.next);
     return ready;
 }
 
@@ -128,9 +126,9 @@ SweepEnd LastPassRun::fill(Pages pages, Visit& visit) {
     sweep.record = [&](const Batch& batch) {
         const bool due = work_.progress().due(work_.host().now_ms());
         if (!due && batch.rows.empty()) return;
-        if (!batch.rows.empty() && chunk_.left == 0) mark_left(task_, 0, 1);
+        if (!batch.rows.empty() && chunk_.left == 0) mark_left(task_, chunk_, 1);
         chunk_.next = std::max(chunk_.next, batch.next.block);
-        advance_chunk(task_, 0, chunk_.next, batch.changed);
+        work_.advance(chunk_, chunk_.next, batch.changed, chunk_.next);
         work_.write_progress_when_due();
     };
     sweep.finished = [&](const Batch& batch) {
@@ -171,7 +169,7 @@ SweepEnd LastPassRun::resolve() {
         before = visit.found;
     }
     work_.released();
-    work_.in_transaction([&] { mark_left(task_, 0, 0); });
+    work_.in_transaction([&] { mark_left(task_, chunk_, 0); });
     chunk_.left = 0;
     return SweepEnd::finished;
 }

@@ -1,6 +1,7 @@
 #include "backfill/pace.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace zdm::backfill {
@@ -38,22 +39,21 @@ void Pacer::worked(double took_ms, double duty) {
 
 void Pacer::rested(double took_ms) { owed_ms_ = std::max(owed_ms_ - took_ms, -kMostCreditMs); }
 
-double Pacer::after_batch_ms(double took_ms, std::int64_t rows, double now_ms, double max_rate) {
-    double rest_ms = owed_ms();
-    if (max_rate > 0) {
+double RateLimit::rest_ms(double took_ms, double amount, double now_ms, double most) {
+    double rest = 0;
+    if (most > 0) {
         // Time that passed unused (throttled, paused) is no credit for a burst; a fifth of a second
         // evens out sleeps that took longer than asked.
-        if (rate_ != max_rate || due_ms_ < now_ms - 200) due_ms_ = now_ms - took_ms;
-        due_ms_ += 1000 * static_cast<double>(rows) / max_rate;
-        rest_ms = std::max(rest_ms, due_ms_ - now_ms);
+        if (most_ != most || due_ms_ < now_ms - 200) due_ms_ = now_ms - took_ms;
+        due_ms_ += 1000 * amount / most;
+        rest = std::max(0.0, due_ms_ - now_ms);
     }
-    rate_ = max_rate;
-    return rest_ms;
+    most_ = most;
+    return rest;
 }
 
-std::int64_t Pacer::most_rows(double max_rate) {
-    if (max_rate <= 0) return INT64_MAX;
-    return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::min(max_rate / 4, 1e15)));
+double RateLimit::at_once(double most) {
+    return most <= 0 ? std::numeric_limits<double>::infinity() : most / 4;
 }
 
 void RateMeter::observe(std::int64_t now_ms, std::int64_t rows, std::int64_t pages) {

@@ -32,8 +32,22 @@ private:
 // one stroke's. Where duty leaves no time to rest, longer ones cost less.
 double stroke_ms(double duty);
 
-// Says how long to rest so that work stays within its share of time (duty) and within max_rate.
-// Times in milliseconds.
+// Keeps an amount per second (rows, bytes of WAL) under a limit. Times in milliseconds.
+class RateLimit {
+public:
+    // How long to rest after a piece of work that took so long, ended at `now_ms` and did so much;
+    // `most`: the limit per second, 0 for none.
+    double rest_ms(double took_ms, double amount, double now_ms, double most);
+    // What a piece of work may come to at most, so that the rate holds within fractions of a
+    // second too.
+    static double at_once(double most);
+
+private:
+    double most_ = 0;    // the limit for which due_ms_ counts
+    double due_ms_ = 0;  // when all so far is paid for
+};
+
+// Says how long to rest so that work stays within its share of time (duty). Times in milliseconds.
 class Pacer {
 public:
     // Work was done; duty, in (0, 1], says how much rest is owed for it.
@@ -42,19 +56,11 @@ public:
     double owed_ms() const { return owed_ms_ < kLeastMs ? 0 : owed_ms_; }
     // A rest took so long. What it took too long is taken off the next ones.
     void rested(double took_ms);
-    // The rest after a batch of `rows` that took `took_ms` and ended at `now_ms`: what is owed, or
-    // more where max_rate (rows per second, 0 for none) asks for it.
-    double after_batch_ms(double took_ms, std::int64_t rows, double now_ms, double max_rate);
-    // Rows that a batch may have under max_rate, so that the rate holds within fractions of a
-    // second too.
-    static std::int64_t most_rows(double max_rate);
 
 private:
     static constexpr double kLeastMs = 0.2;
     static constexpr double kMostCreditMs = 5;
 
-    double rate_ = 0;     // the max_rate for which due_ms_ counts
-    double due_ms_ = 0;   // when all rows so far are paid for
     double owed_ms_ = 0;  // rest that is still to be taken; negative: taken too much
 };
 

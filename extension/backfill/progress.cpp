@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backfill/state.hpp"
+
 #include "pg/postgres.hpp"
 
 extern "C" {
@@ -29,37 +31,31 @@ std::string json_whole(double number) {
 
 }  // namespace
 
-void Progress::load(std::int64_t rows) {
-    totals_ = load_totals(task_);
-    totals_.rows = rows;
-    wal_seen_ = pgWalUsage.wal_bytes;
+void Progress::begin(std::int64_t pages) {
+    pages_ = pages;
+    throttled_seconds_ = throttled_seconds(task_);
+    wal_noted_ = pgWalUsage.wal_bytes;
 }
 
-void Progress::set_pages(std::int64_t all, std::int64_t done) {
-    pages_ = all;
-    pages_done_ = done;
-}
-
-void Progress::add(std::int64_t rows, std::int64_t pages) {
-    totals_.rows += rows;
-    pages_done_ += pages;
+std::int64_t Progress::wal_to_note() {
+    wal_asked_ = pgWalUsage.wal_bytes;
+    return static_cast<std::int64_t>(wal_asked_ - wal_noted_);
 }
 
 void Progress::write(std::int64_t now_ms, const std::string& throttled) {
+    if (!shown_) return;
     written_ms_ = now_ms;
-    rate_.observe(now_ms, totals_.rows, pages_done_);
-    totals_.wal_bytes += static_cast<std::int64_t>(pgWalUsage.wal_bytes - wal_seen_);
-    wal_seen_ = pgWalUsage.wal_bytes;
-    const std::int64_t left = std::max<std::int64_t>(0, pages_ - pages_done_);
+    const Totals totals = chunk_totals(task_);
+    rate_.observe(now_ms, totals.rows, totals.pages_done);
+    const std::int64_t left = std::max<std::int64_t>(0, pages_ - totals.pages_done);
     merge_result(task_,
-                 "{\"rows\":" + std::to_string(totals_.rows) +
-                     ",\"wal_bytes\":" + std::to_string(totals_.wal_bytes) +
+                 "{\"rows\":" + std::to_string(totals.rows) +
+                     ",\"wal_bytes\":" + std::to_string(totals.wal_bytes) +
                      ",\"rows_per_second\":" + json_whole(rate_.rows_per_second()) +
                      ",\"eta_seconds\":" + (left == 0 ? "0" : json_whole(rate_.seconds_for(left))) +
                      ",\"throttled\":" + (throttled.empty() ? "null" : json_text(throttled)) +
                      ",\"throttled_seconds\":" +
-                     std::to_string(static_cast<std::int64_t>(totals_.throttled_seconds * 1000)) +
-                     "e-3}");
+                     std::to_string(static_cast<std::int64_t>(throttled_seconds_ * 1000)) + "e-3}");
 }
 
 }  // namespace zdm::backfill

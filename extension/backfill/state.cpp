@@ -14,6 +14,10 @@ pg::Result at_door(const char* sql, const std::vector<pg::Value>& parameters) {
 
 std::int64_t wide(std::uint32_t number) { return number; }
 
+constexpr auto kChunk =
+    "SELECT chunk, relfilenode, first_block, end_block, next_block, rows, left_rows, pages_done,"
+    "       done FROM zdm.chunk WHERE migration_id = $1 AND step = $2";
+
 Chunk chunk_of(const pg::Row& row) {
     Chunk chunk;
     chunk.number = static_cast<int>(row.number(0));
@@ -23,59 +27,85 @@ Chunk chunk_of(const pg::Row& row) {
     chunk.next = static_cast<std::uint32_t>(row.number(4));
     chunk.rows = row.number(5);
     chunk.left = row.number(6);
-    chunk.done = row.flag(7);
+    chunk.pages_done = row.number(7);
+    chunk.done = row.flag(8);
     return chunk;
+}
+
+std::vector<Chunk> chunks_of(const pg::Result& found) {
+    std::vector<Chunk> chunks;
+    for (const auto& row : found.rows) chunks.push_back(chunk_of(row));
+    return chunks;
 }
 
 }  // namespace
 
 std::vector<Chunk> load_chunks(const Task& task) {
-    std::vector<Chunk> chunks;
-    const auto found = at_door(
-        "SELECT chunk, relfilenode, first_block, end_block, next_block, rows, left_rows, done"
-        "  FROM zdm.chunk WHERE migration_id = $1 AND step = $2 ORDER BY chunk",
-        {task.migration, std::int64_t{task.step}});
-    for (const auto& row : found.rows) chunks.push_back(chunk_of(row));
-    return chunks;
+    return chunks_of(at_door((std::string{kChunk} + " ORDER BY chunk").c_str(),
+                             {task.migration, std::int64_t{task.step}}));
+}
+
+std::vector<Chunk> open_chunks(const Task& task, int from) {
+    const std::string sql =
+        std::string{kChunk} + " AND NOT done AND chunk >= $3 ORDER BY chunk LIMIT 100";
+    return chunks_of(
+        at_door(sql.c_str(), {task.migration, std::int64_t{task.step}, std::int64_t{from}}));
+}
+
+std::optional<Chunk> open_chunk(const Task& task, const Chunk& chunk) {
+    const std::string sql =
+        std::string{kChunk} + " AND NOT done AND chunk = $3 AND relfilenode = $4::oid";
+    const auto found = at_door(sql.c_str(), {task.migration, std::int64_t{task.step},
+                                             std::int64_t{chunk.number}, wide(chunk.filenode)});
+    if (found.empty()) return std::nullopt;
+    return chunk_of(found.front());
 }
 
 void make_chunks(const Task& task, std::uint32_t filenode, std::uint32_t blocks,
-                 std::uint32_t pages, std::int64_t rows) {
+                 std::uint32_t pages) {
+    const Totals before = chunk_totals(task);
     at_door("DELETE FROM zdm.chunk WHERE migration_id = $1 AND step = $2",
             {task.migration, std::int64_t{task.step}});
     at_door(
         "INSERT INTO zdm.chunk (migration_id, step, chunk, relation_oid, relfilenode, first_block,"
-        "                       end_block, next_block, rows, done)"
+        "                       end_block, next_block, rows, wal_bytes, done)"
         " SELECT $1, $2, n, $3::oid, $4::oid, n * $6, least($5, (n + 1) * $6), n * $6,"
-        "        CASE WHEN n = 0 THEN $7 ELSE 0 END, $5 = 0"
+        "        CASE WHEN n = 0 THEN $7 ELSE 0 END, CASE WHEN n = 0 THEN $8 ELSE 0 END, $5 = 0"
         "   FROM generate_series(0, greatest(0, ($5 - 1) / $6)) n",
         {task.migration, std::int64_t{task.step}, wide(task.relation), wide(filenode), wide(blocks),
-         wide(pages), rows});
+         wide(pages), before.rows, before.wal_bytes});
 }
 
-void advance_chunk(const Task& task, int number, std::uint32_t next, std::int64_t rows) {
+void advance_chunk(const Task& task, const Chunk& chunk, const Advance& advance) {
     at_door(
-        "UPDATE zdm.chunk SET next_block = $4, rows = rows + $5"
-        " WHERE migration_id = $1 AND step = $2 AND chunk = $3",
-        {task.migration, std::int64_t{task.step}, std::int64_t{number}, wide(next), rows});
+        "UPDATE zdm.chunk SET next_block = $5, pages_done = greatest(pages_done, $6),"
+        "    rows = rows + $7, wal_bytes = wal_bytes + $8"
+        " WHERE migration_id = $1 AND step = $2 AND chunk = $3 AND relfilenode = $4::oid",
+        {task.migration, std::int64_t{task.step}, std::int64_t{chunk.number}, wide(chunk.filenode),
+         wide(advance.next), advance.pages, advance.rows, advance.wal_bytes});
 }
 
-void mark_left(const Task& task, int number, std::int64_t left) {
+void mark_left(const Task& task, const Chunk& chunk, std::int64_t left) {
     at_door(
-        "UPDATE zdm.chunk SET left_rows = $4 WHERE migration_id = $1 AND step = $2 AND chunk = $3",
-        {task.migration, std::int64_t{task.step}, std::int64_t{number}, left});
+        "UPDATE zdm.chunk SET left_rows = $5"
+        " WHERE migration_id = $1 AND step = $2 AND chunk = $3 AND relfilenode = $4::oid",
+        {task.migration, std::int64_t{task.step}, std::int64_t{chunk.number}, wide(chunk.filenode),
+         left});
 }
 
-void finish_chunk(const Task& task, int number, std::int64_t left) {
+void finish_chunk(const Task& task, const Chunk& chunk, std::int64_t left) {
     at_door(
-        "UPDATE zdm.chunk SET next_block = end_block, left_rows = $4, done = true"
-        " WHERE migration_id = $1 AND step = $2 AND chunk = $3",
-        {task.migration, std::int64_t{task.step}, std::int64_t{number}, left});
+        "UPDATE zdm.chunk SET next_block = end_block, pages_done = end_block - first_block,"
+        "    left_rows = $5, done = true"
+        " WHERE migration_id = $1 AND step = $2 AND chunk = $3 AND relfilenode = $4::oid",
+        {task.migration, std::int64_t{task.step}, std::int64_t{chunk.number}, wide(chunk.filenode),
+         left});
 }
 
 std::optional<Chunk> fixed_range(const Task& task, int step) {
     const auto found = at_door(
-        "SELECT 0, max(relfilenode::bigint), 0, max(end_block), 0, sum(rows), sum(left_rows), true"
+        "SELECT 0, max(relfilenode::bigint), 0, max(end_block), 0, sum(rows), sum(left_rows), 0, "
+        "true"
         "  FROM zdm.chunk WHERE migration_id = $1 AND step = $2 HAVING count(*) > 0",
         {task.migration, std::int64_t{step}});
     if (found.empty()) return std::nullopt;
@@ -110,18 +140,22 @@ std::string still_open(const Task& task, const std::vector<std::string>& writers
     return "pid " + found.front().text(0) + (name.empty() ? "" : " (" + name + ")");
 }
 
-Totals load_totals(const Task& task) {
+Totals chunk_totals(const Task& task) {
     const auto found = at_door(
-        "SELECT (result ->> 'rows')::bigint, (result ->> 'wal_bytes')::bigint,"
-        "       (result ->> 'throttled_seconds')::float8"
+        "SELECT coalesce(sum(rows), 0)::bigint, coalesce(sum(left_rows), 0)::bigint,"
+        "       coalesce(sum(pages_done), 0)::bigint, coalesce(sum(wal_bytes), 0)::bigint"
+        "  FROM zdm.chunk WHERE migration_id = $1 AND step = $2",
+        {task.migration, std::int64_t{task.step}});
+    const auto& row = found.front();
+    return {row.number(0), row.number(1), row.number(2), row.number(3)};
+}
+
+double throttled_seconds(const Task& task) {
+    const auto found = at_door(
+        "SELECT (result ->> 'throttled_seconds')::float8"
         "  FROM zdm.step WHERE migration_id = $1 AND step = $2",
         {task.migration, std::int64_t{task.step}});
-    Totals totals;
-    if (found.empty()) return totals;
-    totals.rows = found.front().number(0);
-    totals.wal_bytes = found.front().number(1);
-    totals.throttled_seconds = found.front().real(2);
-    return totals;
+    return found.empty() ? 0 : found.front().real(0);
 }
 
 void merge_result(const Task& task, const std::string& json) {

@@ -18,22 +18,35 @@ struct Chunk {
     int number = 0;
     std::uint32_t filenode = 0;
     Pages pages;
-    std::uint32_t next = 0;  // all pages before it are done
-    std::int64_t rows = 0;   // changed in it by us
-    std::int64_t left = 0;   // found locked, left for the last pass
+    std::uint32_t next = 0;       // all pages before it are done
+    std::int64_t rows = 0;        // changed in it by us
+    std::int64_t left = 0;        // found locked, left for the last pass
+    std::int64_t pages_done = 0;  // as people are told
     bool done = false;
 };
 
 std::vector<Chunk> load_chunks(const Task& task);
+// Of chunks [from, …), the first few that are not done, in order.
+std::vector<Chunk> open_chunks(const Task& task, int from);
+// One of them as it is now; nullopt when it is done or of another file.
+std::optional<Chunk> open_chunk(const Task& task, const Chunk& chunk);
 // Replaces a step's chunks by those of [0, blocks), `pages` each; an empty range gets one that is
-// done. The first takes over `rows` that were changed before.
+// done. The first takes over rows and WAL of those before.
 void make_chunks(const Task& task, std::uint32_t filenode, std::uint32_t blocks,
-                 std::uint32_t pages, std::int64_t rows);
-// Notes that a chunk is done up to `next`, with so many rows more.
-void advance_chunk(const Task& task, int number, std::uint32_t next, std::int64_t rows);
+                 std::uint32_t pages);
+
+// None of these does anything to a chunk of another file than `chunk`: the table was rewritten and
+// its chunks were made anew meanwhile.
+struct Advance {
+    std::uint32_t next = 0;      // all pages before it are done
+    std::int64_t pages = 0;      // done in the chunk, all in all, as people are told
+    std::int64_t rows = 0;       // changed, more than before
+    std::int64_t wal_bytes = 0;  // written for it, more than before
+};
+void advance_chunk(const Task& task, const Chunk& chunk, const Advance& advance);
 // Notes that rows of a chunk wait to be visited again.
-void mark_left(const Task& task, int number, std::int64_t left);
-void finish_chunk(const Task& task, int number, std::int64_t left);
+void mark_left(const Task& task, const Chunk& chunk, std::int64_t left);
+void finish_chunk(const Task& task, const Chunk& chunk, std::int64_t left);
 
 // The file and the end of the range that another step of the migration was given; nullopt when it
 // made none.
@@ -45,13 +58,16 @@ std::vector<std::string> open_writers(const Task& task);
 // "pid 123 (psql)": one of these transactions that is still open; empty when none is.
 std::string still_open(const Task& task, const std::vector<std::string>& writers);
 
-// What a step has written down about itself.
+// What all chunks of a step come to.
 struct Totals {
     std::int64_t rows = 0;
+    std::int64_t left = 0;
+    std::int64_t pages_done = 0;
     std::int64_t wal_bytes = 0;
-    double throttled_seconds = 0;
 };
-Totals load_totals(const Task& task);
+Totals chunk_totals(const Task& task);
+// For how long the step was held back so far, as it has written down.
+double throttled_seconds(const Task& task);
 // Merges a JSON object into the step's result.
 void merge_result(const Task& task, const std::string& json);
 

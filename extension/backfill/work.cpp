@@ -15,6 +15,9 @@ using std::chrono::milliseconds;
 // So long may a pause, or another option, go unnoticed by batches.
 constexpr double kAskMs = 100;
 
+// Bytes of WAL that a changed row costs at least; what it does cost is learnt.
+constexpr double kLeastWal = 64;
+
 // Reading holds a snapshot but no row lock; this keeps the snapshot small too.
 constexpr double kSurveyMs = 100;
 
@@ -26,11 +29,12 @@ bool transient(const pg::Error& error) {
 
 }  // namespace
 
-Work::Work(const Task& task, Host& host)
+Work::Work(const Task& task, Host& host, bool helper)
     : task_(task),
       host_(host),
       table_(task),
-      progress_(task),
+      progress_(task, !helper),
+      speaks_(!helper),
       monitor_({task.migration, task.step, task.relation, 0, [&host] { host.batch_begins(); },
                 [&host] { host.batch_ends(); }}),
       random_(static_cast<std::minstd_rand::result_type>(host.now_ms())) {}
@@ -74,7 +78,7 @@ bool Work::under_pressure() {
         if (monitor_.due(now))
             in_transaction([&] {
                 monitor_.read(now, host_.options().limits);
-                monitor_.store(now);
+                if (speaks_) monitor_.store(now);
             });
         if (!monitor_.tripped()) {
             if (waited) released();
@@ -83,7 +87,7 @@ bool Work::under_pressure() {
             return false;
         }
         const std::string reasons = monitor_.reasons();
-        if (announcer_.begins(now)) in_transaction([&] { tell_throttled(task_, reasons); });
+        if (speaks_ && announcer_.begins(now)) in_transaction([&] { tell_throttled(task_, reasons); });
         if (!wait(milliseconds{250}, reasons)) return true;
     }
 }
@@ -106,6 +110,12 @@ bool Work::wait(milliseconds time, const std::string& reason) {
 
 void Work::released() { show(""); }
 
+bool Work::idle(milliseconds time) {
+    host_.sleep(time, {});
+    if (progress_.due(host_.now_ms())) in_transaction([&] { write_progress_when_due(); });
+    return go_on();
+}
+
 void Work::back_off(int attempts, const std::string& reason) {
     const std::int64_t most =
         std::min<std::int64_t>(1000, std::int64_t{20} << std::min(attempts, 6));
@@ -121,6 +131,10 @@ void Work::write_progress_when_due() {
     if (progress_.due(host_.now_ms())) progress_.write(host_.now_ms(), throttled_);
 }
 
+void Work::advance(const Chunk& chunk, std::uint32_t next, std::int64_t rows, std::int64_t pages) {
+    advance_chunk(task_, chunk, {next, pages, rows, progress_.wal_to_note()});
+}
+
 void Work::rest(const Batch& batch, double began_ms) {
     const Options options = host_.options();
     page_sizer_.observe(batch.surveyed, batch.survey_ms, kSurveyMs);
@@ -130,8 +144,20 @@ void Work::rest(const Batch& batch, double began_ms) {
     const double now = host_.fine_ms();
     const double took = now - began_ms;
     pacer_.worked(std::max(0.0, took - batch.paid_ms), options.duty);
-    const double pause = pacer_.after_batch_ms(took, batch.changed, now, options.max_rate);
-    take_rest(pause);
+    const auto rows = static_cast<double>(batch.changed);
+    const auto wal = static_cast<double>(batch.wal_bytes);
+    if (rows > 0) wal_per_row_ += (wal / rows - wal_per_row_) / (wal_per_row_ > 0 ? 4 : 1);
+    take_rest(std::max({pacer_.owed_ms(), rows_.rest_ms(took, rows, now, options.max_rate),
+                        wal_.rest_ms(took, wal, now, options.max_wal_rate)}));
+}
+
+// Rows that a batch may have so that the rates hold.
+std::int64_t Work::most_rows() const {
+    const Options options = host_.options();
+    const double rows =
+        std::min(RateLimit::at_once(options.max_rate),
+                 RateLimit::at_once(options.max_wal_rate) / std::max(wal_per_row_, kLeastWal));
+    return static_cast<std::int64_t>(std::clamp(rows, 1.0, 1e9));
 }
 
 void Work::rest_for(double began_ms) {
@@ -157,9 +183,9 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     limits.rounds = sweep.rounds;
     limits.pages = static_cast<std::uint32_t>(page_sizer_.size());
     // Rows that can't be had together may be had a few at a time.
-    limits.rows = sweep.look_only ? 20000
-                                  : std::min(row_sizer_.size() >> std::min(attempts, 20),
-                                             Pacer::most_rows(host_.options().max_rate));
+    limits.rows = sweep.look_only
+                      ? 20000
+                      : std::min(row_sizer_.size() >> std::min(attempts, 20), most_rows());
     limits.rows = std::max<std::int64_t>(limits.rows, 1);
     // Not to read more pages than it takes for these rows.
     if (sweep.rounds != nullptr) {
@@ -220,7 +246,7 @@ SweepEnd Work::sweep(Pages pages, const Sweep& sweep) {
         if (sweep.before && !sweep.before(at.block)) return SweepEnd::stopped;
         if (!attempt(at, pages.end, sweep, batch)) return SweepEnd::stopped;
         if (batch.end == Batch::End::rewritten) return SweepEnd::rewritten;
-        progress_.add(batch.changed, sweep.pages ? sweep.pages(batch) : batch.pages());
+        progress_.wal_noted();
         if (sweep.rounds != nullptr && batch.pages() > 0)
             rows_per_page_ +=
                 (static_cast<double>(batch.changed) / static_cast<double>(batch.pages()) -

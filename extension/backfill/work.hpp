@@ -11,6 +11,7 @@
 #include "backfill/host.hpp"
 #include "backfill/pace.hpp"
 #include "backfill/progress.hpp"
+#include "backfill/state.hpp"
 #include "backfill/table.hpp"
 #include "backfill/task.hpp"
 #include "pressure/announcer.hpp"
@@ -22,7 +23,8 @@ enum class SweepEnd { finished, stopped, rewritten };
 
 class Work {
 public:
-    Work(const Task& task, Host& host);
+    // `helper`: others work at the step as well, and one of them speaks for it.
+    Work(const Task& task, Host& host, bool helper = false);
 
     // Opens the table for reading in a transaction of its own, waiting outside of it while somebody
     // has it locked, and runs f inside. False: told to stop.
@@ -40,8 +42,6 @@ public:
         std::function<bool(std::uint32_t)> before;
         Recorder record;                             // in each batch's transaction
         std::function<void(const Batch&)> finished;  // after its commit
-        // Pages of progress that a batch stands for; without, those that it covered.
-        std::function<std::int64_t(const Batch&)> pages;
     };
     // Goes over a range of pages in batches.
     SweepEnd sweep(Pages pages, const Sweep& sweep);
@@ -51,11 +51,16 @@ public:
     bool wait(std::chrono::milliseconds time, const std::string& reason);
     // Takes the reason back.
     void released();
+    // Sleeps because there is nothing to do at this moment. False: told to stop.
+    bool idle(std::chrono::milliseconds time);
 
     // Rests for work of ours since then that was no batch.
     void rest_for(double began_ms);
 
     Progress& progress() { return progress_; }
+    // Notes that a chunk is done up to `next`, inside a batch's transaction; `pages` as people are
+    // told.
+    void advance(const Chunk& chunk, std::uint32_t next, std::int64_t rows, std::int64_t pages);
     // Writes progress in the transaction around it when it is due.
     void write_progress_when_due();
     Host& host() { return host_; }
@@ -66,6 +71,7 @@ private:
     void show(const std::string& reason);
     void rest(const Batch& batch, double began_ms);
     void take_rest(double pause_ms);
+    std::int64_t most_rows() const;
     BatchLimits limits(const Sweep& sweep, int attempts) const;
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
@@ -74,12 +80,16 @@ private:
     Host& host_;
     Table table_;
     Progress progress_;
+    bool speaks_;  // for the step: what is shown and told is its
     Sizer row_sizer_{200, 1, 20000};
     // Not fewer: what a survey costs whatever its size (a subquery that is hashed) would be paid
     // for each page.
     Sizer page_sizer_{64, 64, 4096};
     double rows_per_page_ = 0;  // changed by recent batches of rounds
+    double wal_per_row_ = 0;    // bytes, of recent batches
     Pacer pacer_;
+    RateLimit rows_;
+    RateLimit wal_;
     pressure::Monitor monitor_;
     pressure::Announcer announcer_;
     double asked_ms_ = -1e9;  // when go_on() last asked

@@ -88,9 +88,10 @@ CREATE TABLE zdm.chunk (
     first_block      bigint NOT NULL,
     end_block        bigint NOT NULL,
     next_block       bigint NOT NULL,
-    round            int NOT NULL DEFAULT 0,
+    pages_done       bigint NOT NULL DEFAULT 0,
     rows             bigint NOT NULL DEFAULT 0,
     left_rows        bigint NOT NULL DEFAULT 0,
+    wal_bytes        bigint NOT NULL DEFAULT 0,
     done             boolean NOT NULL DEFAULT false,
     PRIMARY KEY (migration_id, step, chunk),
     FOREIGN KEY (migration_id, step) REFERENCES zdm.step ON DELETE CASCADE

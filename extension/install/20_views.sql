@@ -62,17 +62,17 @@ CREATE VIEW zdm.progress WITH (security_barrier) AS
 SELECT m.name AS migration, s.step, s.kind, s.relation, s.state,
        count(c.*) AS chunks, count(c.*) FILTER (WHERE c.done) AS chunks_done,
        coalesce(sum(c.end_block - c.first_block), 0)::bigint AS pages,
-       coalesce(sum(CASE WHEN c.done THEN c.end_block - c.first_block ELSE c.next_block - c.first_block END), 0)::bigint AS pages_done,
+       coalesce(sum(c.pages_done), 0)::bigint AS pages_done,
        round(CASE WHEN s.state = 'done' THEN 100
                   WHEN coalesce(sum(c.end_block - c.first_block), 0) = 0 THEN 0
-                  ELSE least(100, 100.0 * sum(CASE WHEN c.done THEN c.end_block - c.first_block ELSE c.next_block - c.first_block END)
+                  ELSE least(100, 100.0 * sum(c.pages_done)
                                   / sum(c.end_block - c.first_block)) END, 1) AS percent,
        coalesce(sum(c.rows), 0)::bigint AS rows_done, s.rows AS rows_estimate,
        round((s.result ->> 'rows_per_second')::numeric, 0) AS rows_per_second,
        CASE WHEN s.state = 'running' THEN make_interval(secs => (s.result ->> 'eta_seconds')::float8) END AS eta,
        s.result ->> 'throttled' AS throttled,
        round(coalesce((s.result ->> 'throttled_seconds')::numeric, 0), 1) AS throttled_seconds,
-       (s.result ->> 'wal_bytes')::bigint AS wal_bytes,
+       coalesce(sum(c.wal_bytes), 0)::bigint AS wal_bytes,
        s.started_at, s.finished_at
   FROM zdm.step s
   JOIN zdm.migration m ON m.id = s.migration_id

@@ -39,7 +39,7 @@ CREATE FUNCTION @extschema@.zdm_resume(name text) RETURNS void LANGUAGE c AS 'MO
 COMMENT ON FUNCTION @extschema@.zdm_resume(text) IS 'lets a paused, stopped or failed migration go on from where it is';
 
 CREATE FUNCTION @extschema@.zdm_set(name text, option text, value text) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_set(text, text, text) IS 'changes an option of a running migration: batch_target (ms), duty (share of time at work, 0 to 1), max_rate (rows/s, 0 = off), max_replica_lag (s), quiet_period (s); null takes it back';
+COMMENT ON FUNCTION @extschema@.zdm_set(text, text, text) IS 'changes an option of a running migration: batch_target (ms), duty (processors kept at work, 0.01 to 64), workers (at a table at most), max_rate (rows/s, 0 = off), max_wal_rate (bytes/s, 0 = off), max_replica_lag (s), quiet_period (s); null takes it back';
 
 CREATE FUNCTION @extschema@.zdm_backfill(target regclass, set_clause text, where_clause text DEFAULT NULL,
         name text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME';

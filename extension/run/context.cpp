@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/transaction.hpp"
+#include "run/crew.hpp"
 #include "run/limits.hpp"
 #include "run/options.hpp"
 #include "run/session.hpp"
@@ -56,6 +57,7 @@ bool Context::should_stop() {
     pg::Transaction transaction;
     const bool stop = told_to_stop();
     transaction.commit();
+    if (crew_ != nullptr && !stop) crew_->keep(std::min(options().workers - 1, shared_));
     return stop;
 }
 
@@ -75,6 +77,7 @@ backfill::Options Context::options() const {
     backfill::Options defaults;
     defaults.batch_target = settings::batch_target();
     defaults.limits = default_limits();
+    defaults.workers = settings::workers();
     return apply_options(migration_.options, defaults);
 }
 
@@ -106,6 +109,17 @@ std::chrono::microseconds Context::now() const {
 void Context::batch_begins() {
     set_local_settings(migration_.settings);
     own_writes_.emplace(relation_);
+}
+
+void Context::share_work(int chunks) {
+    shared_ = chunks;
+    if (crew_ != nullptr) crew_->keep(std::min(options().workers - 1, shared_));
+}
+
+void Context::gather() {
+    while (crew_ != nullptr && crew_->at_work() > 0) {
+        nap(std::chrono::milliseconds{20});
+    }
 }
 
 void Context::batch_ends() noexcept { own_writes_.reset(); }

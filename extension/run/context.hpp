@@ -19,6 +19,8 @@ struct Stopped : std::runtime_error {
     Stopped() : std::runtime_error("stopped") {}
 };
 
+class Crew;
+
 class Context : public backfill::Host {
 public:
     // `relation`: of the step, whose rows its batches write; 0 for none.
@@ -27,6 +29,9 @@ public:
 
     const catalog::Migration& migration() const { return migration_; }
     bool undoing() const { return undoing_; }
+
+    // Whom helpers belong to, while a backfill runs; nullptr: nobody helps.
+    void set_crew(Crew* crew) { crew_ = crew; }
 
     // Reads pause, state and options again in a short transaction; true when the step must end.
     bool should_stop() override;
@@ -39,6 +44,8 @@ public:
     void rest(std::chrono::microseconds time) override;
     std::chrono::microseconds now() const override;
     void show_throttle(const std::optional<std::string>& reason) override;
+    void share_work(int chunks) override;
+    void gather() override;
     void batch_begins() override;
     void batch_ends() noexcept override;
     // The same in the words of a wait: what for, and who causes it.
@@ -50,6 +57,8 @@ private:
     std::uint32_t relation_;
     std::optional<sync::OwnWrites> own_writes_;
     std::optional<std::string> shown_;
+    Crew* crew_ = nullptr;
+    int shared_ = 0;  // chunks that helpers could take
 };
 
 }  // namespace zdm::run

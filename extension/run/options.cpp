@@ -20,8 +20,10 @@ struct Known {
 constexpr double kNoLimit = std::numeric_limits<double>::max();
 constexpr Known kKnown[] = {
     {"batch_target", 1, 10000, "milliseconds a batch may hold row locks, 1 to 10000"},
-    {"duty", 0.01, 1, "share of time at work, 0.01 to 1"},
+    {"duty", 0.01, 64, "processors kept at work, 0.01 to 64; 1 is one worker that never rests"},
     {"max_rate", 0, kNoLimit, "rows per second, 0 for no limit"},
+    {"max_wal_rate", 0, kNoLimit, "bytes of WAL per second, 0 for no limit"},
+    {"workers", 1, 64, "workers at a table at most, 1 to 64"},
     {"max_replica_lag", 0, kNoLimit, "seconds a standby may be behind, 0 for no limit"},
     {"quiet_period", 0, kNoLimit, "seconds without an old application before contract, 0 or more"},
 };
@@ -64,9 +66,20 @@ backfill::Options apply_options(const std::map<std::string, std::string>& option
         if (name == "batch_target") result.batch_target = whole_ms(value);
         if (name == "duty") result.duty = value;
         if (name == "max_rate") result.max_rate = value;
+        if (name == "max_wal_rate") result.max_wal_rate = value;
+        if (name == "workers") result.workers = static_cast<int>(value);
         if (name == "max_replica_lag") result.limits.replica_lag = value;
     }
-    return result;
+    return for_each_worker(result);
+}
+
+backfill::Options for_each_worker(backfill::Options all) {
+    const double wanted = std::ceil(all.duty);
+    all.workers = static_cast<int>(std::clamp(wanted, 1.0, std::max(1.0, double(all.workers))));
+    all.duty = std::min(1.0, all.duty / all.workers);
+    all.max_rate /= all.workers;
+    all.max_wal_rate /= all.workers;
+    return all;
 }
 
 std::chrono::seconds quiet_period(const std::map<std::string, std::string>& options,

@@ -148,12 +148,6 @@ void take_as_pause(const Migration& migration) {
     transaction.commit();
 }
 
-// A worker that logged in as a member of the owner sets the role. That it may not any more is for
-// people to mend, so it is a failure of the migration and nothing to try again every second.
-void become_owner(const Migration& migration) {
-    if (GetUserId() != migration.owner) become(migration.owner);
-}
-
 class Runner {
 public:
     explicit Runner(std::int64_t id) : id_(id) {}
@@ -265,6 +259,21 @@ bool may_begin(std::int64_t id) {
 }
 
 }  // namespace
+
+void become_owner(const Migration& migration) {
+    if (GetUserId() != migration.owner) become(migration.owner);
+}
+
+void take_helpers_failure(const Migration& migration, const StoredStep& stored,
+                          const pg::Error& error) {
+    if (error.sqlstate == pg::state::kQueryCanceled) return take_as_pause(migration);
+    const auto now = look(migration.id);
+    const bool same = now && now->migration.state == migration.state && !now->migration.paused;
+    if (same && !is_transient(pg::sqlstate_text(error.sqlstate).c_str()))
+        record_failure(migration, &stored, error);
+    else
+        elog(LOG, "zdm helper ends: %s", error.what());
+}
 
 void run_migration(std::int64_t id) {
     if (!may_begin(id)) return;

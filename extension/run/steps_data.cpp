@@ -2,6 +2,7 @@
 #include "backfill/engine.hpp"
 #include "pg/fault.hpp"
 #include "pg/transaction.hpp"
+#include "run/crew.hpp"
 #include "run/session.hpp"
 #include "run/steps.hpp"
 
@@ -11,8 +12,11 @@ using catalog::StepState;
 using catalog::StoredStep;
 
 void run_backfill(Context& context, const StoredStep& stored) {
-    if (backfill::run_backfill(task_of(context, stored), context) == backfill::Outcome::stopped)
-        throw Stopped{};
+    {
+        const Crew crew{context, stored.number};
+        if (backfill::run_backfill(task_of(context, stored), context) == backfill::Outcome::stopped)
+            throw Stopped{};
+    }
     context.show_waiting(std::nullopt);
     mark(context, stored, StepState::done);
 }

@@ -2,6 +2,7 @@
 #include "catalog/migration.hpp"
 #include "pg/door.hpp"
 #include "pg/transaction.hpp"
+#include "run/crew.hpp"
 #include "run/launch.hpp"
 #include "run/polite.hpp"
 #include "run/runner.hpp"
@@ -18,6 +19,7 @@ extern "C" {
 #include "tcop/tcopprot.h"
 
 PGDLLEXPORT void zdm_worker_main(Datum argument);
+PGDLLEXPORT void zdm_helper_main(Datum argument);
 }
 
 namespace zdm::run {
@@ -39,7 +41,6 @@ bool claim_patiently(std::int64_t migration) {
 }
 
 void serve(std::int64_t id) {
-    reset_session();
     std::optional<catalog::Migration> migration;
     {
         pg::Transaction transaction;
@@ -71,15 +72,36 @@ void give_up_if_refused(int, Datum) {
     }
 }
 
-void connect(const BackgroundWorker* entry) {
-    Oid connection[2];
-    memcpy(connection, entry->bgw_extra, sizeof(connection));
+void connect(Oid database, Oid login) {
     previous_hook = emit_log_hook;
     emit_log_hook = note_refusal;
     on_proc_exit(give_up_if_refused, 0);
-    BackgroundWorkerInitializeConnectionByOid(connection[0], connection[1],
-                                              pg::compat::kBypassRoleLogin);
+    BackgroundWorkerInitializeConnectionByOid(database, login, pg::compat::kBypassRoleLogin);
     emit_log_hook = previous_hook;
+}
+
+// From the start of the process to its end: connected, then `work`.
+template <typename F>
+void live(Oid database, Oid login, F work) {
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGINT, StatementCancelHandler);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    yield_to_whoever_wakes();
+    connect(database, login);
+    MemoryContext memory =
+        AllocSetContextCreate(TopMemoryContext, "zdm worker", ALLOCSET_DEFAULT_SIZES);
+    MemoryContextSwitchTo(memory);
+    const pg::ErrorFields* failure = nullptr;
+    try {
+        reset_session();
+        work();
+    } catch (...) {
+        failure = pg::copy_error(pg::current_error(), TopMemoryContext);
+    }
+    // An error here is none of the migration's: the log has it, and the worker is started again.
+    if (failure != nullptr) pg::raise(failure);
+    proc_exit(0);
 }
 
 }  // namespace
@@ -87,22 +109,15 @@ void connect(const BackgroundWorker* entry) {
 }  // namespace zdm::run
 
 void zdm_worker_main(Datum argument) {
-    pqsignal(SIGTERM, die);
-    pqsignal(SIGINT, StatementCancelHandler);
-    pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    BackgroundWorkerUnblockSignals();
-    zdm::run::yield_to_whoever_wakes();
-    zdm::run::connect(MyBgworkerEntry);
-    MemoryContext memory =
-        AllocSetContextCreate(TopMemoryContext, "zdm worker", ALLOCSET_DEFAULT_SIZES);
-    MemoryContextSwitchTo(memory);
-    const zdm::pg::ErrorFields* failure = nullptr;
-    try {
-        zdm::run::serve(DatumGetInt64(argument));
-    } catch (...) {
-        failure = zdm::pg::copy_error(zdm::pg::current_error(), TopMemoryContext);
-    }
-    // An error here is none of the migration's: the log has it, and the worker is started again.
-    if (failure != nullptr) zdm::pg::raise(failure);
-    proc_exit(0);
+    Oid connection[2];
+    memcpy(connection, MyBgworkerEntry->bgw_extra, sizeof(connection));
+    zdm::run::live(connection[0], connection[1], [&] { zdm::run::serve(DatumGetInt64(argument)); });
+}
+
+// Is not started again by the server: whom it helps does that.
+void zdm_helper_main(Datum argument) {
+    zdm::run::HelperOrder order;
+    memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
+    zdm::run::live(order.database, order.login,
+                   [&] { zdm::run::help(DatumGetInt64(argument), order); });
 }

@@ -144,45 +144,55 @@ TEST(Stroke, IsShortWhereThereIsTimeToRest) {
     EXPECT_GT(stroke_ms(1), 1);
 }
 
-// Rows in ten seconds of batches that take a millisecond for 20 rows, with sleeps that overrun.
-double rate(double max_rate, double duty, double overrun_ms) {
+// Rows per second in ten seconds of batches that take a millisecond for 20 rows, where work has its
+// share of time and sleeps overrun.
+double rate(double most, double duty, double overrun_ms) {
     Pacer pacer;
+    RateLimit limit;
     double now = 0;
-    std::int64_t rows = 0;
+    double rows = 0;
     while (now < 10000) {
-        const std::int64_t batch = std::min<std::int64_t>(1000, Pacer::most_rows(max_rate));
-        const double took = static_cast<double>(batch) / 20;
+        const double batch = std::min(1000.0, RateLimit::at_once(most));
+        const double took = batch / 20;
         now += took;
         rows += batch;
         pacer.worked(took, duty);
-        const double pause = pacer.after_batch_ms(took, batch, now, max_rate);
+        const double pause = std::max(pacer.owed_ms(), limit.rest_ms(took, batch, now, most));
         if (pause <= 0) continue;
         now += pause + overrun_ms;
         pacer.rested(pause + overrun_ms);
     }
-    return static_cast<double>(rows) / (now / 1000);
+    return rows / (now / 1000);
 }
 
-TEST(Pacer, HoldsTheRateWithinTenPercent) {
+TEST(RateLimit, HoldsWithinTenPercent) {
     for (const double wanted : {20.0, 100.0, 1000.0, 5000.0})
         for (const double overrun : {0.0, 1.0, 15.0})
             EXPECT_NEAR(rate(wanted, 0.9, overrun), wanted, wanted / 10)
                 << wanted << " rows/s, sleeps " << overrun << " ms too long";
 }
 
-TEST(Pacer, DutyHoldsBelowTheRate) { EXPECT_NEAR(rate(1e6, 0.5, 0), 10000, 1000); }
+TEST(RateLimit, DutyHoldsBelowIt) { EXPECT_NEAR(rate(1e6, 0.5, 0), 10000, 1000); }
 
-TEST(Pacer, TimeUnusedIsNoCreditForABurst) {
-    Pacer pacer;
-    pacer.after_batch_ms(1, 100, 1000, 1000);
-    // Ten seconds throttled; the next hundred rows are to be paid for all the same.
-    EXPECT_GE(pacer.after_batch_ms(1, 100, 11000, 1000), 90);
+TEST(RateLimit, NoneIsNoRest) {
+    RateLimit limit;
+    EXPECT_EQ(limit.rest_ms(1, 1e12, 1000, 0), 0);
+    EXPECT_GT(RateLimit::at_once(0), 1e300);
 }
 
-TEST(Pacer, TakesUpANewRateAtOnce) {
-    Pacer pacer;
-    pacer.after_batch_ms(1, 1000, 1000, 10);
-    EXPECT_LE(pacer.after_batch_ms(1, 100, 1010, 1000), 100);
+TEST(RateLimit, HoldsWhatAPieceOfWorkComesTo) { EXPECT_EQ(RateLimit::at_once(1000), 250); }
+
+TEST(RateLimit, TimeUnusedIsNoCreditForABurst) {
+    RateLimit limit;
+    limit.rest_ms(1, 100, 1000, 1000);
+    // Ten seconds throttled; the next hundred are to be paid for all the same.
+    EXPECT_GE(limit.rest_ms(1, 100, 11000, 1000), 90);
+}
+
+TEST(RateLimit, TakesUpANewOneAtOnce) {
+    RateLimit limit;
+    limit.rest_ms(1, 1000, 1000, 10);
+    EXPECT_LE(limit.rest_ms(1, 100, 1010, 1000), 100);
 }
 
 TEST(RateMeter, KnowsNothingAtFirst) {

@@ -28,7 +28,9 @@ TEST(Options, OutOfRangeIsRefused) {
     EXPECT_NE(wrong("batch_target", "0"), "");
     EXPECT_NE(wrong("batch_target", "-1"), "");
     EXPECT_NE(wrong("duty", "0"), "");
-    EXPECT_NE(wrong("duty", "1.01"), "");
+    EXPECT_NE(wrong("duty", "64.5"), "");
+    EXPECT_NE(wrong("workers", "0"), "");
+    EXPECT_NE(wrong("max_wal_rate", "-1"), "");
     EXPECT_NE(wrong("max_rate", "-5"), "");
     EXPECT_NE(wrong("max_replica_lag", "-0.1"), "");
 }
@@ -46,6 +48,25 @@ TEST(Options, OverrideTheDefaults) {
     EXPECT_EQ(options.limits.replica_lag, 0.5);
     EXPECT_DOUBLE_EQ(options.duty, 1);
     EXPECT_DOUBLE_EQ(options.max_rate, 0);
+}
+
+TEST(Options, DutyDecidesHowManyWork) {
+    const auto each = [](const char* duty, const char* workers) {
+        return apply_options(
+            {{"duty", duty}, {"workers", workers}, {"max_rate", "1200"}, {"max_wal_rate", "6000"}},
+            {});
+    };
+    EXPECT_EQ(each("0.2", "4").workers, 1);
+    EXPECT_DOUBLE_EQ(each("0.2", "4").duty, 0.2);
+    EXPECT_EQ(each("1", "4").workers, 1);
+    EXPECT_EQ(each("1.5", "4").workers, 2);
+    EXPECT_DOUBLE_EQ(each("1.5", "4").duty, 0.75);
+    EXPECT_EQ(each("2", "4").workers, 2);
+    EXPECT_DOUBLE_EQ(each("2", "4").duty, 1);
+    EXPECT_DOUBLE_EQ(each("2", "4").max_rate, 600);
+    EXPECT_DOUBLE_EQ(each("2", "4").max_wal_rate, 3000);
+    EXPECT_EQ(each("64", "3").workers, 3);
+    EXPECT_DOUBLE_EQ(each("64", "3").duty, 1);
 }
 
 TEST(Options, QuietPeriodFallsBackToTheSettingAndRoundsUp) {

@@ -1,0 +1,34 @@
+// The chunks of a step as a queue that several workers take from. Who has one holds a lock that
+// ends with its session, so that whatever happens to him, somebody else takes it up.
+#pragma once
+
+#include <optional>
+
+#include "backfill/state.hpp"
+
+namespace zdm::backfill {
+
+class Queue {
+public:
+    explicit Queue(const Task& task) : task_(task) {}
+    ~Queue() { give_back(); }
+    Queue(const Queue&) = delete;
+    Queue& operator=(const Queue&) = delete;
+
+    // Begins from the first chunk again: they were made anew.
+    void rewind() { from_ = 0; }
+    // The first chunk that is not done and that nobody else has, ours until give_back(); nullopt
+    // when there is none. In a transaction of the caller; one chunk at a time.
+    std::optional<Chunk> take();
+    void give_back() noexcept;
+    // As take() saw it: chunks that are not done, whoever has them.
+    int open() const { return open_; }
+
+private:
+    const Task& task_;
+    int from_ = 0;  // all before it are done
+    int open_ = 0;
+    std::optional<int> taken_;
+};
+
+}  // namespace zdm::backfill
