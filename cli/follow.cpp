@@ -27,7 +27,8 @@ constexpr auto kMine = " IN (SELECT pg_catalog.jsonb_array_elements_text($1::jso
 // What is told in another way already: by steps, states, what it waits for, and the error at the
 // end.
 bool is_news(const Event& event) {
-    for (const std::string_view kind : {"step", "state", "created", "failed", "paused"})
+    for (const std::string_view kind :
+         {"step", "state", "created", "failed", "paused", "throttled", "released"})
         if (event.kind == kind) return false;
     return true;
 }
@@ -57,6 +58,7 @@ void Follower::read() {
     for (const auto& [name, m] : migrations_) {
         steps_[name] = session_.steps(name);
         progress_[name] = session_.progress(name);
+        pressure_[name] = session_.pressure(name);
     }
     auto since = mine;
     since.emplace_back(fmt::format("{}", last_event_));
@@ -206,9 +208,11 @@ void Follower::draw_one(const Migration& m, std::vector<std::string>& bars) {
     }
     if (bars.size() == before && !is_there(m) && !m.stopped())
         bars.push_back(fmt::format("{}{} {}", prefix(m), spinner, m.state));
-    const auto doing = doing_words(m);
-    if (!doing.empty() && !told_[m.name].doing.empty())
-        bars.push_back("  " + session_.err().paint(Style::warning, doing));
+    auto doing = trip_words(pressure_[m.name]);
+    if (doing.empty() || m.paused) doing = {doing_words(m)};
+    for (const auto& line : doing)
+        if (!line.empty() && !told_[m.name].doing.empty())
+            bars.push_back("  " + session_.err().paint(Style::warning, line));
 }
 
 // Bars, and lines where there is no terminal.

@@ -67,6 +67,7 @@ private:
     std::map<std::string, Migration> migrations_;
     std::map<std::string, std::vector<Step>> steps_;
     std::map<std::string, std::vector<Progress>> progress_;
+    std::map<std::string, std::vector<Signal>> pressure_;
     std::vector<Event> events_;  // new since the last poll
     std::int64_t last_event_ = 0;
     std::map<std::string, Told> told_;

@@ -81,6 +81,12 @@ Json to_json(const Progress& p) {
             {"wal_bytes", or_null(p.wal_bytes)}};
 }
 
+Json to_json(const Signal& s) {
+    return {{"signal", s.signal},         {"value", or_null(s.value)}, {"limit", or_null(s.limit)},
+            {"unit", or_null(s.unit)},    {"tripped", s.tripped},      {"since", or_null(s.since)},
+            {"reason", or_null(s.reason)}};
+}
+
 Json to_json(const Usage& u) {
     return {{"kind", u.kind},
             {"relation", or_null(u.relation)},

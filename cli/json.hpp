@@ -19,6 +19,7 @@ Json to_json(const Target& target);
 Json to_json(const Migration& migration);
 Json to_json(const Step& step);
 Json to_json(const Progress& progress);
+Json to_json(const Signal& signal);
 Json to_json(const Event& event);
 Json to_json(const Usage& usage);
 Json to_json(const Failure& failure);  // zdm.error/1, whole

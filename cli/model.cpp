@@ -30,6 +30,11 @@ const char* const kSelectProgress =
     " extract(epoch FROM p.eta)::float8 AS eta_seconds, p.throttled, p.throttled_seconds,"
     " p.wal_bytes FROM zdm.progress p";
 
+const char* const kSelectPressure =
+    "SELECT p.signal, p.value, p.\"limit\", p.unit, p.tripped, p.reason,"
+    " to_char(p.since, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS since,"
+    " extract(epoch FROM clock_timestamp() - p.since)::float8 AS seconds FROM zdm.pressure p";
+
 const char* const kSelectEvents =
     "SELECT e.id, e.migration, to_char(e.at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS at, e.kind, e.step,"
     " e.message FROM zdm.events e";
@@ -142,6 +147,19 @@ Progress progress_from(const Row& row) {
     p.throttled_seconds = row.number("throttled_seconds").value_or(0);
     p.wal_bytes = row.integer("wal_bytes");
     return p;
+}
+
+Signal signal_from(const Row& row) {
+    Signal s;
+    s.signal = row.text("signal");
+    s.value = row.number("value");
+    s.limit = row.number("limit");
+    s.unit = row.text("unit");
+    s.tripped = row.is_true("tripped");
+    s.since = row.text("since");
+    s.seconds = row.number("seconds");
+    s.reason = row.text("reason");
+    return s;
 }
 
 Usage usage_from(const Row& row) {

@@ -79,6 +79,18 @@ struct Progress {
     std::optional<std::int64_t> wal_bytes;
 };
 
+// What the throttle of a running step sees: a row of zdm.pressure.
+struct Signal {
+    std::string signal;
+    std::optional<double> value;
+    std::optional<double> limit;
+    std::string unit;
+    bool tripped = false;
+    std::string since;
+    std::optional<double> seconds;  // for which it is tripped
+    std::string reason;
+};
+
 struct Event {
     std::int64_t id = 0;
     std::string migration;
@@ -105,6 +117,7 @@ struct Usage {
 extern const char* const kSelectMigrations;  // … FROM zdm.migrations m
 extern const char* const kSelectSteps;       // … FROM zdm.steps s
 extern const char* const kSelectProgress;    // … FROM zdm.progress p
+extern const char* const kSelectPressure;    // … FROM zdm.pressure p
 extern const char* const kSelectEvents;      // … FROM zdm.events e
 extern const char* const kUsageColumns;      // of a row u of zdm_usage
 
@@ -112,6 +125,7 @@ Migration migration_from(const Row& row);
 Step step_from(const Row& row);
 Step planned_step_from(const Row& row);  // a row of zdm_plan
 Progress progress_from(const Row& row);
+Signal signal_from(const Row& row);
 Event event_from(const Row& row);
 Usage usage_from(const Row& row);
 

@@ -197,6 +197,18 @@ std::string doing_words(const Migration& migration) {
     return out;
 }
 
+std::vector<std::string> trip_words(const std::vector<Signal>& pressure) {
+    std::vector<std::string> lines;
+    for (const auto& signal : pressure) {
+        if (!signal.tripped) continue;
+        auto line = fmt::format("held back by {}: {}", signal.signal, signal.reason);
+        if (signal.seconds && *signal.seconds >= 1)
+            line += ", for " + show_duration(*signal.seconds) + " so far";
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
 std::string next_words(const Migration& m) {
     const auto name = shell_word(m.name);
     const auto back =
@@ -256,7 +268,8 @@ std::string render_failed(const Dress& dress, const Migration& m, const std::vec
 }
 
 std::string render_migration(const Dress& dress, const Migration& m, const std::vector<Step>& steps,
-                             const std::vector<Progress>& progress) {
+                             const std::vector<Progress>& progress,
+                             const std::vector<Signal>& pressure) {
     std::string out;
     if (m.state == "failed") {
         out = render_failed(dress, m, steps);
@@ -268,8 +281,10 @@ std::string render_migration(const Dress& dress, const Migration& m, const std::
             out += fmt::format("  {} {}", m.finished_at.empty() ? "for" : "took",
                                show_duration(*m.seconds));
         out += "\n";
-        if (const auto doing = doing_words(m); !doing.empty())
-            out += "  " + dress.paint(Style::warning, doing) + "\n";
+        auto doing = trip_words(pressure);
+        if (doing.empty() || m.paused) doing = {doing_words(m)};
+        for (const auto& line : doing)
+            if (!line.empty()) out += "  " + dress.paint(Style::warning, line) + "\n";
     }
     for (const auto& step : steps) {
         out +=

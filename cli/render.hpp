@@ -35,7 +35,8 @@ std::string render_step(const Dress& dress, const Step& step, std::int64_t steps
 
 // The state of one migration in some lines, with what comes next.
 std::string render_migration(const Dress& dress, const Migration& migration,
-                             const std::vector<Step>& steps, const std::vector<Progress>& progress);
+                             const std::vector<Step>& steps, const std::vector<Progress>& progress,
+                             const std::vector<Signal>& pressure = {});
 
 // All migrations, a line each.
 std::string render_list(const Dress& dress, const std::vector<Migration>& migrations);
@@ -52,6 +53,9 @@ std::string progress_bar(const Dress& dress, const Progress& progress, int width
 
 // What a migration is about at this moment, in words; empty when there is nothing to say.
 std::string doing_words(const Migration& migration);
+
+// What holds a backfill back now, a line for each signal that is tripped, with for how long.
+std::vector<std::string> trip_words(const std::vector<Signal>& pressure);
 
 // The command that goes on from here; empty when nothing is left to do.
 std::string next_words(const Migration& migration);

@@ -85,6 +85,11 @@ std::vector<Progress> Session::progress(const std::string& name) {
         progress_from);
 }
 
+std::vector<Signal> Session::pressure(const std::string& name) {
+    return all(client().query(std::string{kSelectPressure} + " WHERE p.migration = $1", {name}),
+               signal_from);
+}
+
 std::vector<Usage> Session::usage(const std::string& name) {
     auto& server = client();
     return all(server.query(fmt::format("SELECT {} FROM {}($1) u", kUsageColumns,
@@ -143,6 +148,7 @@ Json Session::status_json(const Migration& migration) {
     auto out = to_json(migration);
     out["plan"] = to_json(steps(migration.name));
     out["progress"] = to_json(progress(migration.name));
+    out["pressure"] = to_json(pressure(migration.name));
     return out;
 }
 
@@ -152,8 +158,8 @@ void Session::show_status(const Migration& migration) {
                               {"target", to_json(client().target())},
                               {"migrations", Json::array({status_json(migration)})}}));
     } else {
-        console_.result(
-            render_migration(out(), migration, steps(migration.name), progress(migration.name)));
+        console_.result(render_migration(out(), migration, steps(migration.name),
+                                         progress(migration.name), pressure(migration.name)));
     }
 }
 

@@ -49,6 +49,7 @@ public:
     std::vector<Migration> migrations();
     std::vector<Step> steps(const std::string& name);
     std::vector<Progress> progress(const std::string& name);
+    std::vector<Signal> pressure(const std::string& name);
     std::vector<Usage> usage(const std::string& name);
 
     // Calls a function of zdm; `arguments` has one placeholder for each value: "$1, $2::boolean".

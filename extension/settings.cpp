@@ -10,6 +10,15 @@ int lock_timeout_ms = 80;
 int batch_target_ms = 50;
 int max_replica_lag_ms = 2000;
 int workers_most = 2;
+int max_replica_lag_mb = 0;
+int max_slot_wal_mb = 10240;
+int max_archive_backlog_files = 128;
+int max_lock_waiters_number = 0;
+int max_requested_checkpoints_number = 0;
+int max_active_sessions_number = 0;
+int max_dead_tuples_number = 0;
+int min_free_disk_mb = 1024;
+char* allowed_hours_text = nullptr;
 int small_table_kb = 1024;
 int quiet_period_ms = 600000;
 bool enabled_flag = true;
@@ -23,6 +32,43 @@ struct IntSetting {
     int most;
     int flags;
 };
+
+// Beyond these a backfill waits; 0 switches one off.
+void define_limits() {
+    const IntSetting limits[] = {
+        {"zdm.max_replica_lag_bytes",
+         "A backfill waits while a standby has more WAL than this to replay.", &max_replica_lag_mb,
+         0, 0, INT_MAX, GUC_UNIT_MB},
+        {"zdm.max_slot_wal", "A backfill waits while a replication slot keeps more WAL than this.",
+         &max_slot_wal_mb, 10240, 0, INT_MAX, GUC_UNIT_MB},
+        {"zdm.max_archive_backlog",
+         "A backfill waits while more WAL files than this wait to be archived.",
+         &max_archive_backlog_files, 128, 0, INT_MAX, 0},
+        {"zdm.max_lock_waiters",
+         "A backfill waits while more processes than this wait for locks of its migration.",
+         &max_lock_waiters_number, 0, 0, INT_MAX, 0},
+        {"zdm.max_requested_checkpoints",
+         "A backfill that writes much of the WAL waits when more checkpoints than this were asked "
+         "for within a minute.",
+         &max_requested_checkpoints_number, 0, 0, INT_MAX, 0},
+        {"zdm.max_active_sessions",
+         "A backfill waits while more sessions than this are active, its own not counted.",
+         &max_active_sessions_number, 0, 0, INT_MAX, 0},
+        {"zdm.max_dead_tuples",
+         "A backfill waits for autovacuum while its table has more dead rows than this.",
+         &max_dead_tuples_number, 0, 0, INT_MAX, 0},
+        {"zdm.min_free_disk",
+         "A backfill waits while less than this is free on a disk that it writes to.",
+         &min_free_disk_mb, 1024, 0, INT_MAX, GUC_UNIT_MB},
+    };
+    for (const auto& s : limits)
+        DefineCustomIntVariable(s.name, s.meaning, "0 switches it off.", s.value, s.fallback,
+                                s.least, s.most, PGC_SUSET, s.flags, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable(
+        "zdm.allowed_hours",
+        "Backfills work only in these hours, such as 22:00-06:00 Europe/Berlin.",
+        "Empty: at any time.", &allowed_hours_text, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+}
 
 }  // namespace
 
@@ -49,6 +95,7 @@ void define_settings() {
     for (const auto& s : integers)
         DefineCustomIntVariable(s.name, s.meaning, nullptr, s.value, s.fallback, s.least, s.most,
                                 PGC_USERSET, s.flags, nullptr, nullptr, nullptr);
+    define_limits();
     DefineCustomBoolVariable("zdm.enabled",
                              "Kill switch: off stops all migrations between batches.", nullptr,
                              &enabled_flag, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
@@ -62,6 +109,15 @@ std::chrono::milliseconds max_replica_lag() {
     return std::chrono::milliseconds{max_replica_lag_ms};
 }
 int workers() { return workers_most; }
+std::int64_t max_replica_lag_bytes() { return std::int64_t{max_replica_lag_mb} << 20; }
+std::int64_t max_slot_wal_bytes() { return std::int64_t{max_slot_wal_mb} << 20; }
+int max_archive_backlog() { return max_archive_backlog_files; }
+int max_lock_waiters() { return max_lock_waiters_number; }
+int max_requested_checkpoints() { return max_requested_checkpoints_number; }
+int max_active_sessions() { return max_active_sessions_number; }
+int max_dead_tuples() { return max_dead_tuples_number; }
+std::int64_t min_free_disk_bytes() { return std::int64_t{min_free_disk_mb} << 20; }
+const char* allowed_hours() { return allowed_hours_text == nullptr ? "" : allowed_hours_text; }
 std::int64_t small_table_bytes() { return std::int64_t{small_table_kb} * 1024; }
 std::chrono::milliseconds quiet_period() { return std::chrono::milliseconds{quiet_period_ms}; }
 bool enabled() { return enabled_flag; }

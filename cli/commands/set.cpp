@@ -17,18 +17,61 @@ struct SetOptions {
 
 constexpr auto kOptions =
     "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (processors kept at work, "
-    "0.01 to 64), workers (at a table at most), max_rate (rows/s, 0 = no limit), max_wal_rate "
-    "(bytes/s, 0 = no limit), max_replica_lag (e.g. 2s), quiet_period (of the gate, e.g. 10m); "
-    "default takes it back";
+    "0.01 to 64), workers (at a table at most), max_rate (rows/s), max_wal_rate (per second, e.g. "
+    "20MB), quiet_period (of the gate, e.g. 10m); and what a backfill "
+    "waits for: max_replica_lag (e.g. 2s), max_replica_lag_bytes, max_slot_wal, min_free_disk "
+    "(e.g. 10GB), max_archive_backlog, max_lock_waiters, max_requested_checkpoints, "
+    "max_active_sessions, max_dead_tuples, allowed_hours ('22:00-06:00 Europe/Berlin'), "
+    "pressure_query (a SELECT); 0 or an empty text = no limit, default takes it back";
+
+enum class Unit { number, milliseconds, seconds, as_it_is };
+
+struct Known {
+    const char* name;
+    Unit unit = Unit::number;
+};
+// Sizes, hours and queries are the server's to read.
+constexpr Known kKnown[] = {
+    {"batch_target", Unit::milliseconds},
+    {"duty"},
+    {"workers"},
+    {"max_rate"},
+    {"max_wal_rate", Unit::as_it_is},
+    {"max_replica_lag", Unit::seconds},
+    {"max_replica_lag_bytes", Unit::as_it_is},
+    {"max_slot_wal", Unit::as_it_is},
+    {"max_archive_backlog"},
+    {"max_lock_waiters"},
+    {"max_requested_checkpoints"},
+    {"max_active_sessions"},
+    {"max_dead_tuples"},
+    {"min_free_disk", Unit::as_it_is},
+    {"allowed_hours", Unit::as_it_is},
+    {"pressure_query", Unit::as_it_is},
+    {"quiet_period", Unit::seconds},
+};
+
+std::vector<std::string> names() {
+    std::vector<std::string> all;
+    for (const auto& known : kKnown) all.emplace_back(known.name);
+    return all;
+}
+
+Unit unit_of(const std::string& option) {
+    for (const auto& known : kKnown)
+        if (option == known.name) return known.unit;
+    return Unit::number;
+}
 
 // A value as the server has it: plain numbers, times in the option's own unit.
 Value server_value(const SetOptions& options) {
     if (options.value == "default") return std::nullopt;
-    const bool in_ms = options.option == "batch_target";
-    const bool in_s = options.option == "max_replica_lag" || options.option == "quiet_period";
-    if (in_ms || in_s)
+    const Unit unit = unit_of(options.option);
+    if (unit == Unit::as_it_is) return options.value;
+    if (unit != Unit::number)
         if (const auto time = parse_duration(options.value))
-            return fmt::format("{}", static_cast<double>(time->count()) / (in_ms ? 1 : 1000));
+            return fmt::format(
+                "{}", static_cast<double>(time->count()) / (unit == Unit::milliseconds ? 1 : 1000));
     if (parse_number(options.value)) return options.value;
     throw Failure{Exit::usage, "ZD601",
                   fmt::format("\"{}\" is no value for {}", options.value, options.option),
@@ -52,9 +95,8 @@ Exit run_set(const SetOptions& options, Session& session) {
 void declare(Command& command, SetOptions& options) {
     command.required("NAME", options.name, "a migration");
     command.required("OPTION", options.option, kOptions);
-    command.among({"batch_target", "duty", "workers", "max_rate", "max_wal_rate", "max_replica_lag",
-                   "quiet_period"});
-    command.required("VALUE", options.value, "a number, a time, or default");
+    command.among(names());
+    command.required("VALUE", options.value, "a number, a time, a size, a text, or default");
 }
 
 }  // namespace

@@ -49,6 +49,17 @@ void prepare_transaction(Host& host) {
     set_until_commit("plan_cache_mode", "auto");
 }
 
+// Whoever wants a row that we have locked waits for our transaction.
+std::int64_t waiters_behind_us() {
+    return pg::call([]() -> std::int64_t {
+        const TransactionId xid = GetTopTransactionIdIfAny();
+        if (!TransactionIdIsValid(xid)) return 0;
+        LOCKTAG tag;
+        SET_LOCKTAG_TRANSACTION(tag, xid);
+        return LockWaiterCount(&tag);
+    });
+}
+
 // Finds the rows of the batch and says where the next one begins.
 std::vector<Tid> find_rows(Table& table, Tid from, std::uint32_t stop, const BatchLimits& limits,
                            Batch& batch) {
@@ -106,6 +117,7 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
     }
     if (record) record(batch);
     ZDM_FAULT(limits.stage + ":before_commit");
+    if (batch.changed > 0) batch.waiters = waiters_behind_us();
     transaction.commit();
     batch.wal_bytes = static_cast<std::int64_t>(pgWalUsage.wal_bytes - wal_before);
     batch.locked_ms = batch.changed > 0 ? host.fine_ms() - locked_at : 0;

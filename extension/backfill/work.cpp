@@ -1,6 +1,7 @@
 #include "backfill/work.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "backfill/bad_rows.hpp"
 #include "pg/error.hpp"
@@ -36,7 +37,7 @@ Work::Work(const Task& task, Host& host, bool helper)
       progress_(task, !helper),
       speaks_(!helper),
       monitor_({task.migration, task.step, task.relation, 0, [&host] { host.batch_begins(); },
-                [&host] { host.batch_ends(); }}),
+                [&host] { host.batch_ends(); }, [this] { return std::exchange(waiters_, 0); }}),
       random_(static_cast<std::minstd_rand::result_type>(host.now_ms())) {}
 
 void Work::in_transaction(const std::function<void()>& f) {
@@ -141,6 +142,7 @@ void Work::rest(const Batch& batch, double began_ms) {
     if (batch.changed > 0)
         row_sizer_.observe(batch.changed, batch.locked_ms,
                            static_cast<double>(options.batch_target.count()));
+    waiters_ = std::max(waiters_, batch.waiters);
     const double now = host_.fine_ms();
     const double took = now - began_ms;
     pacer_.worked(std::max(0.0, took - batch.paid_ms), options.duty);

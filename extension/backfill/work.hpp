@@ -90,6 +90,7 @@ private:
     Pacer pacer_;
     RateLimit rows_;
     RateLimit wal_;
+    std::int64_t waiters_ = 0;  // behind batches since the signal was read last
     pressure::Monitor monitor_;
     pressure::Announcer announcer_;
     double asked_ms_ = -1e9;  // when go_on() last asked

@@ -113,6 +113,17 @@ inline bool has_returning(const UpdateStmt* update) {
 #endif
 }
 
+// How many checkpoints were asked for so far, and how much WAL there is, in bytes from its start.
+#if PG_VERSION_NUM >= 170000
+inline constexpr auto kRequestedCheckpoints =
+    "SELECT num_requested, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
+    "  FROM pg_stat_checkpointer";
+#else
+inline constexpr auto kRequestedCheckpoints =
+    "SELECT checkpoints_req, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
+    "  FROM pg_stat_bgwriter";
+#endif
+
 // Whether this transaction holds exactly this lock.
 inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000

@@ -49,8 +49,14 @@ std::string Board::reasons() const {
 std::vector<std::size_t> Board::take_news(std::int64_t now_ms) {
     if (!urgent_ && now_ms - written_ms_ < kWriteMs) return {};
     std::vector<std::size_t> news;
-    for (std::size_t i = 0; i < entries_.size(); ++i)
-        if (std::exchange(entries_[i].changed, false)) news.push_back(i);
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        Entry& entry = entries_[i];
+        if (!entry.read) continue;
+        if (!entry.changed && now_ms - entry.written_ms < kRefreshMs) continue;
+        entry.changed = false;
+        entry.written_ms = now_ms;
+        news.push_back(i);
+    }
     urgent_ = false;
     if (!news.empty()) written_ms_ = now_ms;
     return news;

@@ -17,6 +17,8 @@ public:
     static constexpr std::int64_t kOffMs = 10000;
     // Values that change are written down so often; a trip, and its end, at once.
     static constexpr std::int64_t kWriteMs = 1000;
+    // And all so often, so that the time of a row says that somebody looks.
+    static constexpr std::int64_t kRefreshMs = 10000;
 
     explicit Board(std::size_t signals) : entries_(signals) {}
 
@@ -42,6 +44,7 @@ private:
         std::int64_t due_ms = INT64_MIN;
         bool read = false;
         bool changed = false;  // since it was written down
+        std::int64_t written_ms = INT64_MIN / 2;
     };
     std::vector<Entry> entries_;
     std::int64_t written_ms_ = INT64_MIN / 2;

@@ -23,6 +23,9 @@ struct Subject {
     // meant, and ends that.
     std::function<void()> enter = [] {};
     std::function<void()> leave = [] {};
+    // How many processes waited behind our own batches since it was asked last: whoever looks
+    // between two batches sees none of them.
+    std::function<std::int64_t()> take_waiters = [] { return 0; };
 };
 
 // A signal as it is now.

@@ -9,7 +9,7 @@
 #include "run/gate.hpp"
 #include "run/launch.hpp"
 #include "run/machine.hpp"
-#include "run/options.hpp"
+#include "run/limits.hpp"
 #include "run/usage.hpp"
 #include "settings.hpp"
 #include "sync/install.hpp"
@@ -210,9 +210,7 @@ void resume(const std::string& name) {
 void set_option(const std::string& name, const std::string& option,
                 const std::optional<std::string>& value) {
     const Migration m = visible_migration(name, true);
-    std::string hint;
-    const std::string wrong = check_option(option, value.value_or("1"), hint);
-    if (!wrong.empty()) throw pg::Error{pg::state::kInvalidParameter, "ZD601: " + wrong, {}, hint};
+    require_option(option, value);
     catalog::set_option(m.id, option, value);
     catalog::add_event(m.id, "option", std::nullopt, option + " = " + value.value_or("default"));
 }

@@ -6,7 +6,7 @@
 #include "run/control.hpp"
 #include "run/gate.hpp"
 #include "run/launch.hpp"
-#include "run/options.hpp"
+#include "run/limits.hpp"
 #include "run/session.hpp"
 #include "settings.hpp"
 
@@ -238,12 +238,7 @@ std::int64_t backfill_table(std::uint32_t relation, const std::string& set_claus
                             const std::optional<std::string>& name,
                             const std::map<std::string, std::string>& options) {
     require_writable();
-    for (const auto& [option, value] : options) {
-        std::string hint;
-        const std::string wrong = check_option(option, value, hint);
-        if (!wrong.empty())
-            throw pg::Error{pg::state::kInvalidParameter, "ZD601: " + wrong, {}, hint};
-    }
+    for (const auto& [option, value] : options) require_option(option, value);
     const plan::Plan plan = plan::make_backfill_plan(relation, set_clause, where_clause);
     const auto named = name_of(relation);
     // A comment at the end of either part must not reach further when this is read again.

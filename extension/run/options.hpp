@@ -3,14 +3,17 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "backfill/host.hpp"
 
 namespace zdm::run {
 
-// What is wrong with the value, in words; empty when it is good. `hint` gets what would be right.
-std::string check_option(const std::string& option, const std::string& value, std::string& hint);
+// What is wrong with the value, in words; empty when it is good (no value is the default). `hint`
+// gets what would be right.
+std::string check_option(const std::string& option, const std::optional<std::string>& value,
+                         std::string& hint);
 
 // `defaults` with the options on top, for each of the workers at a table. Options must have been
 // checked.

@@ -5,7 +5,7 @@
 namespace zdm::run {
 namespace {
 
-std::string wrong(const std::string& option, const std::string& value) {
+std::string wrong(const std::string& option, const std::optional<std::string>& value) {
     std::string hint;
     const std::string text = check_option(option, value, hint);
     EXPECT_FALSE(hint.empty());
@@ -17,6 +17,49 @@ TEST(Options, GoodValuesPass) {
     EXPECT_EQ(wrong("duty", "0.25"), "");
     EXPECT_EQ(wrong("max_rate", "0"), "");
     EXPECT_EQ(wrong("max_replica_lag", "1.5"), "");
+}
+
+TEST(Options, SizesHaveUnits) {
+    for (const char* value : {"0", "5000", "64MB", "1.5 GB", "512B", "2TB"})
+        EXPECT_EQ(wrong("max_slot_wal", value), "") << value;
+    for (const char* value : {"", "MB", "64mb", "64 MiB", "-1MB", "1MB2", "1 MB "})
+        EXPECT_NE(wrong("min_free_disk", value), "") << value;
+    const auto limits =
+        apply_options({{"max_slot_wal", "1.5GB"}, {"max_replica_lag_bytes", "64kB"}}, {}).limits;
+    EXPECT_DOUBLE_EQ(limits.slot_wal, 1.5 * 1024 * 1024 * 1024);
+    EXPECT_DOUBLE_EQ(limits.replica_lag_bytes, 65536);
+}
+
+TEST(Options, TextsAndTheDefault) {
+    EXPECT_EQ(wrong("allowed_hours", "22:00-06:00 UTC"), "");
+    EXPECT_EQ(wrong("allowed_hours", ""), "");
+    EXPECT_NE(wrong("allowed_hours", "at night"), "");
+    EXPECT_EQ(wrong("pressure_query", "SELECT true"), "");
+    EXPECT_EQ(wrong("allowed_hours", std::nullopt), "");
+    EXPECT_EQ(wrong("max_rate", std::nullopt), "");
+    EXPECT_NE(wrong("speed", std::nullopt), "");
+    const auto limits =
+        apply_options({{"allowed_hours", "x"}, {"pressure_query", "SELECT 1"}, {"gone", "1"}}, {})
+            .limits;
+    EXPECT_EQ(limits.allowed_hours, "x");
+    EXPECT_EQ(limits.query, "SELECT 1");
+}
+
+TEST(Options, EveryLimitIsApplied) {
+    const auto limits = apply_options({{"max_archive_backlog", "1"},
+                                       {"max_lock_waiters", "2"},
+                                       {"max_requested_checkpoints", "3"},
+                                       {"max_active_sessions", "4"},
+                                       {"max_dead_tuples", "5"},
+                                       {"min_free_disk", "6"}},
+                                      {})
+                            .limits;
+    EXPECT_EQ(limits.archive_backlog, 1);
+    EXPECT_EQ(limits.lock_waiters, 2);
+    EXPECT_EQ(limits.requested_checkpoints, 3);
+    EXPECT_EQ(limits.active_sessions, 4);
+    EXPECT_EQ(limits.dead_tuples, 5);
+    EXPECT_EQ(limits.min_free_disk, 6);
 }
 
 TEST(Options, NotANumberIsRefused) {

@@ -1,0 +1,40 @@
+// Dead rows of the table that is filled, by the server's statistics.
+#include "pg/door.hpp"
+#include "pg/spi.hpp"
+#include "pressure/counts.hpp"
+#include "pressure/signals.hpp"
+
+namespace zdm::pressure {
+
+namespace {
+
+constexpr auto kDead =
+    "SELECT coalesce(pg_stat_get_dead_tuples(c.oid), 0)::float8,"
+    "       current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean"
+    "       AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o"
+    "                        WHERE o.option_name = 'autovacuum_enabled'"
+    "                          AND lower(o.option_value) IN ('false', 'off', 'no', '0'))"
+    "  FROM pg_class c WHERE c.oid = $1::oid";
+
+class DeadTuples : public Signal {
+public:
+    const char* name() const override { return "dead_tuples"; }
+    const char* unit() const override { return "rows"; }
+    bool is_on(const Limits& limits) const override { return limits.dead_tuples > 0; }
+    const char* remedy() const override { return "set max_dead_tuples to 0 to do without it"; }
+    std::int64_t fresh_ms() const override { return 2000; }
+    Reading read(const Look& look) override {
+        if (look.subject.relation == 0) return {};
+        const pg::Door door;
+        const auto found = pg::query(kDead, {std::int64_t{look.subject.relation}});
+        if (found.empty()) return {};
+        const auto& row = found.front();
+        return judge_dead_tuples(row.real(0), row.flag(1), look.limits.dead_tuples);
+    }
+};
+
+}  // namespace
+
+SignalPtr make_dead_tuples() { return std::make_unique<DeadTuples>(); }
+
+}  // namespace zdm::pressure
