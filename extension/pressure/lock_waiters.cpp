@@ -11,14 +11,17 @@ namespace zdm::pressure {
 namespace {
 
 // A worker that looks holds no such lock itself: this finds those behind its siblings, and all for
-// whoever looks from outside. Migration 0 is all of them. Only where somebody waits at all is it
+// whoever looks from outside: who runs a migration (run/session), or a chunk of it
+// (backfill/queue). Migration 0 is all of them. Only where somebody waits at all is it
 // asked for whom.
 constexpr auto kWaiters =
     "WITH worker AS ("
     " SELECT pid FROM pg_locks"
-    "  WHERE locktype = 'advisory' AND granted AND objsubid = 23108"
+    "  WHERE locktype = 'advisory' AND granted"
     "    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    "    AND ($1 = 0 OR classid::bigint = ($1 >> 32) AND objid::bigint = ($1 & 4294967295))),"
+    "    AND (objsubid = 23108 AND ($1 = 0 OR classid::bigint = ($1 >> 32)"
+    "                               AND objid::bigint = ($1 & 4294967295))"
+    "      OR objsubid = 23109 AND ($1 = 0 OR classid::bigint = ($1 & 4294967295)))),"
     " waiter AS ("
     " SELECT DISTINCT l.pid FROM pg_locks l"
     "  WHERE NOT l.granted AND EXISTS (SELECT FROM worker)"
