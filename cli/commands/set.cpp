@@ -16,7 +16,8 @@ struct SetOptions {
 };
 
 constexpr auto kOptions =
-    "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (processors kept at work, "
+    "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (processors kept at "
+    "work, "
     "0.01 to 64), workers (at a table at most), max_rate (rows/s), max_wal_rate (per second, e.g. "
     "20MB), quiet_period (of the gate, e.g. 10m); and what a backfill "
     "waits for: max_replica_lag (e.g. 2s), max_replica_lag_bytes, max_slot_wal, min_free_disk "

@@ -56,7 +56,8 @@ std::int64_t waiters_behind_us() {
         if (!TransactionIdIsValid(xid)) return 0;
         LOCKTAG tag;
         SET_LOCKTAG_TRANSACTION(tag, xid);
-        return LockWaiterCount(&tag);
+        // It counts all who asked, and so us.
+        return std::max(0, LockWaiterCount(&tag) - 1);
     });
 }
 

@@ -88,7 +88,8 @@ bool Work::under_pressure() {
             return false;
         }
         const std::string reasons = monitor_.reasons();
-        if (speaks_ && announcer_.begins(now)) in_transaction([&] { tell_throttled(task_, reasons); });
+        if (speaks_ && announcer_.begins(now))
+            in_transaction([&] { tell_throttled(task_, reasons); });
         if (!wait(milliseconds{250}, reasons)) return true;
     }
 }

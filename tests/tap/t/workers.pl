@@ -49,20 +49,20 @@ sub all_filled_once {
 }
 
 # --- duty says how many ---
-table('both');
-fill('both', '"duty": 2, "max_rate": 20000');
+table('varied');
+fill('varied', '"duty": 2, "max_rate": 20000');
 ok(poll(q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'zdm'}), 'two work');
-value(q{SELECT zdm_set('both', 'duty', '0.5')});
+value(q{SELECT zdm_set('varied', 'duty', '0.5')});
 ok(poll(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'zdm'}), 'with less to do, one goes');
-is(migration_state($node, 'both'), 'migrating', 'while there is work');
-value(q{SELECT zdm_set('both', 'max_rate', '2000'), zdm_set('both', 'duty', '2')});
+is(migration_state($node, 'varied'), 'migrating', 'while there is work');
+value(q{SELECT zdm_set('varied', 'max_rate', '2000'), zdm_set('varied', 'duty', '2')});
 ok(poll(q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'zdm'}), 'with more it comes back');
-value(q{SELECT zdm_pause('both')});
+value(q{SELECT zdm_pause('varied')});
 ok(poll(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'zdm'}), 'a pause stops both');
-value(q{SELECT zdm_set('both', 'max_rate', '0'), zdm_resume('both')});
-ok(wait_state($node, 'both', 'done'), 'and they go on');
-all_filled_once('both', 'duty');
-cmp_ok(value('SELECT count(DISTINCT pid) FROM both_log'), '>', 1, 'several processes did it');
+value(q{SELECT zdm_set('varied', 'max_rate', '0'), zdm_resume('varied')});
+ok(wait_state($node, 'varied', 'done'), 'and they go on');
+all_filled_once('varied', 'duty');
+cmp_ok(value('SELECT count(DISTINCT pid) FROM varied_log'), '>', 1, 'several processes did it');
 
 # --- no more than there may be ---
 table('one');
@@ -154,18 +154,18 @@ is(schema_dump($node, 'postgres', '-t', 'back'), $before, 'as it was');
 is(workers(), 0, 'no worker is left');
 
 # --- nobody else can be started ---
-table('full');
+table('crowded');
 value('CREATE TABLE t1 (id int, x int); INSERT INTO t1 SELECT g FROM generate_series(1, 10) g');
 for my $n (1 .. 4) {
     value("CREATE TABLE busy$n (id int, x int); INSERT INTO busy$n SELECT g FROM generate_series(1, 1000) g");
     value("SELECT zdm_backfill('busy$n', 'x = id', 'x IS NULL', 'busy$n', '{\"max_rate\": 1}')");
 }
 ok(poll(q{SELECT count(*) = 4 FROM pg_stat_activity WHERE backend_type = 'zdm'}), 'four of the slots are taken');
-fill('full', '"duty": 2');
-ok(wait_state($node, 'full', 'done'), 'it is done by one worker');
-like(value(q{SELECT string_agg(message, ' ') FROM zdm.events WHERE migration = 'full' AND kind = 'workers'}),
+fill('crowded', '"duty": 2');
+ok(wait_state($node, 'crowded', 'done'), 'it is done by one worker');
+like(value(q{SELECT string_agg(message, ' ') FROM zdm.events WHERE migration = 'crowded' AND kind = 'workers'}),
     qr/no background worker slot is free for helper 1/, 'and says why');
-is(value('SELECT count(*), count(DISTINCT id), count(DISTINCT pid) FROM full_log'), "$rows|$rows|1", 'all rows, once');
+is(value('SELECT count(*), count(DISTINCT id), count(DISTINCT pid) FROM crowded_log'), "$rows|$rows|1", 'all rows, once');
 
 unlike(read_log($node), qr/PANIC|TRAP:|WARNING:.*lock/, 'the log has no panic and no lock that was not ours');
 done_testing();
