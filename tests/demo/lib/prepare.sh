@@ -12,6 +12,8 @@
 . "$ZDM_ROOT/tests/lib/work.sh"
 . "$ZDM_ROOT/tests/demo/lib/narrate.sh"
 
+# What a disk costs is a part of what is shown.
+work_places() { say /tmp; }
 place=$ZDM_ROOT/build/demo
 tree=$place/src
 ZDM_RESULTS=$place/results
