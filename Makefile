@@ -3,10 +3,17 @@
 #   make extension | make programs                one half of it
 #   make install [PG_CONFIG=...]                  extension and command line, as root where it must be
 #   make check [PG_CONFIG=...]                    all suites on this server version (tests/check)
+#   make bench [QUICK=1]                          benchmarks, and their report in docs/benchmarks.md
 EXTENSION     = extension/zdm
 EXTVERSION    = 0.1.0
 
-ifneq (,$(filter check,$(MAKECMDGOALS)))
+ifneq (,$(filter bench,$(MAKECMDGOALS)))
+# Installs what is missing itself, the server's headers too: nothing below may want them before.
+.PHONY: bench
+bench:
+	tests/bench/run $(if $(QUICK),--quick)
+	tests/bench/report --write
+else ifneq (,$(filter check,$(MAKECMDGOALS)))
 # PGXS has a target of this name that says "not supported", so it stays out: what else was asked for
 # runs first, in a make of its own.
 others := $(sort $(filter-out check,$(MAKECMDGOALS)))

@@ -1,0 +1,2 @@
+\set id random(1, :rows)
+UPDATE users SET seen_at = now(), status = 2 WHERE id = :id;
