@@ -3,7 +3,7 @@
 #   STEP   seconds of the filling itself
 #   WALL   seconds from the call until that was done (the same but for zdm, whose worker has to start)
 #   DONE   seconds from the call until all was done: zdm's last pass over the table and ANALYZE too
-#   KB     most private memory of a process of zdm
+#   KB     most private memory of a process of zdm during the filling (ANALYZE, later, has a sample in its memory)
 #   HANDS  most processes of zdm at once
 # Ways: a a loop over the predicate, 1000 rows each, FOR UPDATE SKIP LOCKED; b batches of 1000 by primary key;
 # c one plain UPDATE; d zdm at its own pace; dN zdm with N workers that never rest; e one UPDATE of a table
@@ -93,14 +93,18 @@ SELECT extract(epoch FROM max(s.finished_at) - min(s.started_at))::numeric(12, 4
   FROM zdm.steps s WHERE kind = 'backfill';
 SQL
     )
+    KB=$(printf '%s\n' "${LOOKS[@]}" | awk -v began="${began%%$'\t'*}" -v wall="$WALL" '
+        $1 < began + wall && $2 > most { most = $2 } END { print most + 0 }')
 }
 
-# Until process $1 ends: the most private memory of a process of zdm, in KB, and how many there were at once.
-# Reads /proc without starting a program for each look, which would take a processor from those who are measured.
+# Until process $1 ends: the most private memory of a process of zdm at each look, in KB, and how many processes
+# there were at most. Reads /proc without starting a program for that, which would take a processor from those
+# who are measured.
 watch_memory() {
-    local pid line title hands
+    local pid line title hands kb
+    LOOKS=()
     while kill -0 "$1" 2>/dev/null; do
-        hands=0
+        hands=0 kb=0
         for pid in $(<"/proc/$POSTMASTER/task/$POSTMASTER/children"); do
             { IFS= read -r -d '' title <"/proc/$pid/cmdline"; } 2>/dev/null || continue
             case $title in *" zdm "*) ;; *) continue ;; esac
@@ -109,12 +113,13 @@ watch_memory() {
                 case $line in
                 RssAnon:*)
                     line=${line//[^0-9]/}
-                    if ((line > KB)); then KB=$line; fi
+                    if ((line > kb)); then kb=$line; fi
                     ;;
                 esac
             done 2>/dev/null <"/proc/$pid/status" || true
         done
         if ((hands > HANDS)); then HANDS=$hands; fi
+        LOOKS+=("${EPOCHREALTIME/,/.} $kb")
         sleep 0.2
     done
 }

@@ -5,7 +5,7 @@ use warnings;
 use Exporter 'import';
 our @EXPORT_OK = qw(bars);
 
-my ($LINE, $LEFT, $WIDTH, $RIGHT) = (22, 250, 400, 110);
+my ($LINE, $LEFT, $WIDTH, $RIGHT) = (22, 300, 400, 110);
 
 # bars(title, [label, value, text, ours], …) -> SVG; a bar without a value is a heading; ours are drawn
 # in another colour.

@@ -73,7 +73,7 @@ sub number { my ($format, $value) = @_; return defined $value ? sprintf($format,
 
 sub table_text {
     my ($title, @runs) = @_;
-    my $toast = grep { $_->{toast_before} > 100_000 } @runs;
+    my $toast = grep { $_->{toast_before} > 1_000_000 } @runs;
     my $text = sprintf("%s; %s rows:\n\n", ucfirst $title, commas($runs[0]{rows}))
         . '| | rows/s | in all | lowest, highest | WAL bytes/row | full pages per 1000 rows | heap | indexes |' . ($toast ? ' TOAST |' : '') . " HOT |\n"
         . '|---|---|---|---|---|---|---|---|' . ($toast ? '---|' : '') . "---|\n";
