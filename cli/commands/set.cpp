@@ -16,14 +16,14 @@ struct SetOptions {
 };
 
 constexpr auto kOptions =
-    "batch_target (time that a batch may hold row locks, e.g. 50ms), duty (processors kept at "
-    "work, "
-    "0.01 to 64), workers (at a table at most), max_rate (rows/s), max_wal_rate (per second, e.g. "
-    "20MB), quiet_period (of the gate, e.g. 10m); and what a backfill "
-    "waits for: max_replica_lag (e.g. 2s), max_replica_lag_bytes, max_slot_wal, min_free_disk "
-    "(e.g. 10GB), max_archive_backlog, max_lock_waiters, max_requested_checkpoints, "
-    "max_active_sessions, max_dead_tuples, allowed_hours ('22:00-06:00 Europe/Berlin'), "
-    "pressure_query (a SELECT); 0 or an empty text = no limit, default takes it back";
+    "batch_target (time that a batch may hold row locks, e.g. 50ms), "
+    "duty (processors kept at work, 0.01 to 64; default: as the machine allows), "
+    "workers (at a table at most), max_rate (rows/s), max_wal_rate (per second, e.g. 20MB), "
+    "quiet_period (of the gate, e.g. 10m); and what a backfill waits for: "
+    "max_replica_lag (e.g. 2s), max_replica_lag_bytes, max_slot_wal, min_free_disk (e.g. 10GB), "
+    "max_archive_backlog, max_lock_waiters, max_requested_checkpoints, max_active_sessions, "
+    "max_dead_tuples, allowed_hours ('22:00-06:00 Europe/Berlin'), pressure_query (a SELECT); "
+    "0 or an empty text = no limit, default takes it back";
 
 enum class Unit { number, milliseconds, seconds, as_it_is };
 

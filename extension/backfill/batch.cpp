@@ -103,7 +103,7 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
     {
         const UserWork user{host};
         prepare_transaction(host);
-        Strokes strokes{host, pacer};
+        Strokes strokes{host, pacer, limits.duty};
         const double began = host.fine_ms();
         batch.reading = true;
         const auto fitting = find_rows(table, from, stop, limits, batch);

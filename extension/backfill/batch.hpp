@@ -17,6 +17,7 @@ namespace zdm::backfill {
 struct BatchLimits {
     std::int64_t rows = 0;           // at most this many are changed
     std::uint32_t pages = 0;         // at most this many are read
+    double duty = 1;                 // share of time at work
     bool look_only = false;          // find rows, change none
     const Rounds* rounds = nullptr;  // take only as many of each page as this says
     std::string stage = "backfill";  // what fault points are called

@@ -15,7 +15,7 @@ namespace {
 
 // A table of so few pages is filled in one go: rounds would take longer than they save.
 constexpr std::uint32_t kFewPages = 128;
-// How long to wait before looking again for a chunk that nobody has.
+// How long to wait before looking again for a chunk that nobody has, and for helpers to end.
 constexpr std::chrono::milliseconds kIdle{50};
 
 // "1 row", "5 rows".
@@ -37,7 +37,8 @@ public:
             if (end == SweepEnd::finished) end = left_rows();
         }
         if (end == SweepEnd::stopped) return Outcome::stopped;
-        work_.host().gather();
+        while (!work_.host().gathered())
+            if (!work_.idle(kIdle)) return Outcome::stopped;
         finish();
         return Outcome::finished;
     }
@@ -122,10 +123,13 @@ SweepEnd Backfill::all_chunks() {
             queue_.give_back();
         }
         // Whoever began the step makes the chunks anew.
-        if (end == SweepEnd::rewritten && helper_)
+        if (end == SweepEnd::rewritten && helper_) {
             chunk.reset();
-        else if (end != SweepEnd::finished)
+            left_.clear();
+            queue_.rewind();
+        } else if (end != SweepEnd::finished) {
             return end;
+        }
         if (!chunk && !work_.idle(kIdle)) return SweepEnd::stopped;
     }
 }

@@ -13,8 +13,9 @@ namespace zdm::backfill {
 // Options that may change while a backfill runs (zdm_set); read again ten times a second.
 struct Options {
     std::chrono::milliseconds batch_target{50};  // time for which a batch may hold row locks
-    int workers = 1;          // that work at a table together; what follows is for each of them
-    double duty = 0.2;        // share of time at work, rests make up the other
+    int workers = 1;  // that work at a table together; what follows is for each of them
+    // Share of time at work, rests make up the other; 0: as the machine allows (governor.hpp).
+    double duty = 0;
     double max_rate = 0;      // rows per second, 0 = no limit
     double max_wal_rate = 0;  // bytes of WAL per second, 0 = no limit
     pressure::Limits limits;  // beyond which it waits
@@ -43,8 +44,8 @@ public:
     // So many chunks are there that nobody works at: helpers may take them (help_backfill). Told
     // whenever it changes.
     virtual void share_work(int /*chunks*/) {}
-    // Returns when no helper is left.
-    virtual void gather() {}
+    // Whether no helper is left.
+    virtual bool gathered() { return true; }
     // Around the user's expressions, inside each batch's transaction. The first gives the
     // transaction the settings under which they mean what their author meant (search_path,
     // TimeZone, …), until its end, and marks what follows as writes of zdm, which the sync trigger

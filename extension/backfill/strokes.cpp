@@ -17,10 +17,10 @@ Datum rest(FunctionCallInfo) {
 
 }  // namespace
 
-Strokes::Strokes(Host& host, Pacer& pacer)
+Strokes::Strokes(Host& host, Pacer& pacer, double duty)
     : host_(host),
       pacer_(pacer),
-      duty_(host.options().duty),
+      duty_(duty),
       stroke_ms_(stroke_ms(duty_)),
       began_ms_(host.fine_ms()) {
     under_way = this;

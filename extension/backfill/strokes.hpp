@@ -14,7 +14,7 @@ namespace zdm::backfill {
 // While it lives, the rows that this process's statements read count. One at a time.
 class Strokes {
 public:
-    Strokes(Host& host, Pacer& pacer);
+    Strokes(Host& host, Pacer& pacer, double duty);
     ~Strokes();
     Strokes(const Strokes&) = delete;
     Strokes& operator=(const Strokes&) = delete;

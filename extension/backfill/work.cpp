@@ -22,6 +22,10 @@ constexpr double kLeastWal = 64;
 // Reading holds a snapshot but no row lock; this keeps the snapshot small too.
 constexpr double kSurveyMs = 100;
 
+bool same_pace(const Options& a, const Options& b) {
+    return a.duty == b.duty && a.max_rate == b.max_rate && a.max_wal_rate == b.max_wal_rate;
+}
+
 // What a retry may cure: somebody else was in the way.
 bool transient(const pg::Error& error) {
     return error.sqlstate == pg::state::kSerializationFailure ||
@@ -66,9 +70,11 @@ bool Work::with_table(const std::function<void(Table&)>& f) {
 bool Work::go_on() {
     // Asking is work as well, and so not for each batch.
     const double now = host_.fine_ms();
-    if (now - asked_ms_ < kAskMs) return true;
+    if (now - asked_ms_ < kAskMs) return !leaving_;
     asked_ms_ = now;
-    return !host_.should_stop() && !(under_pressure() && host_.should_stop());
+    governor_.observe(Load{pressure::busy_sessions_per_processor(), late_.share()});
+    if (leaving_ || host_.should_stop()) return false;
+    return !(under_pressure() && (leaving_ || host_.should_stop()));
 }
 
 // Waits until no signal trips. True when it was told to stop meanwhile.
@@ -86,6 +92,11 @@ bool Work::under_pressure() {
             if (announcer_.ends())
                 in_transaction([&] { tell_released(task_, host_.now_ms() - began); });
             return false;
+        }
+        // The step's own worker waits and says for what. Whoever helps it would wait in silence.
+        if (!speaks_) {
+            leaving_ = true;
+            return true;
         }
         const std::string reasons = monitor_.reasons();
         if (speaks_ && announcer_.begins(now))
@@ -146,7 +157,7 @@ void Work::rest(const Batch& batch, double began_ms) {
     waiters_ = std::max(waiters_, batch.waiters);
     const double now = host_.fine_ms();
     const double took = now - began_ms;
-    pacer_.worked(std::max(0.0, took - batch.paid_ms), options.duty);
+    pacer_.worked(std::max(0.0, took - batch.paid_ms), duty());
     const auto rows = static_cast<double>(batch.changed);
     const auto wal = static_cast<double>(batch.wal_bytes);
     if (rows > 0) wal_per_row_ += (wal / rows - wal_per_row_) / (wal_per_row_ > 0 ? 4 : 1);
@@ -163,19 +174,29 @@ std::int64_t Work::most_rows() const {
     return static_cast<std::int64_t>(std::clamp(rows, 1.0, 1e9));
 }
 
+double Work::duty() const {
+    const double said = host_.options().duty;
+    return said > 0 ? said : governor_.duty();
+}
+
 void Work::rest_for(double began_ms) {
-    pacer_.worked(host_.fine_ms() - began_ms, host_.options().duty);
+    pacer_.worked(host_.fine_ms() - began_ms, duty());
     take_rest(pacer_.owed_ms());
 }
 
 void Work::take_rest(double pause_ms) {
     if (pause_ms <= 0) return;
     const double began = host_.fine_ms();
-    // A sleep of its own is a matter of milliseconds.
+    // A sleep of its own is a matter of milliseconds. A long rest heeds new options, and ends with
+    // those for which it was owed.
+    const Options then = host_.options();
     if (pause_ms < 10)
         host_.rest(std::chrono::microseconds{static_cast<std::int64_t>(pause_ms * 1000)});
     else
-        host_.sleep(milliseconds{static_cast<std::int64_t>(pause_ms)}, {});
+        for (double left = pause_ms; left >= 1; left = pause_ms - (host_.fine_ms() - began)) {
+            host_.sleep(milliseconds{static_cast<std::int64_t>(std::min(left, 500.0))}, {});
+            if (host_.should_stop() || !same_pace(then, host_.options())) break;
+        }
     pacer_.rested(host_.fine_ms() - began);
 }
 
@@ -183,6 +204,7 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     BatchLimits limits;
     limits.stage = sweep.stage;
     limits.look_only = sweep.look_only;
+    limits.duty = duty();
     limits.rounds = sweep.rounds;
     limits.pages = static_cast<std::uint32_t>(page_sizer_.size());
     // Rows that can't be had together may be had a few at a time.

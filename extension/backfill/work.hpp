@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backfill/batch.hpp"
+#include "backfill/governor.hpp"
 #include "backfill/host.hpp"
 #include "backfill/pace.hpp"
 #include "backfill/progress.hpp"
@@ -15,6 +16,7 @@
 #include "backfill/table.hpp"
 #include "backfill/task.hpp"
 #include "pressure/announcer.hpp"
+#include "pressure/load.hpp"
 #include "pressure/monitor.hpp"
 
 namespace zdm::backfill {
@@ -72,6 +74,7 @@ private:
     void rest(const Batch& batch, double began_ms);
     void take_rest(double pause_ms);
     std::int64_t most_rows() const;
+    double duty() const;  // as it was said, or as it finds it
     BatchLimits limits(const Sweep& sweep, int attempts) const;
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
@@ -81,6 +84,7 @@ private:
     Table table_;
     Progress progress_;
     bool speaks_;  // for the step: what is shown and told is its
+    bool leaving_ = false;
     Sizer row_sizer_{200, 1, 20000};
     // Not fewer: what a survey costs whatever its size (a subquery that is hashed) would be paid
     // for each page.
@@ -88,6 +92,8 @@ private:
     double rows_per_page_ = 0;  // changed by recent batches of rounds
     double wal_per_row_ = 0;    // bytes, of recent batches
     Pacer pacer_;
+    Governor governor_;
+    pressure::LateMeter late_;
     RateLimit rows_;
     RateLimit wal_;
     std::int64_t waiters_ = 0;  // behind batches since the signal was read last

@@ -124,6 +124,15 @@ inline constexpr auto kRequestedCheckpoints =
     "  FROM pg_stat_bgwriter";
 #endif
 
+// Whether it is one of ours, or of other extensions, or helps with a parallel query.
+inline bool is_background_worker(const PGPROC& process) {
+#if PG_VERSION_NUM >= 180000
+    return !process.isRegularBackend;
+#else
+    return process.isBackgroundWorker;
+#endif
+}
+
 // Whether this transaction holds exactly this lock.
 inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000

@@ -4,6 +4,7 @@
 
 #include "pg/transaction.hpp"
 #include "run/crew.hpp"
+#include "run/launch.hpp"
 #include "run/limits.hpp"
 #include "run/options.hpp"
 #include "run/session.hpp"
@@ -55,11 +56,15 @@ bool Context::should_stop() {
     if (!PostmasterIsAlive()) proc_exit(1);
     if (!settings::enabled()) return true;
     pg::Transaction transaction;
-    const bool stop = told_to_stop();
+    const bool stop = told_to_stop() || !keeps_claim();
     transaction.commit();
-    if (crew_ != nullptr && !stop) crew_->keep(std::min(options().workers - 1, shared_));
+    // Who would start now would have to wait as well.
+    if (crew_ != nullptr && !stop && !shown_) crew_->keep(std::min(options().workers - 1, shared_));
     return stop;
 }
+
+// A function of the user's may have released all locks of this session.
+bool Context::keeps_claim() { return keep_claim(migration_.id); }
 
 bool Context::told_to_stop() {
     const auto now = catalog::find_migration(migration_.id);
@@ -116,11 +121,7 @@ void Context::share_work(int chunks) {
     if (crew_ != nullptr) crew_->keep(std::min(options().workers - 1, shared_));
 }
 
-void Context::gather() {
-    while (crew_ != nullptr && crew_->at_work() > 0) {
-        nap(std::chrono::milliseconds{20});
-    }
-}
+bool Context::gathered() { return crew_ == nullptr || crew_->at_work() == 0; }
 
 void Context::batch_ends() noexcept { own_writes_.reset(); }
 

@@ -37,6 +37,8 @@ public:
     bool should_stop() override;
     // The same in a transaction of the caller.
     bool told_to_stop();
+    // Whether this process still has the lock that means "it runs the migration".
+    virtual bool keeps_claim();
     // Throws Stopped when should_stop().
     void stop_if_asked();
     backfill::Options options() const override;
@@ -45,7 +47,7 @@ public:
     std::chrono::microseconds now() const override;
     void show_throttle(const std::optional<std::string>& reason) override;
     void share_work(int chunks) override;
-    void gather() override;
+    bool gathered() override;
     void batch_begins() override;
     void batch_ends() noexcept override;
     // The same in the words of a wait: what for, and who causes it.

@@ -51,6 +51,8 @@ public:
         Context::sleep(time, {});
     }
     void show_throttle(const std::optional<std::string>&) override {}
+    // Whoever runs the migration is somebody else.
+    bool keeps_claim() override { return true; }
 
 private:
     HelperOrder order_;
@@ -66,7 +68,8 @@ Crew::~Crew() {
     const std::int64_t patience = now_ms() + kPatienceMs;
     while (at_work() > 0) {
         if (now_ms() > patience)
-            for (const auto& member : members_) TerminateBackgroundWorker(member.handle);
+            for (const auto& member : members_)
+                if (member.handle != nullptr) TerminateBackgroundWorker(member.handle);
         WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20,
                   pg::compat::wait_event());
         ResetLatch(MyLatch);

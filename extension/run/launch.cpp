@@ -215,4 +215,12 @@ int worker_pid(std::int64_t migration) {
 
 bool claim(std::int64_t migration) { return try_lock(migration, ExclusiveLock); }
 
+bool keep_claim(std::int64_t migration) {
+    const bool held = pg::call([&] {
+        const LOCKTAG tag = tag_of(migration);
+        return pg::compat::holds_lock(&tag, ExclusiveLock);
+    });
+    return held || claim(migration);
+}
+
 }  // namespace zdm::run

@@ -23,5 +23,7 @@ int launch_stopped();
 int worker_pid(std::int64_t migration);
 // Takes the session lock that means "this process runs the migration"; false when another has it.
 bool claim(std::int64_t migration);
+// The same for whoever took it: has it still, or takes it again.
+bool keep_claim(std::int64_t migration);
 
 }  // namespace zdm::run

@@ -65,7 +65,7 @@ for my $case ([qw(max_rate 0)], [qw(batch_target 20ms)], [qw(max_replica_lag 5s)
 }
 is($node->safe_psql('postgres', q{SELECT options ->> 'batch_target', options ->> 'max_replica_lag', options ->> 'quiet_period', options ? 'duty' FROM zdm.migrations}),
     '20|5|600|f', 'values are in the unit of the option');
-is((zdm('set', 'slow one', 'duty', '7'))[0], 2, 'exit 2: out of range');
+is((zdm('set', 'slow one', 'duty', '70'))[0], 2, 'exit 2: out of range');
 
 is((zdm('resume', 'slow one'))[0], 0, 'resume');
 ($code, $out, $err) = zdm('watch', 'slow one');
