@@ -64,6 +64,10 @@ void define_limits() {
     for (const auto& s : limits)
         DefineCustomIntVariable(s.name, s.meaning, "0 switches it off.", s.value, s.fallback,
                                 s.least, s.most, PGC_SUSET, s.flags, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "zdm.workers", "How many background workers may fill a table together.",
+        "The option duty says how many do. They come from max_worker_processes.", &workers_most, 2,
+        1, 64, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable(
         "zdm.allowed_hours",
         "Backfills work only in these hours, such as 22:00-06:00 Europe/Berlin.",
@@ -80,9 +84,6 @@ void define_settings() {
          50, 1, 10000, GUC_UNIT_MS},
         {"zdm.max_replica_lag", "A backfill waits while a standby is further behind than this.",
          &max_replica_lag_ms, 2000, 0, INT_MAX, GUC_UNIT_MS},
-        {"zdm.workers",
-         "How many background workers may fill a table together; the option duty says how many do.",
-         &workers_most, 2, 1, 64, 0},
         {"zdm.small_table",
          "Tables below this size are changed directly where larger ones need more steps, and who "
          "reads "

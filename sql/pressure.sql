@@ -54,6 +54,11 @@ SELECT zdm_set('planned', 'max_replica_lag', '3');
 SELECT signal, "limit", tripped, reason ~ ' are free on the disk of .* \(min_free_disk is 1000000\.0 TB\)$' AS said
   FROM zdm_pressure('planned') WHERE signal IN ('free_disk', 'replica_lag');
 SELECT zdm_set('planned', 'min_free_disk', NULL);
+-- A limit on dead rows is read from the table's options.
+ALTER TABLE t SET (autovacuum_vacuum_threshold = 70, autovacuum_enabled = on);
+SELECT zdm_set('planned', 'max_dead_tuples', '1000000');
+SELECT "limit", tripped, reason FROM zdm_pressure('planned') WHERE signal = 'dead_tuples';
+SELECT zdm_set('planned', 'max_dead_tuples', NULL);
 SELECT tripped FROM zdm_pressure('planned') WHERE signal = 'free_disk';
 
 -- What a query of the owner's may say, and what it may not do: it runs as the owner, reads only, for a second.
@@ -77,6 +82,11 @@ SELECT * FROM asked('SELECT why FROM zdm.signal');
 RESET SESSION AUTHORIZATION;
 SELECT * FROM a.asked('SELECT current_user::text');
 SELECT * FROM a.asked('SELECT set_config(''role'', ''none'', false)');
+-- A lock that would outlive it is taken back; one of the session's own stays.
+SELECT pg_advisory_lock(41);
+SELECT * FROM a.asked('SELECT pg_try_advisory_lock_shared(-42, 7)::text || pg_try_advisory_lock(1 << 20)::text');
+SELECT classid, objid, objsubid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
+SELECT pg_advisory_unlock(41);
 SELECT * FROM a.asked('');
 SELECT current_user = session_user AS unchanged, current_setting('transaction_read_only') AS read_only;
 

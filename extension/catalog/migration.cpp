@@ -382,15 +382,17 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> adopt_database(std::int64_t
     return synced;
 }
 
-void set_failed(std::int64_t id, State from, const Failure& failure) {
-    through_door(
-        "UPDATE zdm.migration SET state = 'failed', failed_state = $2, failed_step = $3::text::int,"
-        "    sqlstate = $4, message = $5, detail = $6, hint = $7, waiting = NULL,"
-        "    waiting_since = NULL WHERE id = $1 AND state = $2",
-        {id, std::string{to_text(from)},
-         failure.step ? Value{std::to_string(*failure.step)} : Value{std::nullopt},
-         failure.sqlstate, failure.message, text_or_null(failure.detail),
-         text_or_null(failure.hint)});
+bool set_failed(std::int64_t id, State from, const Failure& failure) {
+    return !through_door(
+                "UPDATE zdm.migration SET state = 'failed', failed_state = $2, failed_step = "
+                "$3::text::int,"
+                "    sqlstate = $4, message = $5, detail = $6, hint = $7, waiting = NULL,"
+                "    waiting_since = NULL WHERE id = $1 AND state = $2 RETURNING id",
+                {id, std::string{to_text(from)},
+                 failure.step ? Value{std::to_string(*failure.step)} : Value{std::nullopt},
+                 failure.sqlstate, failure.message, text_or_null(failure.detail),
+                 text_or_null(failure.hint)})
+                .empty();
 }
 
 void set_waiting(std::int64_t id, const std::optional<std::string>& reason) {

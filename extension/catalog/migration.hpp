@@ -113,7 +113,8 @@ struct Failure {
     std::string detail;
     std::string hint;
 };
-void set_failed(std::int64_t id, State from, const Failure& failure);
+// False: it was in another state by then.
+bool set_failed(std::int64_t id, State from, const Failure& failure);
 // What it waits for right now, for people; nullopt clears it. Writes only when it changed.
 void set_waiting(std::int64_t id, const std::optional<std::string>& reason);
 

@@ -35,13 +35,18 @@ Reading judge_active_sessions(double active, double limit) {
     return reading;
 }
 
-Reading judge_dead_tuples(double dead, bool autovacuum, double limit) {
+Reading judge_dead_tuples(double dead, std::optional<double> autovacuum_at, double limit) {
     Reading reading = counted(dead, limit);
     if (!reading.tripped) return reading;
     reading.reason =
-        "the table has " + count_text(dead) + " dead rows (limit " + count_text(limit) + ")" +
-        (autovacuum ? ", waiting for autovacuum" : ", and autovacuum is off for it: VACUUM it");
-    reading.tripped = autovacuum;
+        "the table has " + count_text(dead) + " dead rows (limit " + count_text(limit) + "), ";
+    reading.tripped = autovacuum_at && dead > *autovacuum_at;
+    if (reading.tripped)
+        reading.reason += "waiting for autovacuum";
+    else if (autovacuum_at)
+        reading.reason += "and autovacuum comes at " + count_text(*autovacuum_at);
+    else
+        reading.reason += "and autovacuum is off for it: VACUUM it";
     return reading;
 }
 

@@ -17,7 +17,7 @@ Reading judge_active_sessions(double active, double limit);
 
 // Dead rows of the table that is filled. We leave one for each row that we fill, so waiting helps,
 // but only where autovacuum comes to take them away.
-Reading judge_dead_tuples(double dead, bool autovacuum, double limit);
+Reading judge_dead_tuples(double dead, std::optional<double> autovacuum_at, double limit);
 
 // How old the oldest snapshot is, in transactions, and who holds it. Never trips: it is somebody
 // else's, and does not end earlier because we wait. (Page rounds wait for it within a budget.)

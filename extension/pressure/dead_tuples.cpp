@@ -8,12 +8,24 @@ namespace zdm::pressure {
 
 namespace {
 
+// When autovacuum comes: see relation_needs_vacanalyze() in the server's autovacuum.c.
 constexpr auto kDead =
+    "WITH option AS MATERIALIZED ("
+    " SELECT o.option_name AS name, o.option_value AS value"
+    "   FROM pg_class c, pg_options_to_table(c.reloptions) o WHERE c.oid = $1::oid)"
     "SELECT coalesce(pg_stat_get_dead_tuples(c.oid), 0)::float8,"
     "       current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean"
-    "       AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o"
-    "                        WHERE o.option_name = 'autovacuum_enabled'"
-    "                          AND lower(o.option_value) IN ('false', 'off', 'no', '0'))"
+    "       AND NOT EXISTS (SELECT FROM option WHERE name = 'autovacuum_enabled'"
+    "                                            AND NOT value::boolean),"
+    "       least((SELECT value FROM option WHERE name = 'autovacuum_vacuum_threshold'"
+    "              UNION ALL SELECT current_setting('autovacuum_vacuum_threshold') LIMIT 1)::float8"
+    "             + (SELECT value FROM option WHERE name = 'autovacuum_vacuum_scale_factor'"
+    "                UNION ALL SELECT current_setting('autovacuum_vacuum_scale_factor')"
+    "                 LIMIT 1)::float8 * greatest(c.reltuples, 0),"
+    "             nullif((SELECT value FROM option WHERE name = 'autovacuum_vacuum_max_threshold'"
+    "                     UNION ALL"
+    "                     SELECT current_setting('autovacuum_vacuum_max_threshold', true)"
+    "                      LIMIT 1)::float8, -1))"
     "  FROM pg_class c WHERE c.oid = $1::oid";
 
 class DeadTuples : public Signal {
@@ -29,7 +41,8 @@ public:
         const auto found = pg::query(kDead, {std::int64_t{look.subject.relation}});
         if (found.empty()) return {};
         const auto& row = found.front();
-        return judge_dead_tuples(row.real(0), row.flag(1), look.limits.dead_tuples);
+        const auto autovacuum_at = row.flag(1) ? std::optional{row.real(2)} : std::nullopt;
+        return judge_dead_tuples(row.real(0), autovacuum_at, look.limits.dead_tuples);
     }
 };
 

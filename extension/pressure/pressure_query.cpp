@@ -1,8 +1,12 @@
 // SQL of the migration's owner that says whether to wait. Runs as the owner, with nothing of the
 // door's rights: restricted as the server restricts code of others, read only, for a second at
 // most, in a subtransaction that is always rolled back.
+#include <set>
+#include <string>
+
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
+#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "pressure/answer.hpp"
 #include "pressure/owner_sql.hpp"
@@ -86,14 +90,51 @@ Answer ask(const std::string& sql) {
     return answer;
 }
 
+void set_until_its_end(const char* name, const char* value) {
+    pg::call([&] {
+        set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+                          false);
+    });
+}
+
+// Advisory locks of users that this session holds, each as the call that releases it.
+std::set<std::string> session_locks() {
+    const pg::Door door;
+    std::set<std::string> calls;
+    for (const auto& row :
+         pg::query("SELECT CASE mode WHEN 'ShareLock' THEN 'pg_catalog.pg_advisory_unlock_shared('"
+                   "                 ELSE 'pg_catalog.pg_advisory_unlock(' END"
+                   "       || CASE objsubid"
+                   "          WHEN 1 THEN ((classid::bigint << 32) | objid::bigint)::text"
+                   "          ELSE classid::bigint::bit(32)::int || ', ' || "
+                   "objid::bigint::bit(32)::int END || ')'"
+                   "  FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                   "   AND granted AND objsubid IN (1, 2)")
+             .rows)
+        calls.insert(row.text(0));
+    return calls;
+}
+
+// Rolling back does not release them. True when there were any.
+bool release_all_but(const std::set<std::string>& kept) {
+    bool any = false;
+    for (const auto& call : session_locks()) {
+        if (kept.contains(call)) continue;
+        any = true;
+        // As often as it was taken.
+        while (session_locks().contains(call)) pg::query(("SELECT " + call).c_str());
+    }
+    return any;
+}
+
 Answer ask_as_owner(const std::string& sql, const Subject& subject) {
     const Oid owner = subject.owner == 0 ? GetUserId() : subject.owner;
     pg::Subtransaction scope;
     const Settings settings{subject};
-    pg::call([] {
-        set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-                          GUC_ACTION_LOCAL, true, 0, false);
-    });
+    set_until_its_end("transaction_read_only", "on");
+    // As in a session of his: workers raise an error where a policy would hide rows from them.
+    set_until_its_end("row_security", "on");
+    const std::set<std::string> before = session_locks();
     const Deadline deadline;
     try {
         Answer answer;
@@ -103,6 +144,10 @@ Answer ask_as_owner(const std::string& sql, const Subject& subject) {
             answer = ask(sql);
         }
         scope.rollback();
+        if (release_all_but(before))
+            throw Blind{
+                "it takes an advisory lock for the session; pg_try_advisory_xact_lock "
+                "gives it back"};
         return answer;
     } catch (const pg::Error& error) {
         if (error.sqlstate != pg::state::kQueryCanceled || !deadline.is_over()) throw;

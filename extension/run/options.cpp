@@ -26,10 +26,12 @@ struct Known {
 constexpr double kNoLimit = std::numeric_limits<double>::max();
 constexpr Known kKnown[] = {
     {"batch_target", 1, 10000, "milliseconds a batch may hold row locks, 1 to 10000"},
-    {"duty", 0.01, 64, "processors kept at work, 0.01 to 64; 1 is one worker that never rests"},
+    {"duty", 0.01, 64,
+     "processors kept at work, 0.01 to 64; 1 is one worker that never rests. Without it: 0.2 while "
+     "applications are busy, up to 1 while they are not"},
     {"max_rate", 0, kNoLimit, "rows per second, 0 for no limit"},
     {"max_wal_rate", 0, kNoLimit, "WAL per second, such as 20MB, 0 for no limit", Kind::bytes},
-    {"workers", 1, 64, "workers at a table at most, 1 to 64"},
+    {"workers", 1, 64, "workers at a table at most, 1 to 64, and no more than zdm.workers"},
     {"max_replica_lag", 0, kNoLimit, "seconds a standby may be behind, 0 for no limit"},
     {"max_replica_lag_bytes", 0, kNoLimit,
      "WAL that a standby may be behind, such as 64MB, 0 for no limit", Kind::bytes},
@@ -137,7 +139,8 @@ backfill::Options apply_options(const std::map<std::string, std::string>& option
         if (known == nullptr) continue;
         const double value = amount_from(*known, text).value_or(0);
         if (name == "batch_target") result.batch_target = whole_ms(value);
-        if (name == "workers") result.workers = static_cast<int>(value);
+        // What the server allows may only be less.
+        if (name == "workers") result.workers = std::min(result.workers, static_cast<int>(value));
         if (name == "allowed_hours") limits.allowed_hours = text;
         if (name == "pressure_query") limits.query = text;
         for (const auto& [option, member] : plain)

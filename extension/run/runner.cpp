@@ -130,9 +130,10 @@ void record_failure(const Migration& migration, const StoredStep* stored, const 
     const auto step = stored == nullptr ? std::nullopt : std::optional<int>{stored->number};
     catalog::Failure failure{step, pg::sqlstate_text(error.sqlstate), with_code(error),
                              detail_for(stored, error), hint_for(migration, error)};
-    catalog::set_failed(migration.id, migration.state, failure);
-    catalog::add_event(migration.id, "failed", step,
-                       failure.message + (failure.detail.empty() ? "" : " " + failure.detail));
+    // Of two workers that fail together one says why.
+    if (catalog::set_failed(migration.id, migration.state, failure))
+        catalog::add_event(migration.id, "failed", step,
+                           failure.message + (failure.detail.empty() ? "" : " " + failure.detail));
     forget_gone_relations(migration.id);
     transaction.commit();
 }

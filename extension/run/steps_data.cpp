@@ -13,7 +13,7 @@ using catalog::StoredStep;
 
 void run_backfill(Context& context, const StoredStep& stored) {
     {
-        const Crew crew{context, stored.number};
+        Crew crew{context, stored.number};
         if (backfill::run_backfill(task_of(context, stored), context) == backfill::Outcome::stopped)
             throw Stopped{};
     }

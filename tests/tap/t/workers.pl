@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use ZdmTest;
 
-my $node = new_node('workers', conf => "autovacuum = off\nmax_wal_size = 4GB\nmax_worker_processes = 6\n");
+my $node = new_node('workers', conf => "autovacuum = off\nmax_wal_size = 4GB\nmax_worker_processes = 6\nzdm.workers = 3\n");
 my $rows = 40000;    # eight on a page: five chunks
 my $wait = 60;
 
@@ -129,6 +129,28 @@ ok(poll(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'zdm'})
 value(q{ALTER TABLE bad DROP CONSTRAINT bad_check; SELECT zdm_resume('bad')});
 ok(wait_state($node, 'bad', 'done'), 'mended, it goes on');
 is(value('SELECT count(*) FROM bad WHERE n IS NULL'), 0, 'to the end');
+
+# --- one helper takes long to stop when another has ended ---
+table('slow');
+value(<<'SQL');
+CREATE FUNCTION dawdle(id int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    IF id % 100 = 0 AND current_setting('slow.slept', true) IS NULL
+        AND NOT EXISTS (SELECT FROM zdm.migrations WHERE worker_pid = pg_backend_pid()) AND pg_try_advisory_lock(77) THEN
+        PERFORM set_config('slow.slept', 'yes', false), pg_sleep(5);
+    END IF;
+    RETURN id * 2;
+END $$;
+SQL
+fill('slow', '"duty": 3, "max_rate": 6000', 'n = coalesce(dawdle(id), 0)');
+ok(poll(q{SELECT count(*) = 3 AND bool_or(wait_event = 'PgSleep') FROM pg_stat_activity WHERE backend_type = 'zdm'}),
+    'three work, and a helper sleeps');
+value(q{SELECT zdm_pause('slow')});
+ok(poll(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'zdm'}), 'a pause stops all');
+unlike(read_log($node), qr/terminated by signal 11/, 'and nothing else');
+value(q{SELECT zdm_set('slow', 'max_rate', '0'), zdm_resume('slow')});
+ok(wait_state($node, 'slow', 'done'), 'it goes on');
+all_filled_once('slow', 'a slow helper');
 
 # --- rewritten in the middle ---
 table('moved');

@@ -127,14 +127,17 @@ TEST(Counts, TripAboveTheirLimit) {
 }
 
 TEST(Counts, DeadRowsAreWaitedForWhereAutovacuumComes) {
-    EXPECT_FALSE(judge_dead_tuples(5, true, 5).tripped);
-    const auto reading = judge_dead_tuples(6, true, 5);
+    EXPECT_FALSE(judge_dead_tuples(5, 5.0, 5).tripped);
+    const auto reading = judge_dead_tuples(6, 5.0, 5);
     EXPECT_TRUE(reading.tripped);
     EXPECT_EQ(reading.reason, "the table has 6 dead rows (limit 5), waiting for autovacuum");
-    const auto alone = judge_dead_tuples(6, false, 5);
+    const auto alone = judge_dead_tuples(6, std::nullopt, 5);
     EXPECT_FALSE(alone.tripped);
     EXPECT_EQ(alone.reason,
               "the table has 6 dead rows (limit 5), and autovacuum is off for it: VACUUM it");
+    const auto early = judge_dead_tuples(6, 50.0, 5);
+    EXPECT_FALSE(early.tripped);
+    EXPECT_EQ(early.reason, "the table has 6 dead rows (limit 5), and autovacuum comes at 50");
 }
 
 TEST(Counts, TheHorizonIsShownAndNeverTrips) {

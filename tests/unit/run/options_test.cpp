@@ -95,10 +95,13 @@ TEST(Options, OverrideTheDefaults) {
 
 TEST(Options, DutyDecidesHowManyWork) {
     const auto each = [](const char* duty, const char* workers) {
+        backfill::Options server;
+        server.workers = 8;
         return apply_options(
             {{"duty", duty}, {"workers", workers}, {"max_rate", "1200"}, {"max_wal_rate", "6000"}},
-            {});
+            server);
     };
+    EXPECT_EQ(each("64", "64").workers, 8) << "zdm.workers";
     EXPECT_EQ(each("0.2", "4").workers, 1);
     EXPECT_DOUBLE_EQ(each("0.2", "4").duty, 0.2);
     EXPECT_EQ(each("1", "4").workers, 1);
@@ -110,6 +113,14 @@ TEST(Options, DutyDecidesHowManyWork) {
     EXPECT_DOUBLE_EQ(each("2", "4").max_wal_rate, 3000);
     EXPECT_EQ(each("64", "3").workers, 3);
     EXPECT_DOUBLE_EQ(each("64", "3").duty, 1);
+}
+
+TEST(Options, WithoutDutyOneWorkerFindsItsPace) {
+    backfill::Options server;
+    server.workers = 8;
+    const auto options = apply_options({}, server);
+    EXPECT_EQ(options.workers, 1);
+    EXPECT_EQ(options.duty, 0);
 }
 
 TEST(Options, QuietPeriodFallsBackToTheSettingAndRoundsUp) {
