@@ -134,7 +134,8 @@ sub ask {
     }
     $self->{got} = '';
     # What the server had no time to say has no state; psql itself ends at the next statement.
-    die "lost\n" if $state eq '';
+    # So with an answer behind which the server says that it goes: what it was worth, the table `done` tells.
+    die "lost\n" if $state eq '' || $said =~ /^(?:WARNING|FATAL):  terminating connection/m;
     return split /\n/, $said if $state eq '00000';
     $self->{said} = $said;
     die "$state\n";
