@@ -30,8 +30,6 @@ void Sizer::observe(std::int64_t amount, double took_ms, double goal_ms) {
     size_ = static_cast<std::int64_t>(next);
 }
 
-double stroke_ms(double duty) { return duty < 1 ? 0.25 : 5; }
-
 void Pacer::worked(double took_ms, double duty) {
     const double share = std::clamp(duty, 0.01, 1.0);
     owed_ms_ += took_ms * (1 - share) / share;

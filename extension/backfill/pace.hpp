@@ -29,8 +29,8 @@ private:
 
 // How long a stroke should take: the piece of work between two short rests. Whoever wants to run
 // meanwhile waits for a processor no longer than that, and commits flush no more of our WAL than
-// one stroke's. Where duty leaves no time to rest, longer ones cost less.
-double stroke_ms(double duty);
+// one stroke's.
+constexpr double kStrokeMs = 0.25;
 
 // Keeps an amount per second (rows, bytes of WAL) under a limit. Times in milliseconds.
 class RateLimit {

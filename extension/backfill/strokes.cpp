@@ -18,12 +18,8 @@ Datum rest(FunctionCallInfo) {
 }  // namespace
 
 Strokes::Strokes(Host& host, Pacer& pacer, double duty)
-    : host_(host),
-      pacer_(pacer),
-      duty_(duty),
-      stroke_ms_(stroke_ms(duty_)),
-      began_ms_(host.fine_ms()) {
-    under_way = this;
+    : host_(host), pacer_(pacer), duty_(duty), began_ms_(host.fine_ms()) {
+    if (duty < 1) under_way = this;
 }
 
 Strokes::~Strokes() { under_way = nullptr; }
@@ -32,7 +28,7 @@ void Strokes::rest() {
     const double ended = host_.fine_ms();
     pacer_.worked(ended - began_ms_, duty_);
     // Rows may be locked: what a row that took long is to be rested for comes after the batch.
-    const double owed = std::min(pacer_.owed_ms(), 2 * stroke_ms_ * (1 - duty_) / duty_);
+    const double owed = std::min(pacer_.owed_ms(), 2 * kStrokeMs * (1 - duty_) / duty_);
     if (owed > 0) host_.rest(std::chrono::microseconds{static_cast<std::int64_t>(owed * 1000)});
     const double now = host_.fine_ms();
     if (owed > 0) pacer_.rested(now - ended);

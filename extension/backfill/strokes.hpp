@@ -11,7 +11,8 @@
 
 namespace zdm::backfill {
 
-// While it lives, the rows that this process's statements read count. One at a time.
+// While it lives, the rows that this process's statements read count, unless duty leaves no time to
+// rest. One at a time.
 class Strokes {
 public:
     Strokes(Host& host, Pacer& pacer, double duty);
@@ -22,7 +23,7 @@ public:
     // Milliseconds that need no further rest: strokes so far that were paid for, and their rests.
     double paid_ms() const { return paid_ms_; }
     // Whether the stroke under way has lasted long enough. For each row: costs a look at the clock.
-    bool over() const { return host_.fine_ms() - began_ms_ >= stroke_ms_; }
+    bool over() const { return host_.fine_ms() - began_ms_ >= kStrokeMs; }
     // Ends the stroke, rests as long as it is due, and begins the next one.
     void rest();
 
@@ -30,7 +31,6 @@ private:
     Host& host_;
     Pacer& pacer_;
     double duty_;
-    double stroke_ms_;
     double began_ms_;
     double paid_ms_ = 0;
 };

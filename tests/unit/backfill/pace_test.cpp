@@ -139,11 +139,6 @@ TEST(Pacer, ALongRestIsLittleCredit) {
     EXPECT_NEAR(pacer.owed_ms(), 1, 1e-9);
 }
 
-TEST(Stroke, IsShortWhereThereIsTimeToRest) {
-    EXPECT_LT(stroke_ms(0.99), 1);
-    EXPECT_GT(stroke_ms(1), 1);
-}
-
 // Rows per second in ten seconds of batches that take a millisecond for 20 rows, where work has its
 // share of time and sleeps overrun.
 double rate(double most, double duty, double overrun_ms) {
