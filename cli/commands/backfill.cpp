@@ -3,6 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/commands/common.hpp"
+#include "cli/estimate.hpp"
 #include "cli/failure.hpp"
 
 namespace zdm::cli {
@@ -17,8 +18,15 @@ struct BackfillOptions {
     std::optional<std::string> max_rate;
     bool yes = false;
     bool no_wait = false;
+    bool dry_run = false;
     std::optional<Milliseconds> timeout;
 };
+
+std::string settings_of(const BackfillOptions& options) {
+    auto settings = Json::object();
+    if (options.max_rate) settings["max_rate"] = *options.max_rate;
+    return dump(settings);
+}
 
 // Makes and starts it in one transaction; not when it removes something and nobody said yes: then
 // nothing happens, and the removals are given back.
@@ -26,11 +34,9 @@ std::vector<Step> begin(Session& session, const BackfillOptions& options, bool c
                         std::string& name) {
     std::vector<Step> removals;
     session.client().transaction([&] {
-        auto settings = Json::object();
-        if (options.max_rate) settings["max_rate"] = *options.max_rate;
-        const auto made =
-            session.call("zdm_backfill", "$1::regclass, $2, $3, $4, $5::jsonb",
-                         {options.table, options.set, options.where, options.name, dump(settings)});
+        const auto made = session.call(
+            "zdm_backfill", "$1::regclass, $2, $3, $4, $5::jsonb",
+            {options.table, options.set, options.where, options.name, settings_of(options)});
         name = session.client()
                    .query("SELECT m.name FROM zdm.migrations m WHERE m.id = $1::bigint",
                           {made.front().text("result")})
@@ -44,7 +50,29 @@ std::vector<Step> begin(Session& session, const BackfillOptions& options, bool c
     return removals;
 }
 
+// What it would do, without doing it.
+Exit estimate(const BackfillOptions& options, Session& session) {
+    auto& client = session.client();
+    auto& console = session.console();
+    const auto found =
+        client.query("SELECT row_to_json(e) AS result FROM " + client.function("zdm_estimate") +
+                         "($1::regclass, $2, $3, $4::jsonb) e",
+                     {options.table, options.set, options.where, settings_of(options)});
+    const auto row = Json::parse(found.front().text("result"));
+    if (console.json()) {
+        Json out = {{"schema", "zdm.estimate/1"}, {"target", to_json(client.target())}};
+        out.update(row);
+        console.result(dump(out));
+        return Exit::done;
+    }
+    console.narrate("target: " + client.target().text());
+    console.result(render_estimate(session.out(), row));
+    console.narrate("Nothing was changed. Run it: the same without --dry-run.");
+    return Exit::done;
+}
+
 Exit run_backfill(const BackfillOptions& options, Session& session) {
+    if (options.dry_run) return estimate(options, session);
     const auto deadline = deadline_in(options.timeout);
     session.announced_client();
     std::string name;
@@ -77,6 +105,7 @@ void declare(Command& command, BackfillOptions& options) {
         return parse_number(text) ? std::string{} : "\"" + text + "\" is no number of at least 0";
     });
     command.flag("--yes", options.yes, "overwrite existing values without asking");
+    command.flag("--dry-run", options.dry_run, "say what it would do; changes nothing");
     command.flag("--no-wait", options.no_wait, "return as soon as it is started");
     command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
 }

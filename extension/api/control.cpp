@@ -1,35 +1,14 @@
 // The SQL functions that make and steer migrations: unpack, call, pack.
+#include "api/json_options.hpp"
 #include "pg/arguments.hpp"
-#include "pg/door.hpp"
-#include "pg/spi.hpp"
 #include "run/control.hpp"
 #include "run/launch.hpp"
 
 #include "pg/bridge.hpp"
 
-extern "C" {
-#include "utils/fmgrprotos.h"
-}
-
 using zdm::pg::flag_argument;
 using zdm::pg::maybe_text;
 using zdm::pg::text_argument;
-
-namespace {
-
-std::map<std::string, std::string> read_options(const std::string& json) {
-    const zdm::pg::PinnedPath pinned;
-    if (zdm::pg::query("SELECT jsonb_typeof($1::jsonb)", {json}).front().text(0) != "object")
-        throw zdm::pg::Error{zdm::pg::state::kInvalidParameter, "ZD601: options must be an object",
-                             "They are: " + json, "Write them like this: '{\"max_rate\": 1000}'."};
-    std::map<std::string, std::string> options;
-    for (const auto& row :
-         zdm::pg::query("SELECT o.key, o.value FROM jsonb_each_text($1::jsonb) o", {json}).rows)
-        options[row.text(0)] = row.text(1);
-    return options;
-}
-
-}  // namespace
 
 ZDM_FUNCTION(zdm_create) {
     const auto id =
@@ -73,19 +52,9 @@ ZDM_FUNCTION(zdm_set) {
 ZDM_FUNCTION(zdm_ping) { return BoolGetDatum(zdm::run::ping(text_argument(fcinfo, 0, "name"))); }
 
 ZDM_FUNCTION(zdm_backfill) {
-    if (fcinfo->args[0].isnull)
-        throw zdm::pg::Error{zdm::pg::state::kInvalidParameter,
-                             "ZD601: target must not be null",
-                             {},
-                             "Give target a value."};
-    std::map<std::string, std::string> options;
-    if (!fcinfo->args[4].isnull) {
-        const Datum json = fcinfo->args[4].value;
-        const char* json_text =
-            zdm::pg::call([&] { return DatumGetCString(DirectFunctionCall1(jsonb_out, json)); });
-        options = read_options(json_text);
-    }
-    return Int64GetDatum(zdm::run::backfill_table(
-        DatumGetObjectId(fcinfo->args[0].value), text_argument(fcinfo, 1, "set_clause"),
-        maybe_text(fcinfo, 2), maybe_text(fcinfo, 3), options));
+    const auto table = zdm::api::table_argument(fcinfo, 0);
+    const auto options = zdm::api::options_argument(fcinfo, 4);
+    return Int64GetDatum(zdm::run::backfill_table(table, text_argument(fcinfo, 1, "set_clause"),
+                                                  maybe_text(fcinfo, 2), maybe_text(fcinfo, 3),
+                                                  options));
 }

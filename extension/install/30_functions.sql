@@ -50,6 +50,15 @@ CREATE FUNCTION @extschema@.zdm_backfill(target regclass, set_clause text, where
         name text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_backfill(regclass, text, text, text, jsonb) IS 'makes and starts a migration that is one batched UPDATE target SET set_clause WHERE where_clause; returns its id';
 
+CREATE FUNCTION @extschema@.zdm_estimate(target regclass, set_clause text, where_clause text DEFAULT NULL,
+        options jsonb DEFAULT '{}',
+        OUT relation text, OUT pages bigint, OUT pages_sampled bigint, OUT rows_min bigint, OUT rows_max bigint,
+        OUT indexes int, OUT hot boolean, OUT moved_min float8, OUT moved_max float8, OUT wal_min bigint, OUT wal_max bigint,
+        OUT table_growth_min bigint, OUT table_growth_max bigint, OUT index_growth_min bigint, OUT index_growth_max bigint,
+        OUT seconds_min float8, OUT seconds_max float8, OUT triggers text[], OUT horizon text, OUT notes text[])
+    RETURNS record LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.zdm_estimate(regclass, text, text, jsonb) IS 'what zdm_backfill would do with the same arguments, told from up to 300 pages; changes nothing. rows: that match; pages: to read; hot: whether updates can leave the indexes alone (null: not known); moved: share of the rows that go into every index again, 0 to 1; wal, table_growth (with TOAST), index_growth: bytes; seconds: under the load of this moment; triggers: that would fire; horizon: whose old transaction keeps room from being used again; notes: for people';
+
 CREATE FUNCTION zdm.ping(name text) RETURNS boolean LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_ping';
 COMMENT ON FUNCTION zdm.ping(text) IS 'starts the workers of a migration again where they should run and do not; true when it did';
 

@@ -94,6 +94,8 @@ struct Step {
     // Details by kind; see docs/design.md, "Steps".
     std::map<std::string, std::string> parameters;
     std::vector<LockNeed> locks;  // taken first, in this order, by ddl, sync, unsync, constraint
+    // Of a backfill that was just planned, not stored: columns (quoted) with their values.
+    std::vector<std::pair<std::string, std::string>> assignments;
 
     bool operator==(const Step& other) const;
 };

@@ -10,8 +10,18 @@ namespace zdm::plan {
 namespace {
 
 struct Batched {
-    std::string set;
+    std::vector<std::pair<std::string, std::string>> assignments;
     std::string predicate;
+
+    void assign(const std::string& column, const std::string& expression) {
+        assignments.emplace_back(column, expression);
+    }
+    std::string set() const {
+        std::vector<std::string> parts;
+        for (const auto& [column, expression] : assignments)
+            parts.push_back(column + " = " + expression);
+        return join(parts);
+    }
 };
 
 bool made(const Composer& composer, const Action& action, const Assignment& assignment) {
@@ -63,7 +73,6 @@ std::string gives_value(const Action& action, const Assignment& fill) {
 // that an application wrote stays.
 Batched fill_made(const Composer& composer, const Action& action, const Update& update) {
     Batched batched;
-    std::vector<std::string> set;
     std::vector<std::string> markers;
     for (const auto& assignment : update.assignments) {
         if (!is_fill(composer, assignment)) continue;
@@ -71,11 +80,10 @@ Batched fill_made(const Composer& composer, const Action& action, const Update& 
     }
     for (const auto& assignment : update.assignments) {
         const bool guard = markers.size() > 1 && is_fill(composer, assignment);
-        set.push_back(assignment.column + " = " +
-                      (guard ? "COALESCE(" + assignment.column + ", " + assignment.expression + ")"
-                             : assignment.expression));
+        batched.assign(assignment.column,
+                       guard ? "COALESCE(" + assignment.column + ", " + assignment.expression + ")"
+                             : assignment.expression);
     }
-    batched.set = join(set);
     const std::string any =
         markers.size() == 1 ? markers.front() : "((" + join(markers, ") OR (") + "))";
     batched.predicate = with(any, update.rest);
@@ -85,7 +93,6 @@ Batched fill_made(const Composer& composer, const Action& action, const Update& 
 // WHERE says itself which rows lack a value.
 Batched fill_marked(const Composer& composer, const Action& action, const Update& update) {
     Batched batched;
-    std::vector<std::string> set;
     const Assignment* marker = nullptr;
     for (const auto& assignment : update.assignments) {
         const bool fill = is_fill(composer, assignment);
@@ -93,11 +100,10 @@ Batched fill_marked(const Composer& composer, const Action& action, const Update
             (marker == nullptr || (!marker->never_null && assignment.never_null)))
             marker = &assignment;
         const bool guard = fill && !assignment.marked;
-        set.push_back(assignment.column + " = " +
-                      (guard ? "COALESCE(" + assignment.column + ", " + assignment.expression + ")"
-                             : assignment.expression));
+        batched.assign(assignment.column,
+                       guard ? "COALESCE(" + assignment.column + ", " + assignment.expression + ")"
+                             : assignment.expression);
     }
-    batched.set = join(set);
     batched.predicate = update.where;
     if (marker != nullptr) batched.predicate = with(update.where, gives_value(action, *marker));
     return batched;
@@ -116,10 +122,10 @@ Batched batched_form(const Composer& composer, const Action& action, const Updat
                         : fill_made(composer, action, update);
     if (!update.converges) refuse_divergent(composer, action, update);
     Batched batched;
-    std::vector<std::string> set;
     for (const auto& assignment : update.assignments)
-        set.push_back(assignment.column + " = " + assignment.expression);
-    return {join(set), update.where};
+        batched.assign(assignment.column, assignment.expression);
+    batched.predicate = update.where;
+    return batched;
 }
 
 void refuse_sync(const Action& action, const std::string& code, const std::string& column,
@@ -157,6 +163,7 @@ void check_rule(const Action& action, const Update& update, const Assignment& fi
 void plan_action(Composer& composer, const Action& action, const Update& update) {
     const Table& table = composer.table(action);
     const Batched batched = batched_form(composer, action, update);
+    const std::string set = batched.set();
     bool removal = false;
     bool keeps_values = false;
     bool synced = false;
@@ -174,7 +181,7 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     }
 
     Step step = composer.start(action, StepKind::backfill);
-    step.command = "UPDATE " + table.qualified + " SET " + batched.set +
+    step.command = "UPDATE " + table.qualified + " SET " + set +
                    (batched.predicate.empty() ? "" : " WHERE " + batched.predicate);
     step.lock = LockMode::row_exclusive;
     step.scans = true;
@@ -183,10 +190,11 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
                         : "in batches; rows that others hold locked are left for later";
     if (!removal && keeps_values) step.note += "; rollback leaves the values";
     if (!synced) step.note += "; rows written after it began may be left, and are counted";
-    step.parameters = {{"set", batched.set},
+    step.parameters = {{"set", set},
                        {"predicate", batched.predicate},
                        {"columns", join(columns)},
                        {"sync", synced ? "yes" : "no"}};
+    step.assignments = batched.assignments;
     composer.add(Slot::data, step);
 
     Step pass = composer.start(action, StepKind::last_pass);
@@ -195,7 +203,7 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     pass.scans = true;
     pass.note = "proves that no row is left";
     pass.parameters = {
-        {"set", batched.set}, {"predicate", batched.predicate}, {"sync", synced ? "yes" : "no"}};
+        {"set", set}, {"predicate", batched.predicate}, {"sync", synced ? "yes" : "no"}};
     composer.add(Slot::data, pass);
 }
 
