@@ -225,4 +225,4 @@ SELECT zdm_backfill(NULL, 'name = ''x''');
 SELECT zdm_backfill('item', NULL);
 SELECT name FROM zdm.migrations ORDER BY id;
 -- What happened, in order.
-SELECT migration, kind, step IS NOT NULL AS of_step, CASE WHEN kind = 'step' THEN '...' ELSE regexp_replace(message, '\d+ (seconds|s)\M', 'N s', 'g') END FROM zdm.events WHERE migration = 'm' ORDER BY id;
+SELECT migration, kind, step IS NOT NULL AS of_step, CASE WHEN kind = 'step' THEN '...' ELSE regexp_replace(message, '\d+ (s|page)(econds?|s)?\M', 'N \1', 'g') END FROM zdm.events WHERE migration = 'm' ORDER BY id;
