@@ -207,6 +207,11 @@ void LastPassRun::give_up(const Visit& visit) {
 }
 
 SweepEnd LastPassRun::count_behind() {
+    // The table may have grown since an earlier run of this step noted its size.
+    std::uint32_t end = chunk_.pages.end;
+    if (!task_.sync &&
+        !work_.with_table([&](Table& table) { end = std::max(end, table.blocks()); }))
+        return SweepEnd::stopped;
     Work::Sweep sweep;
     sweep.stage = "last_pass";
     sweep.filenode = chunk_.filenode;
@@ -215,7 +220,7 @@ SweepEnd LastPassRun::count_behind() {
     sweep.finished = [&](const Batch& batch) {
         result_.rows_left += static_cast<std::int64_t>(batch.rows.size());
     };
-    return work_.sweep({fill_end_, chunk_.pages.end}, sweep);
+    return work_.sweep({fill_end_, end}, sweep);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ use ZdmTest;
 use ZdmCrash;
 
 our @EXPORT = qw($tables $rows $migration $reversible $after $expected_done $at_a_time make_shop begin_sql
-    names at_most_twice in_parts check_all make_end back_sql);
+    names at_most_twice share in_parts check_all make_end back_sql);
 
 our $at_a_time = 60;    # databases
 
@@ -112,6 +112,14 @@ sub names { my %seen; return grep { !$seen{$_}++ } map { s/#.*//r } @_ }
 
 # A backfill has as many batches as time allows: the first two of them are the same in each run.
 sub at_most_twice { return grep { !/^(backfill|delete|last_pass|count):.*#([3-9]|\d\d)/ } @_ }
+
+# ZDM_CRASH_PART=k/n: only each n-th of these points, from the k-th on. $way is a number for each way to crash: over
+# n runs each point is crashed in each way.
+sub share {
+    my ($way, @points) = @_;
+    my ($k, $n) = ($ENV{ZDM_CRASH_PART} || '0/1') =~ m{^(\d+)/(\d+)$} or die 'ZDM_CRASH_PART is not k/n';
+    return @points[ grep { ($_ + $way) % $n == $k } 0 .. $#points ];
+}
 
 # Each case of a wave must look like a database in which nothing crashed.
 sub check_all {

@@ -66,6 +66,7 @@ for my $copy ([ $here, 'beside' ], [ $there, 'beyond' ]) {
     my ($node, $db) = @$copy;
     $node->command_ok([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($db), '-o', '/dev/null', '-f', $dump ], "restored as $db");
 }
+value($here, 'source', q{SELECT zdm_set('people', 'batch_target', NULL)});
 release($stop);
 is(wait_state($here, 'people', 'ready', undef, 'source'), 'ready', 'the original goes on');
 value($here, 'postgres', 'CREATE DATABASE template TEMPLATE source');
@@ -84,6 +85,7 @@ for my $copy ([ $here, 'beside' ], [ $there, 'beyond' ], [ $here, 'template' ]) 
     value($node, $db, q{INSERT INTO people VALUES (100000, 'late'); INSERT INTO orders VALUES (100000, 1)});
     is(value($node, $db, q{SELECT phone FROM people WHERE id = 100000}), 'of late', 'the trigger fills rows');
 
+    value($node, $db, q{SELECT zdm_set('people', 'batch_target', NULL)});
     value($node, $db, "SELECT zdm_resume('$_')") for 'people', 'orders';
     is(wait_state($node, 'people', 'ready', undef, $db), 'ready', 'zdm_resume goes on');
     is(value($node, $db, q{SELECT count(*) FROM zdm.events WHERE kind = 'adopted'}), '2', 'which is an event');

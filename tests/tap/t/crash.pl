@@ -35,7 +35,7 @@ for my $kind (sort keys %kinds) {
 $reached{$_}++ for names(@points);
 $node->safe_psql('postgres', 'DROP DATABASE traced');
 
-for my $part (in_parts(at_most_twice(@points))) {
+for my $part (in_parts(share(0, at_most_twice(@points)))) {
     my @cases = wave($node, template => 'base', begin => begin_sql($migration, 'done'), points => $part);
     ok(kill_workers($node), 'the server is back after kill -9 of ' . @cases . ' workers');
     let_go($node, @cases);
@@ -50,7 +50,7 @@ my @calls = (
     q{CALL zdm_wait('m', 'done', '60 s');},
     q{SELECT zdm.ping('m');},
     q{SELECT zdm_start('m', 'done');});
-for my $part (in_parts(at_most_twice(@points))) {
+for my $part (in_parts(share(1, at_most_twice(@points)))) {
     my @cases = wave($node, template => 'base', begin => begin_sql($migration, 'done'), points => $part);
     stop_now($node);
     let_go($node, @cases);

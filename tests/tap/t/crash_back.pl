@@ -28,8 +28,10 @@ for my $kind (@undo) {
     ok($of{begin} && $of{intent} && $of{after_commit} && ($of{before_commit} || $of{before_mark}),
         "undo by $kind has fault points before and after its commit: " . join ' ', sort keys %of);
 }
-for my $crash (\&kill_workers, \&stop_now) {
-    for my $part (in_parts(@back)) {
+my @ways = (\&kill_workers, \&stop_now);
+for my $way (0 .. $#ways) {
+    my $crash = $ways[$way];
+    for my $part (in_parts(share($way, @back))) {
         my @cases = wave($node, %back, points => $part);
         $crash->($node);
         let_go($node, @cases);
@@ -43,7 +45,7 @@ for my $crash (\&kill_workers, \&stop_now) {
 
 # A crash on the way forward, and after it no wish to go on. crash.pl stops at each of these points, so a
 # third of them will do here.
-my @third = @forward[ grep { $_ % 3 == 0 } 0 .. $#forward ];
+my @third = share(0, @forward[ grep { $_ % 3 == 0 } 0 .. $#forward ]);
 for my $part (in_parts(@third)) {
     my @cases = wave($node, template => 'base', begin => begin_sql($reversible, 'done'), points => $part);
     stop_now($node);

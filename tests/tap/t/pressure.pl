@@ -99,6 +99,7 @@ release($stop);
 tripped('lock_waiters', '^3 processes wait for locks of this migration');
 $_->quit for @waiters;
 
+set_option('duty', '1');
 is(wait_state($primary, 'm', 'done'), 'done', 'it ends by itself');
 is(value($primary, 'SELECT count(*) FROM t WHERE c = id'), '400000', 'all rows are filled');
 is(value($primary, 'SELECT count(*) FROM zdm.signal'), '0', 'and nothing is left of what held it');
