@@ -1,6 +1,8 @@
 // All that differs between PostgreSQL 15 and 18, and nothing else.
 #pragma once
 
+#include <cstdint>
+
 #include "pg/postgres.hpp"
 
 extern "C" {
@@ -132,6 +134,13 @@ inline bool is_background_worker(const PGPROC& process) {
     return process.isBackgroundWorker;
 #endif
 }
+
+// The class of waits for others to let go of a page.
+#if PG_VERSION_NUM >= 170000
+inline constexpr std::uint32_t kWaitBufferPin = PG_WAIT_BUFFERPIN;
+#else
+inline constexpr std::uint32_t kWaitBufferPin = PG_WAIT_BUFFER_PIN;
+#endif
 
 // Whether this transaction holds exactly this lock.
 inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {

@@ -23,7 +23,7 @@ bool is_busy(const PGPROC& process) {
     switch (process.wait_event_info & 0xFF000000U) {
     case 0:
     case PG_WAIT_LWLOCK:
-    case PG_WAIT_BUFFER_PIN:
+    case pg::compat::kWaitBufferPin:
     case PG_WAIT_IPC:
     case PG_WAIT_IO: return true;
     default: return false;
