@@ -10,6 +10,7 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "executor/instrument.h"
 }
 
@@ -17,8 +18,9 @@ namespace zdm::backfill {
 
 namespace {
 
-// Tids that a survey keeps in memory.
+// Tids that a survey gives: those of a page in any case.
 constexpr std::int64_t kMostTids = 20000;
+static_assert(kMostTids > MaxHeapTuplesPerPage);
 
 // The user's expressions run inside.
 class UserWork {
@@ -66,8 +68,10 @@ std::vector<Tid> find_rows(Table& table, Tid from, std::uint32_t stop, const Bat
                            Batch& batch) {
     const std::int64_t most = limits.rounds != nullptr ? kMostTids : limits.rows;
     batch.surveyed = stop - from.block;
-    batch.rows = table.survey(from, Tid{stop, 0}, most);
-    const bool complete = static_cast<std::int64_t>(batch.rows.size()) < most;
+    const bool known = limits.rounds != nullptr && limits.waiting != nullptr;
+    batch.rows = known ? between(*limits.waiting, from, Tid{stop, 0})
+                       : table.survey(from, Tid{stop, 0}, most);
+    const bool complete = known || static_cast<std::int64_t>(batch.rows.size()) < most;
     if (limits.rounds == nullptr) {
         const Tid last = complete ? Tid{} : batch.rows.back();
         batch.next =
@@ -78,7 +82,7 @@ std::vector<Tid> find_rows(Table& table, Tid from, std::uint32_t stop, const Bat
                          static_cast<std::size_t>(limits.rows), stop, complete);
     batch.rows = std::move(picked.rows);
     batch.next = Tid{picked.end, 0};
-    batch.waiting = picked.waiting;
+    batch.waiting = std::move(picked.waiting);
     return std::move(picked.fitting);
 }
 

@@ -20,6 +20,8 @@ struct BatchLimits {
     double duty = 1;                 // share of time at work
     bool look_only = false;          // find rows, change none
     const Rounds* rounds = nullptr;  // take only as many of each page as this says
+    // Where the rows are that an earlier round left, in order; null: look for rows.
+    const std::vector<Tid>* waiting = nullptr;
     std::string stage = "backfill";  // what fault points are called
 };
 
@@ -34,7 +36,7 @@ struct Batch {
     Tid next;               // where the next batch begins
     std::vector<Tid> rows;  // that matched and had their turn
     std::int64_t changed = 0;
-    std::int64_t waiting = 0;    // that matched and wait for a later round
+    std::vector<Tid> waiting;    // that matched and wait for a later round, in order
     ChangeSample sample;         // of those that should have stayed on their page
     bool may_be_hot = true;      // no indexed column is set
     std::uint32_t xid = 0;       // the transaction's, 0 if it changed nothing

@@ -1,6 +1,7 @@
 #include "backfill/chunk_rounds.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
@@ -18,7 +19,7 @@ constexpr double kPatienceMs = 2000;
 constexpr std::uint32_t kFreePages = 64;
 
 std::int64_t found_by(const Batch& batch) {
-    return static_cast<std::int64_t>(batch.rows.size()) + batch.waiting;
+    return static_cast<std::int64_t>(batch.rows.size() + batch.waiting.size());
 }
 
 }  // namespace
@@ -32,6 +33,7 @@ SweepEnd ChunkRounds::run() {
         const SweepEnd end = round(pages_left, last);
         if (end != SweepEnd::finished) return end;
         pages_left = waiting_.take();
+        taken_up_ = std::exchange(left_, {});
         before_ = std::move(now_);
         now_ = Ripeness{};
         first_ = false;
@@ -46,6 +48,9 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
     sweep.filenode = chunk_.filenode;
     if (!last) {
         sweep.rounds = &rounds_;
+        // The predicate is asked again when a row is changed. What an application moved meanwhile is
+        // found when the chunk's left pages are read again.
+        if (!first_) sweep.waiting = &taken_up_;
         sweep.before = [&](std::uint32_t block) { return wait_until_ripe(block); };
     }
     sweep.record = [&](const Batch& batch) {
@@ -58,11 +63,11 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
         now_.note(batch.next.block, batch.xid);
         pages_told_ += share_of_pages(batch);
         if (first_) candidates_ += found_by(batch);
-        if (batch.waiting > 0) waiting_.add({batch.from.block, batch.next.block});
+        if (!batch.waiting.empty()) waiting_.add({batch.from.block, batch.next.block});
+        left_.insert(left_.end(), batch.waiting.begin(), batch.waiting.end());
         rounds_.observe(batch.sample);
         if (!batch.may_be_hot) rounds_.give_up();
-        // Earlier rounds leave them to later ones.
-        if (batch.left() > 0 && batch.waiting == 0) locked_.add(batch.found_on());
+        if (batch.left() > 0) locked_.add(batch.found_on());
     };
     for (const Pages& range : pages) {
         const SweepEnd end = work_.sweep(range, sweep);

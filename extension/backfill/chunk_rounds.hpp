@@ -40,6 +40,8 @@ private:
     std::int64_t candidates_ = 0;  // rows that the first round found
     std::int64_t pages_told_ = 0;  // as progress
     PageSet waiting_;              // pages of which this round left rows for another
+    std::vector<Tid> left_;        // these rows
+    std::vector<Tid> taken_up_;    // those that the round before left
 };
 
 }  // namespace zdm::backfill

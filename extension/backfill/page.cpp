@@ -72,6 +72,7 @@ std::vector<PageFacts> Table::look(const std::vector<Tid>& rows) {
         Relation relation = table_open(task_.relation, NoLock);
         for (std::size_t i = 0; i < blocks.size(); ++i) {
             Buffer buffer = ReadBuffer(relation, blocks[i]);
+            heap_page_prune_opt(relation, buffer);
             LockBuffer(buffer, BUFFER_LOCK_SHARE);
             pages[i] = facts_of(BufferGetPage(buffer));
             UnlockReleaseBuffer(buffer);

@@ -59,14 +59,21 @@ Picked pick(const Rounds& rounds, const std::vector<Tid>& found,
         const auto taken = std::min(static_cast<std::size_t>(rounds.quota(pages[page], candidates)),
                                     std::max<std::size_t>(1, most - picked.rows.size()));
         const auto first = found.begin() + static_cast<std::ptrdiff_t>(from);
-        picked.rows.insert(picked.rows.end(), first, first + static_cast<std::ptrdiff_t>(taken));
+        const auto rest = first + static_cast<std::ptrdiff_t>(taken);
+        picked.rows.insert(picked.rows.end(), first, rest);
+        picked.waiting.insert(picked.waiting.end(), rest,
+                              found.begin() + static_cast<std::ptrdiff_t>(to));
         if (rounds.fits(pages[page]) && picked.fitting.size() < kSampled)
             picked.fitting.push_back(found[from]);
-        picked.waiting += candidates - static_cast<std::int64_t>(taken) + (partial ? 1 : 0);
         if (partial) picked.end = found[from].block + 1;
         from = to;
     }
     return picked;
+}
+
+std::vector<Tid> between(const std::vector<Tid>& rows, Tid from, Tid end) {
+    const auto first = std::lower_bound(rows.begin(), rows.end(), from);
+    return {first, std::lower_bound(first, rows.end(), end)};
 }
 
 }  // namespace zdm::backfill

@@ -34,9 +34,10 @@ public:
     static constexpr int kMost = 40;
 
     // How many of a page's `candidates` to change now: as many as fit into its free space, and
-    // where none does an eighth of its rows, which make room for the others by moving away. Where
-    // few do (rows get much longer), a sixteenth: each round reads all pages again. All of them
-    // once rounds do not pay.
+    // where none does a twelfth of its rows, which make room for the others by moving away: more of
+    // them leave more room unused in the end, fewer take more rounds. Where few do (rows get much
+    // longer), a part all the same: each round visits all pages again. All of them once rounds do
+    // not pay.
     int quota(const PageFacts& page, int candidates) const;
     // Whether as many fit as quota gave.
     bool fits(const PageFacts& page) const { return room(page) > 0; }
@@ -49,8 +50,8 @@ public:
 
 private:
     // Of a page's rows, one of so many.
-    static constexpr int kMovers = 8;
-    static constexpr int kLeast = 16;
+    static constexpr int kMovers = 12;
+    static constexpr int kLeast = 24;
     // Rows after which to judge.
     static constexpr int kEnough = 200;
 
@@ -66,15 +67,18 @@ private:
 struct Picked {
     std::vector<Tid> rows;
     std::vector<Tid> fitting;  // a few of them that should stay on their page
-    std::int64_t waiting = 0;  // left for a later round
+    std::vector<Tid> waiting;  // left for a later round, in order
     std::uint32_t end = 0;     // pages before it have had their turn
 };
 
-// Takes up to `most` rows, at least one. `pages` has the facts of each page
-// on which rows were found, in order. `end` is where the survey ended, `complete` whether it got
-// there: if not, the last page may have more rows than were found.
+// Takes up to `most` rows, at least one. `pages` has the facts of each page on which rows were
+// found, in order. `end` is where the survey ended, `complete` whether it got there: if not, the last
+// of several pages may have more rows than were found, and is left out.
 Picked pick(const Rounds& rounds, const std::vector<Tid>& found,
             const std::vector<PageFacts>& pages, std::size_t most, std::uint32_t end,
             bool complete);
+
+// The rows in [from, end) of rows, which are in order.
+std::vector<Tid> between(const std::vector<Tid>& rows, Tid from, Tid end);
 
 }  // namespace zdm::backfill

@@ -45,4 +45,11 @@ std::string change_text(const std::string& relation, const std::string& set_clau
            " FROM changed";
 }
 
+std::string direct_text(const std::string& relation, const std::string& set_clause,
+                        const std::string& predicate) {
+    return "UPDATE ONLY " + relation + " SET " + set_clause +
+           "\n WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND " + found(predicate) + " RETURNING " +
+           matches(predicate);
+}
+
 }  // namespace zdm::backfill

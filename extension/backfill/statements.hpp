@@ -19,4 +19,9 @@ std::string survey_text(const std::string& relation, const std::string& predicat
 std::string change_text(const std::string& relation, const std::string& set_clause,
                         const std::string& predicate, bool key_columns);
 
+// Changes the rows at $1 that match, and gives for each whether it matches even now. Waits for rows
+// that others have locked, unless direct.hpp runs it.
+std::string direct_text(const std::string& relation, const std::string& set_clause,
+                        const std::string& predicate);
+
 }  // namespace zdm::backfill

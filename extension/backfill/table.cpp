@@ -73,6 +73,8 @@ PlannedStmt* statement_of(CachedPlan* cached) {
 
 // The part of a change's plan that changes rows.
 ModifyTable* modify_of(PlannedStmt* statement) {
+    if (IsA(statement->planTree, ModifyTable))
+        return reinterpret_cast<ModifyTable*>(statement->planTree);
     ListCell* cell = nullptr;
     foreach (cell, statement->subplans) {
         auto* plan = static_cast<Plan*>(lfirst(cell));
@@ -227,17 +229,40 @@ std::vector<Tid> Table::survey(Tid from, Tid end, std::int64_t most) {
     return rows;
 }
 
-std::int64_t Table::change(const std::vector<Tid>& rows) {
-    if (rows.empty()) return 0;
-    pg::Spi spi;
+std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows) {
+    if (task_.set_clause.empty() || !can_change_directly(task_.relation)) return std::nullopt;
+    const std::string text = direct_text(task_.name, task_.set_clause, task_.predicate);
+    if (!direct_.made()) direct_.make(text, {TIDARRAYOID});
+    bool indexed = false;
+    CachedPlan* const cached = pg::call([&]() -> CachedPlan* {
+        CachedPlan* plan = plan_now(direct_.get());
+        ModifyTable* modify = list_length(plan->stmt_list) == 1
+                                  ? modify_of(statement_of(plan))
+                                  : nullptr;
+        if (modify != nullptr && IsA(outerPlan(&modify->plan), TidScan)) {
+            indexed = sets_columns_of(pg::compat::kHotColumns, task_.relation, modify);
+            return plan;
+        }
+        ReleaseCachedPlan(plan, CurrentResourceOwner);
+        return nullptr;
+    });
+    if (cached == nullptr) return std::nullopt;
+    indexed_columns_ = indexed;
+    Changed changed = change_directly(cached, text.c_str(), rows);
+    pg::call([&] { ReleaseCachedPlan(cached, CurrentResourceOwner); });
+    return changed;
+}
+
+Changed Table::change_by_statement(const std::vector<Tid>& rows) {
+    Changed changed;
+    if (rows.empty()) return changed;
     make_change();
     std::vector<ItemPointerData> places;
     std::vector<Datum> datums;
     places.reserve(rows.size());
     for (const Tid row : rows) places.push_back(item(row));
     for (auto& place : places) datums.push_back(PointerGetDatum(&place));
-    std::int64_t still = 0;
-    const auto changed = pg::call([&] {
+    pg::call([&] {
         Datum array =
             PointerGetDatum(construct_array(datums.data(), static_cast<int>(datums.size()), TIDOID,
                                             sizeof(ItemPointerData), false, TYPALIGN_SHORT));
@@ -248,12 +273,22 @@ std::int64_t Table::change(const std::vector<Tid>& rows) {
             return DatumGetInt64(
                 SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &null));
         };
-        still = number(2);
-        return number(1);
+        changed.rows = number(1);
+        changed.still = number(2);
     });
-    spi.finish();
-    if (still > 0) throw does_not_converge(still);
     return changed;
+}
+
+std::int64_t Table::change(const std::vector<Tid>& rows) {
+    if (rows.empty()) return 0;
+    pg::Spi spi;
+    const auto direct = change_without_locks(rows);
+    // Whoever has a row locked may be in nobody's way: a statement tells.
+    const Changed rest = change_by_statement(direct ? direct->locked : rows);
+    spi.finish();
+    const Changed first = direct.value_or(Changed{});
+    if (first.still + rest.still > 0) throw does_not_converge(first.still + rest.still);
+    return first.rows + rest.rows;
 }
 
 pg::Error Table::does_not_converge(std::int64_t rows) const {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "backfill/direct.hpp"
 #include "backfill/rounds.hpp"
 #include "backfill/task.hpp"
 #include "backfill/tid.hpp"
@@ -52,7 +54,7 @@ public:
     // Whether a change could leave all indexes alone, as far as is known: the first one tells.
     bool may_be_hot() const { return !indexed_columns_; }
 
-    // The pages on which these rows are, in order.
+    // The pages on which these rows are, in order, after pruning.
     std::vector<PageFacts> look(const std::vector<Tid>& rows);
     // What became of rows that this transaction may have changed.
     ChangeSample sample(const std::vector<Tid>& rows);
@@ -75,6 +77,9 @@ public:
 private:
     void make_survey();
     void make_change();
+    // Changes rows without waiting (direct.hpp); none when that can't be.
+    std::optional<Changed> change_without_locks(const std::vector<Tid>& rows);
+    Changed change_by_statement(const std::vector<Tid>& rows);
     pg::Error does_not_converge(std::int64_t rows) const;
 
     const Task& task_;
@@ -82,6 +87,7 @@ private:
     std::uint32_t filenode_ = 0;
     SavedPlan survey_;
     SavedPlan change_;
+    SavedPlan direct_;
     bool key_columns_ = false;
     bool indexed_columns_ = false;
 };

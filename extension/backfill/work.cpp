@@ -206,6 +206,7 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     limits.look_only = sweep.look_only;
     limits.duty = duty();
     limits.rounds = sweep.rounds;
+    limits.waiting = sweep.waiting;
     limits.pages = static_cast<std::uint32_t>(page_sizer_.size());
     // Rows that can't be had together may be had a few at a time.
     limits.rows = sweep.look_only

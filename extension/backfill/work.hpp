@@ -40,6 +40,7 @@ public:
         std::string stage = "backfill";
         bool look_only = false;
         const Rounds* rounds = nullptr;  // take only a part of each page's rows
+        const std::vector<Tid>* waiting = nullptr;  // the rows that an earlier round left
         // Before a batch that begins there, with no transaction open; false: stop.
         std::function<bool(std::uint32_t)> before;
         Recorder record;                             // in each batch's transaction

@@ -6,6 +6,7 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "executor/executor.h"
 #include "parser/parser.h"
 #include "storage/proc.h"
 #include "tcop/pquery.h"
@@ -104,6 +105,25 @@ inline Node* mutate(Node* node, TreeMutator mutator, void* context) {
 inline constexpr IndexAttrBitmapKind kHotColumns = INDEX_ATTR_BITMAP_HOT_BLOCKING;
 #else
 inline constexpr IndexAttrBitmapKind kHotColumns = INDEX_ATTR_BITMAP_ALL;
+#endif
+
+// Which indexes need an entry for a row version, as table_tuple_update() tells, and these entries.
+// Gives the indexes whose unique constraint is to be checked later.
+#if PG_VERSION_NUM >= 160000
+using UpdatedIndexes = TU_UpdateIndexes;
+inline List* insert_index_entries(ResultRelInfo* target, TupleTableSlot* row, EState* estate,
+                                  UpdatedIndexes indexes) {
+    if (indexes == TU_None) return NIL;
+    return ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL,
+                                 indexes == TU_Summarizing);
+}
+#else
+using UpdatedIndexes = bool;
+inline List* insert_index_entries(ResultRelInfo* target, TupleTableSlot* row, EState* estate,
+                                  UpdatedIndexes indexes) {
+    if (!indexes) return NIL;
+    return ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL);
+}
 #endif
 
 // Whether an UPDATE is written with RETURNING.

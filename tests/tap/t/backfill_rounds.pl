@@ -43,11 +43,21 @@ sub cost {
     return ($wal, 100 * $heap_now / $heap - 100, 100 * $indexes_now / $indexes - 100, $hot);
 }
 
+# Records in the WAL by which rows were locked since then.
+sub row_locks {
+    my ($from) = @_;
+    my ($out, $err) = run_command([ 'pg_waldump', '-r', 'Heap', '-p', $node->data_dir . '/pg_wal',
+        '-s', $from, '-e', value('SELECT pg_current_wal_flush_lsn()') ]);
+    die $err if $err ne '';
+    return scalar(() = $out =~ /desc: LOCK/g);
+}
+
 # --- beside a plain UPDATE of an equal table ---
 table($_) for qw(plain zdm);
 value('CHECKPOINT');
 my @plain = cost('plain', sub { value(q{UPDATE plain SET c = 'unknown' WHERE c IS NULL}) });
 value('CHECKPOINT');
+my $before_zdm = value('SELECT pg_current_wal_insert_lsn()');
 my @zdm = cost('zdm', sub { backfill('zdm', q{c = ''unknown''}, 'c IS NULL'); wait_state($node, 'zdm', 'done') });
 note(sprintf('%-6s WAL %d, heap +%.0f %%, indexes +%.0f %%, HOT %d %%', @$_)) for [ 'plain', @plain ], [ 'zdm', @zdm ];
 is(value('SELECT count(*) FROM zdm WHERE c IS NULL'), '0', 'all rows are filled');
@@ -55,6 +65,8 @@ cmp_ok($zdm[0], '<', 0.7 * $plain[0], 'with much less WAL than a plain UPDATE');
 cmp_ok($zdm[1], '<', 20, 'the table hardly grows');
 cmp_ok($zdm[2], '<', 40, 'its indexes hardly grow');
 cmp_ok($zdm[3], '>', 80, 'most rows stay on their page');
+# The server itself writes one for a row that moves to another page.
+cmp_ok(row_locks($before_zdm), '<', 0.25 * $rows, 'no row is locked before it is changed');
 
 # --- somebody's snapshot sees all old versions ---
 table('held');
@@ -77,9 +89,11 @@ is(value('SELECT count(*) FROM indexed WHERE c IS NULL'), '0', 'all rows are fil
 
 table('touched', 'CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.email = NEW.id || NEW.c; RETURN NEW; END$$',
     'CREATE TRIGGER touch BEFORE UPDATE ON touched FOR EACH ROW EXECUTE FUNCTION touch()');
+my $before_touched = value('SELECT pg_current_wal_insert_lsn()');
 backfill('touched', q{c = ''unknown''}, 'c IS NULL');
 is(wait_state($node, 'touched', 'done'), 'done', 'a trigger that sets an indexed column');
 is(value(q{SELECT count(*) FROM touched WHERE c IS NULL OR email NOT LIKE '%unknown'}), '0', 'all rows are filled');
+cmp_ok(row_locks($before_touched), '>=', $rows, 'each is locked first, since the trigger would wait for it');
 
 $node->stop;
 done_testing();
