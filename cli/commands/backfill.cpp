@@ -16,6 +16,7 @@ struct BackfillOptions {
     Value where;
     Value name;
     std::optional<std::string> max_rate;
+    std::optional<std::string> max_bad_rows;
     bool yes = false;
     bool no_wait = false;
     bool dry_run = false;
@@ -25,6 +26,7 @@ struct BackfillOptions {
 std::string settings_of(const BackfillOptions& options) {
     auto settings = Json::object();
     if (options.max_rate) settings["max_rate"] = *options.max_rate;
+    if (options.max_bad_rows) settings["max_bad_rows"] = *options.max_bad_rows;
     return dump(settings);
 }
 
@@ -101,9 +103,13 @@ void declare(Command& command, BackfillOptions& options) {
     command.text("--where", options.where, "SQL", "which rows, e.g. \"phone IS NULL\"");
     command.text("--name", options.name, "NAME", "a name for the migration");
     command.text("--max-rate", options.max_rate, "ROWS", "rows per second at most, 0 = no limit");
-    command.check([](const std::string& text) {
+    const auto number = [](const std::string& text) {
         return parse_number(text) ? std::string{} : "\"" + text + "\" is no number of at least 0";
-    });
+    };
+    command.check(number);
+    command.text("--max-bad-rows", options.max_bad_rows, "ROWS",
+                 "rows that can't be changed and are passed over; zdm.bad_rows lists them");
+    command.check(number);
     command.flag("--yes", options.yes, "overwrite existing values without asking");
     command.flag("--dry-run", options.dry_run, "say what it would do; changes nothing");
     command.flag("--no-wait", options.no_wait, "return as soon as it is started");

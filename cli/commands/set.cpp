@@ -18,7 +18,8 @@ struct SetOptions {
 constexpr auto kOptions =
     "batch_target (time that a batch may hold row locks, e.g. 50ms), "
     "duty (processors kept at work, 0.01 to 64; default: as the machine allows), "
-    "workers (at a table at most), max_rate (rows/s), max_wal_rate (per second, e.g. 20MB), "
+    "workers (at a table at most), max_bad_rows (to pass over), max_rate (rows/s), max_wal_rate "
+    "(per second, e.g. 20MB), "
     "quiet_period (of the gate, e.g. 10m); and what a backfill waits for: "
     "max_replica_lag (e.g. 2s), max_replica_lag_bytes, max_slot_wal, min_free_disk (e.g. 10GB), "
     "max_archive_backlog, max_lock_waiters, max_requested_checkpoints, max_active_sessions, "
@@ -38,6 +39,7 @@ constexpr Known kKnown[] = {
     {"workers"},
     {"max_rate"},
     {"max_wal_rate", Unit::as_it_is},
+    {"max_bad_rows"},
     {"max_replica_lag", Unit::seconds},
     {"max_replica_lag_bytes", Unit::as_it_is},
     {"max_slot_wal", Unit::as_it_is},

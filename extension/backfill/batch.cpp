@@ -78,6 +78,9 @@ std::vector<Tid> find_rows(Table& table, Tid from, std::uint32_t stop, const Bat
             complete ? Tid{stop, 0} : Tid{last.block, static_cast<std::uint16_t>(last.offset + 1)};
         return {};
     }
+    // The survey does not see them, but an earlier one may have.
+    if (known && limits.passed_over != nullptr)
+        std::erase_if(batch.rows, [&](Tid row) { return limits.passed_over->contains(row); });
     Picked picked = pick(*limits.rounds, batch.rows, table.look(batch.rows),
                          static_cast<std::size_t>(limits.rows), stop, complete);
     batch.rows = std::move(picked.rows);
@@ -108,6 +111,7 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
         const UserWork user{host};
         prepare_transaction(host);
         Strokes strokes{host, pacer, limits.duty};
+        const PassedOver passed_over{limits.passed_over};
         const double began = host.fine_ms();
         batch.reading = true;
         const auto fitting = find_rows(table, from, stop, limits, batch);
@@ -129,10 +133,12 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
     ZDM_FAULT(limits.stage + ":after_commit");
 }
 
-void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from, Tid end) {
+void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from, Tid end,
+               const std::set<Tid>& passed_over) {
     pg::Transaction transaction;
     if (!table.open(!rows.empty())) return;
     const UserWork user{host};
+    const PassedOver left_out{&passed_over};
     prepare_transaction(host);
     if (rows.empty()) {
         table.survey(from, end, 0);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ struct BatchLimits {
     const Rounds* rounds = nullptr;  // take only as many of each page as this says
     // Where the rows are that an earlier round left, in order; null: look for rows.
     const std::vector<Tid>* waiting = nullptr;
-    std::string stage = "backfill";  // what fault points are called
+    const std::set<Tid>* passed_over = nullptr;  // rows that are not tried again
+    std::string stage = "backfill";              // what fault points are called
 };
 
 struct Batch {
@@ -64,7 +66,9 @@ using Recorder = std::function<void(const Batch&)>;
 void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::uint32_t end,
                const BatchLimits& limits, const Recorder& record, Pacer& pacer, Batch& batch);
 
-// Tries a change (or, with no rows, reading [from, end)) and takes it back. Throws what it raises.
-void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from, Tid end);
+// Tries a change (or, with no rows, reading [from, end) but for those passed over) and takes it
+// back. Throws what it raises.
+void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from, Tid end,
+               const std::set<Tid>& passed_over);
 
 }  // namespace zdm::backfill

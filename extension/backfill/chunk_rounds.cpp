@@ -48,8 +48,8 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
     sweep.filenode = chunk_.filenode;
     if (!last) {
         sweep.rounds = &rounds_;
-        // The predicate is asked again when a row is changed. What an application moved meanwhile is
-        // found when the chunk's left pages are read again.
+        // The predicate is asked again when a row is changed. What an application moved meanwhile
+        // is found when the chunk's left pages are read again.
         if (!first_) sweep.waiting = &taken_up_;
         sweep.before = [&](std::uint32_t block) { return wait_until_ripe(block); };
     }

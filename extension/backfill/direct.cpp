@@ -116,8 +116,7 @@ void change_all(const Update& update, Counts* counts, ItemPointerData* locked) {
         TupleTableSlot* const planned = ExecProcNode(rows);
         if (TupIsNull(planned)) break;
         bool null = false;
-        const Datum datum =
-            ExecGetJunkAttribute(planned, update.target->ri_RowIdAttNo, &null);
+        const Datum datum = ExecGetJunkAttribute(planned, update.target->ri_RowIdAttNo, &null);
         if (null) elog(ERROR, "ctid is NULL");
         ItemPointerData place = *reinterpret_cast<ItemPointer>(DatumGetPointer(datum));
         TupleTableSlot* changed = nullptr;
@@ -172,10 +171,9 @@ Changed change_directly(CachedPlan* plan, const char* text, const std::vector<Ti
             PointerGetDatum(construct_array(datums.data(), static_cast<int>(datums.size()), TIDOID,
                                             sizeof(ItemPointerData), false, TYPALIGN_SHORT));
         PushActiveSnapshot(GetTransactionSnapshot());
-        QueryDesc* const query =
-            CreateQueryDesc(linitial_node(PlannedStmt, plan->stmt_list), text, GetActiveSnapshot(),
-                            InvalidSnapshot, None_Receiver, one_parameter(array, TIDARRAYOID),
-                            nullptr, 0);
+        QueryDesc* const query = CreateQueryDesc(
+            linitial_node(PlannedStmt, plan->stmt_list), text, GetActiveSnapshot(), InvalidSnapshot,
+            None_Receiver, one_parameter(array, TIDARRAYOID), nullptr, 0);
         ExecutorStart(query, 0);
         EState* const estate = query->estate;
         MemoryContext before = MemoryContextSwitchTo(estate->es_query_cxt);

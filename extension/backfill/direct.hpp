@@ -23,9 +23,9 @@ struct Changed {
     std::vector<Tid> locked;  // by others, in some way: an UPDATE may have to wait for them, or not
 };
 
-// Whether an UPDATE of the relation, which this transaction has locked, comes out the same this way.
-// Not with triggers that lock the row (BEFORE, but for our own sync trigger, which lets our writes
-// be), that see the statement as a whole, or with rules.
+// Whether an UPDATE of the relation, which this transaction has locked, comes out the same this
+// way. Not with triggers that lock the row (BEFORE, but for our own sync trigger, which lets our
+// writes be), that see the statement as a whole, or with rules.
 bool can_change_directly(std::uint32_t relation);
 
 // Changes rows (sorted, each once) with the plan of an UPDATE of direct_text(). Inside an SPI

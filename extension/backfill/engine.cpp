@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backfill/bad_rows.hpp"
 #include "backfill/chunk_rounds.hpp"
 #include "backfill/queue.hpp"
 #include "backfill/state.hpp"
@@ -17,6 +18,12 @@ namespace {
 constexpr std::uint32_t kFewPages = 128;
 // How long to wait before looking again for a chunk that nobody has, and for helpers to end.
 constexpr std::chrono::milliseconds kIdle{50};
+// Between two visits of rows that a DELETE waits for. So many visits without anybody in the way
+// mean that something else keeps them.
+constexpr std::chrono::milliseconds kWaitForRows{200};
+constexpr int kVainVisits = 10;
+// How many of a visit's rows are asked for who has them locked.
+constexpr std::size_t kAsked = 50;
 
 // "1 row", "5 rows".
 std::string counted(std::int64_t number, const char* one, const char* many) {
@@ -35,10 +42,11 @@ public:
             if (!take_up()) return Outcome::stopped;
             end = all_chunks();
             if (end == SweepEnd::finished) end = left_rows();
+            while (end == SweepEnd::finished && !work_.host().gathered())
+                if (!work_.idle(kIdle)) end = SweepEnd::stopped;
+            if (end == SweepEnd::finished && deletes()) end = finish_delete();
         }
         if (end == SweepEnd::stopped) return Outcome::stopped;
-        while (!work_.host().gathered())
-            if (!work_.idle(kIdle)) return Outcome::stopped;
         finish();
         return Outcome::finished;
     }
@@ -64,11 +72,11 @@ private:
     // Tries the ranges of one chunk again in which rows were locked. `left` becomes their number.
     SweepEnd again(const Chunk& chunk, PageSet& locked, std::int64_t& left);
     SweepEnd left_rows();
+    SweepEnd finish_delete();
+    bool deletes() const { return task_.set_clause.empty(); }
     void finish();
-    bool in_rounds() const {
-        return !task_.set_clause.empty() && rounds_.pay() && blocks_ >= kFewPages;
-    }
-    const char* stage() const { return task_.set_clause.empty() ? "delete" : "backfill"; }
+    bool in_rounds() const { return !deletes() && rounds_.pay() && blocks_ >= kFewPages; }
+    const char* stage() const { return deletes() ? "delete" : "backfill"; }
 
     const Task& task_;
     const bool helper_;
@@ -76,6 +84,7 @@ private:
     Queue queue_;
     std::uint32_t blocks_ = 0;  // of the table
     std::vector<Left> left_;
+    std::vector<Tid> some_left_;  // rows of batches that left some
     Rounds rounds_;
 };
 
@@ -84,17 +93,22 @@ bool Backfill::take_up() {
     const bool ready = work_.with_table([&](Table& table) {
         const auto chunks = load_chunks(task_);
         const bool first = chunks.empty();
-        if (!first && chunks.front().filenode == table.filenode()) {
+        // No last pass tries again what a DELETE passed over.
+        const bool retry = deletes() && forget_bad_rows(task_, task_.step) > 0;
+        if (!first && !retry && chunks.front().filenode == table.filenode()) {
             pages = chunks.back().pages.end;
         } else {
             pages = table.blocks();
+            forget_bad_rows(task_, task_.step);
+            work_.forget_passed_over();
             const auto each = chunk_pages(table.blocks());
             make_chunks(task_, table.filenode(), table.blocks(), each);
-            add_event(task_,
-                      (first ? "begins with " : "the table was rewritten, begins again with ") +
-                          counted(pages, "page", "pages") + " of " + task_.name + " in " +
-                          counted(std::max<std::int64_t>(1, (pages + each - 1) / each), "chunk",
-                                  "chunks"));
+            add_event(task_, (first   ? "begins with "
+                              : retry ? "begins again, for rows that were passed over, with "
+                                      : "the table was rewritten, begins again with ") +
+                                 counted(pages, "page", "pages") + " of " + task_.name + " in " +
+                                 counted(std::max<std::int64_t>(1, (pages + each - 1) / each),
+                                         "chunk", "chunks"));
         }
         work_.progress().begin(pages);
         ZDM_FAULT(stage() + std::string{":chunks_before_commit"});
@@ -126,6 +140,7 @@ SweepEnd Backfill::all_chunks() {
         if (end == SweepEnd::rewritten && helper_) {
             chunk.reset();
             left_.clear();
+            work_.forget_passed_over();
             queue_.rewind();
         } else if (end != SweepEnd::finished) {
             return end;
@@ -176,6 +191,8 @@ SweepEnd Backfill::again(const Chunk& chunk, PageSet& locked, std::int64_t& left
         if (batch.left() <= 0) return;
         left += batch.left();
         locked.add(batch.found_on());
+        for (const Tid row : batch.rows)
+            if (some_left_.size() < kAsked) some_left_.push_back(row);
     };
     for (const Pages& range : locked.take()) {
         const SweepEnd end = work_.sweep(range, sweep);
@@ -194,6 +211,36 @@ SweepEnd Backfill::left_rows() {
     return SweepEnd::finished;
 }
 
+// A DELETE has no last pass: it waits here for rows that others had locked, in any run and by any
+// helper.
+SweepEnd Backfill::finish_delete() {
+    int vain = 0;
+    while (vain < kVainVisits) {
+        std::vector<Chunk> chunks;
+        work_.in_transaction([&] { chunks = load_chunks(task_); });
+        std::erase_if(chunks, [](const Chunk& chunk) { return chunk.left == 0; });
+        if (chunks.empty()) break;
+        some_left_.clear();
+        for (Chunk& chunk : chunks) {
+            PageSet all;
+            all.add(chunk.pages);
+            const SweepEnd end = again(chunk, all, chunk.left);
+            if (end != SweepEnd::finished) return end;
+            work_.in_transaction([&] { finish_chunk(task_, chunk, chunk.left); });
+        }
+        if (some_left_.empty()) continue;
+        const std::string holder = work_.holder_of(some_left_);
+        ++vain;
+        if (holder.empty()) continue;
+        vain = 0;
+        if (!work_.wait(kWaitForRows, "rows of " + task_.name + " are locked by " + holder))
+            return SweepEnd::stopped;
+    }
+    work_.released();
+    if (work_.passed_over()) throw passed_over_error(task_);
+    return SweepEnd::finished;
+}
+
 // The one transaction that commits synchronously, and with it all batches before it.
 void Backfill::finish() {
     work_.in_transaction([&] {
@@ -201,13 +248,14 @@ void Backfill::finish() {
         const Totals totals = chunk_totals(task_);
         const double seconds = step_seconds(task_);
         const char* done = task_.set_clause.empty() ? "deleted " : "filled ";
-        add_event(
-            task_,
-            done + counted(totals.rows, "row", "rows") + " of " + task_.name + " in " +
-                counted(static_cast<std::int64_t>(seconds + 0.5), "second", "seconds") +
-                (totals.left == 0 ? ""
-                                  : "; " + std::to_string(totals.left) +
-                                        " were locked by others and are left for the last pass"));
+        add_event(task_,
+                  done + counted(totals.rows, "row", "rows") + " of " + task_.name + " in " +
+                      counted(static_cast<std::int64_t>(seconds + 0.5), "second", "seconds") +
+                      (totals.left == 0 ? ""
+                       : deletes()      ? "; " + std::to_string(totals.left) +
+                                         " are left: a trigger keeps them, or they are written anew"
+                                   : "; " + std::to_string(totals.left) +
+                                         " were locked by others and are left for the last pass"));
     });
     ZDM_FAULT(stage() + std::string{":finished"});
 }

@@ -4,8 +4,10 @@
 // 2. It goes over the fixed range, fills what it finds, and remembers those pages.
 // 3. It visits these pages until nothing matches there any more, and names who has a row locked.
 // 4. Without sync, it counts what matches behind the fixed range.
+// Rows that can't be changed and may be passed over (max_bad_rows) make it fail in the end.
 #include <algorithm>
 
+#include "backfill/bad_rows.hpp"
 #include "backfill/engine.hpp"
 #include "backfill/state.hpp"
 #include "backfill/work.hpp"
@@ -43,7 +45,6 @@ private:
     SweepEnd fill(Pages pages, Visit& visit);
     SweepEnd resolve();
     SweepEnd count_behind();
-    std::string holder_of(const std::vector<Tid>& rows);
     void give_up(const Visit& visit);
 
     const Task& task_;
@@ -66,6 +67,7 @@ LastPass LastPassRun::run() {
         if (end == SweepEnd::finished) end = count_behind();
     }
     if (end == SweepEnd::stopped) return result_;
+    if (work_.passed_over()) throw passed_over_error(task_);
     ZDM_FAULT("last_pass:before_finish");
     work_.in_transaction([&] {
         finish_chunk(task_, chunk_, result_.rows_left);
@@ -107,7 +109,11 @@ bool LastPassRun::take_up() {
             chunks = load_chunks(task_);
         }
         chunk_ = chunks.front();
-        // Pages that it was to visit again are not written down one by one.
+        // Pages that it was to visit again are not written down one by one, nor those of rows that
+        // were passed over. All of those are tried again.
+        work_.forget_passed_over();
+        if (forget_bad_rows(task_, task_.step) > 0) chunk_.left = 1;
+        forget_bad_rows(task_, task_.of);
         if (chunk_.left > 0) chunk_.next = chunk_.pages.first;
         fill_end_ = chunk_.pages.end;
         const auto fixed = fixed_range(task_, task_.of);
@@ -154,7 +160,7 @@ SweepEnd LastPassRun::resolve() {
         }
         if (visit.found == 0) break;
         const std::string holder =
-            visit.changed == visit.found ? std::string{} : holder_of(visit.some);
+            visit.changed == visit.found ? std::string{} : work_.holder_of(visit.some);
         if (!holder.empty()) {
             vain = 0;
             if (!work_.wait(milliseconds{200},
@@ -172,16 +178,6 @@ SweepEnd LastPassRun::resolve() {
     work_.in_transaction([&] { mark_left(task_, chunk_, 0); });
     chunk_.left = 0;
     return SweepEnd::finished;
-}
-
-std::string LastPassRun::holder_of(const std::vector<Tid>& rows) {
-    std::string holder;
-    const auto ask = [&](Table& table) {
-        for (const Tid row : rows)
-            if (holder.empty()) holder = table.holder(row);
-    };
-    work_.with_table(ask);
-    return holder;
 }
 
 // Rows match that nobody has locked.

@@ -72,8 +72,8 @@ struct Picked {
 };
 
 // Takes up to `most` rows, at least one. `pages` has the facts of each page on which rows were
-// found, in order. `end` is where the survey ended, `complete` whether it got there: if not, the last
-// of several pages may have more rows than were found, and is left out.
+// found, in order. `end` is where the survey ended, `complete` whether it got there: if not, the
+// last of several pages may have more rows than were found, and is left out.
 Picked pick(const Rounds& rounds, const std::vector<Tid>& found,
             const std::vector<PageFacts>& pages, std::size_t most, std::uint32_t end,
             bool complete);

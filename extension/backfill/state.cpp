@@ -172,6 +172,41 @@ double step_seconds(const Task& task) {
     return found.empty() ? 0 : found.front().real(0);
 }
 
+void note_bad_row(const Task& task, const NotedRow& row) {
+    at_door(
+        "INSERT INTO zdm.bad_row (migration_id, step, place, key, sqlstate, message)"
+        " VALUES ($1, $2, $3::tid, nullif($4, ''), $5, $6)"
+        " ON CONFLICT (migration_id, step, place) DO UPDATE"
+        "    SET key = excluded.key, sqlstate = excluded.sqlstate, message = excluded.message,"
+        "        at = excluded.at",
+        {task.migration, std::int64_t{task.step}, row.place, row.key, row.sqlstate, row.message});
+}
+
+std::int64_t count_bad_rows(const Task& task) {
+    return at_door("SELECT count(*) FROM zdm.bad_row WHERE migration_id = $1 AND step = $2",
+                   {task.migration, std::int64_t{task.step}})
+        .front()
+        .number(0);
+}
+
+std::vector<NotedRow> some_bad_rows(const Task& task, int most) {
+    const auto found = at_door(
+        "SELECT place::text, key, sqlstate, message FROM zdm.bad_row"
+        " WHERE migration_id = $1 AND step = $2 ORDER BY place LIMIT $3",
+        {task.migration, std::int64_t{task.step}, std::int64_t{most}});
+    std::vector<NotedRow> rows;
+    for (const auto& row : found.rows)
+        rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3)});
+    return rows;
+}
+
+std::int64_t forget_bad_rows(const Task& task, int step) {
+    return static_cast<std::int64_t>(
+        at_door("DELETE FROM zdm.bad_row WHERE migration_id = $1 AND step = $2",
+                {task.migration, std::int64_t{step}})
+            .processed);
+}
+
 std::string migration_name(const Task& task) {
     const auto found = at_door("SELECT name FROM zdm.migration WHERE id = $1", {task.migration});
     return found.empty() ? "" : found.front().text(0);

@@ -73,6 +73,20 @@ void merge_result(const Task& task, const std::string& json);
 
 // Seconds since the step began, 0 when that is not known.
 double step_seconds(const Task& task);
+// A row that can't be changed, as zdm.bad_rows shows it.
+struct NotedRow {
+    std::string place;
+    std::string key;  // "id = 7", empty without a primary key
+    std::string sqlstate;
+    std::string message;
+};
+void note_bad_row(const Task& task, const NotedRow& row);
+// How many the step has, and the first of them.
+std::int64_t count_bad_rows(const Task& task);
+std::vector<NotedRow> some_bad_rows(const Task& task, int most);
+// Forgets those of a step; gives how many there were.
+std::int64_t forget_bad_rows(const Task& task, int step);
+
 std::string migration_name(const Task& task);
 // Adds a message for people, of kind backfill.
 void add_event(const Task& task, const std::string& message);

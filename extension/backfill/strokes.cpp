@@ -9,6 +9,12 @@ namespace zdm::backfill {
 namespace {
 
 Strokes* under_way = nullptr;
+const std::set<Tid>* left_out = nullptr;
+
+bool is_left_out(const ItemPointerData* row) {
+    return left_out->contains(
+        {ItemPointerGetBlockNumberNoCheck(row), ItemPointerGetOffsetNumberNoCheck(row)});
+}
 
 Datum rest(FunctionCallInfo) {
     under_way->rest();
@@ -36,6 +42,12 @@ void Strokes::rest() {
     began_ms_ = now;
 }
 
+PassedOver::PassedOver(const std::set<Tid>* rows) {
+    left_out = rows == nullptr || rows->empty() ? nullptr : rows;
+}
+
+PassedOver::~PassedOver() { left_out = nullptr; }
+
 }  // namespace zdm::backfill
 
 extern "C" {
@@ -45,6 +57,9 @@ PG_FUNCTION_INFO_V1(zdm_stroke);
 // For each row that a batch reads: nothing but a look at the clock, most of the time.
 Datum zdm_stroke(PG_FUNCTION_ARGS) {
     using namespace zdm::backfill;
+    if (left_out != nullptr &&
+        is_left_out(reinterpret_cast<ItemPointer>(DatumGetPointer(PG_GETARG_DATUM(0)))))
+        PG_RETURN_BOOL(false);
     if (under_way == nullptr || !under_way->over()) PG_RETURN_BOOL(true);
     return zdm::pg::boundary(fcinfo, rest);
 }

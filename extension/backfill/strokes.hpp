@@ -3,11 +3,14 @@
 // A statement of the engine calls zdm.stroke(ctid) for each row of the table that it reads (see
 // statements.hpp). A batch has long row locks compared with a stroke, yet nobody who wants a
 // processor waits longer than a stroke's time, and a commit flushes no more of our WAL than a
-// stroke's.
+// stroke's. The same call leaves out rows that are passed over.
 #pragma once
+
+#include <set>
 
 #include "backfill/host.hpp"
 #include "backfill/pace.hpp"
+#include "backfill/tid.hpp"
 
 namespace zdm::backfill {
 
@@ -33,6 +36,15 @@ private:
     double duty_;
     double began_ms_;
     double paid_ms_ = 0;
+};
+
+// While it lives, the engine's statements do not see these rows. One at a time; null: all are seen.
+class PassedOver {
+public:
+    explicit PassedOver(const std::set<Tid>* rows);
+    ~PassedOver();
+    PassedOver(const PassedOver&) = delete;
+    PassedOver& operator=(const PassedOver&) = delete;
 };
 
 }  // namespace zdm::backfill

@@ -236,9 +236,8 @@ std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows)
     bool indexed = false;
     CachedPlan* const cached = pg::call([&]() -> CachedPlan* {
         CachedPlan* plan = plan_now(direct_.get());
-        ModifyTable* modify = list_length(plan->stmt_list) == 1
-                                  ? modify_of(statement_of(plan))
-                                  : nullptr;
+        ModifyTable* modify =
+            list_length(plan->stmt_list) == 1 ? modify_of(statement_of(plan)) : nullptr;
         if (modify != nullptr && IsA(outerPlan(&modify->plan), TidScan)) {
             indexed = sets_columns_of(pg::compat::kHotColumns, task_.relation, modify);
             return plan;
@@ -305,6 +304,11 @@ pg::Error Table::does_not_converge(std::int64_t rows) const {
 void Table::check_constraints() { pg::query("SET CONSTRAINTS ALL IMMEDIATE"); }
 
 std::string Table::describe(Tid row) {
+    const std::string key = key_of(row);
+    return to_text(row) + (key.empty() ? "" : ", " + key);
+}
+
+std::string Table::key_of(Tid row) {
     const auto columns = pg::query(
         "SELECT pg_catalog.quote_ident(a.attname), a.attname"
         "  FROM pg_catalog.pg_index i"
@@ -313,8 +317,7 @@ std::string Table::describe(Tid row) {
         " WHERE i.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND i.indisprimary"
         " ORDER BY pg_catalog.array_position(i.indkey::pg_catalog.int2[], a.attnum)",
         {std::int64_t{task_.relation}});
-    std::string text = to_text(row);
-    if (columns.empty()) return text;
+    if (columns.empty()) return {};
     std::string list;
     for (const auto& column : columns.rows)
         list += ", pg_catalog.concat(" + pg::quote_literal(column.text(1) + " = ") + ", " +
@@ -322,8 +325,7 @@ std::string Table::describe(Tid row) {
     const std::string sql = "SELECT pg_catalog.concat_ws(', '" + list + ") FROM ONLY " +
                             task_.name + " WHERE ctid OPERATOR(pg_catalog.=) $1::pg_catalog.tid";
     const auto key = pg::query(sql.c_str(), {to_text(row)});
-    if (!key.empty()) text += ", " + key.front().text(0);
-    return text;
+    return key.empty() ? std::string{} : key.front().text(0);
 }
 
 }  // namespace zdm::backfill

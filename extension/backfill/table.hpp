@@ -66,6 +66,8 @@ public:
     // Runs deferred constraints now, so that a row's error comes from where it was changed.
     void check_constraints();
 
+    // "id = 7": the primary key of a row; empty without one.
+    std::string key_of(Tid row);
     // "(12,3), id = 7": where a row is and its primary key, if there is one.
     std::string describe(Tid row);
     // "pid 123 (psql)": who has locked the row or is changing it; empty when nobody is.

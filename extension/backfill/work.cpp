@@ -66,6 +66,15 @@ bool Work::with_table(const std::function<void(Table&)>& f) {
     }
 }
 
+std::string Work::holder_of(const std::vector<Tid>& rows) {
+    std::string holder;
+    with_table([&](Table& table) {
+        for (const Tid row : rows)
+            if (holder.empty()) holder = table.holder(row);
+    });
+    return holder;
+}
+
 // Between two batches: no transaction is open, so this is where to stop and where to wait.
 bool Work::go_on() {
     // Asking is work as well, and so not for each batch.
@@ -207,6 +216,7 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     limits.duty = duty();
     limits.rounds = sweep.rounds;
     limits.waiting = sweep.waiting;
+    limits.passed_over = &passed_over_;
     limits.pages = static_cast<std::uint32_t>(page_sizer_.size());
     // Rows that can't be had together may be had a few at a time.
     limits.rows = sweep.look_only
@@ -221,6 +231,18 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
             static_cast<std::uint32_t>(std::min(pages, static_cast<double>(page_sizer_.size())));
     }
     return limits;
+}
+
+// Finds the rows at which a batch failed. Where that is allowed they are not tried again, else it
+// throws. False: they are fine by now, or out of reach.
+bool Work::pass_over_bad_rows(const Batch& batch, std::uint32_t end) {
+    const auto bad = find_bad_rows(table_, host_, batch, Tid{end, 0}, passed_over_);
+    if (bad.empty()) return false;
+    const std::int64_t most = host_.options().max_bad_rows;
+    if (most == 0) throw bad_rows_error(task_, bad, batch.reading);
+    pass_over(task_, bad, most);
+    for (const auto& row : bad) passed_over_.insert(row.place);
+    return true;
 }
 
 // Runs one batch, as often as it takes. False: told to stop.
@@ -252,8 +274,10 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
                 reason =
                     std::string{"a batch on "} + task_.name + " had to give way: " + error.what();
             } else if (caused_by_row(error) && vanished < 3) {
-                // Only comes back when the row is fine by now, or out of reach.
-                report_bad_rows(task_, table_, host_, error, batch, Tid{end, 0});
+                if (pass_over_bad_rows(batch, end)) {
+                    attempts = -1;
+                    continue;
+                }
                 ++vanished;
                 reason = error.what();
             } else {

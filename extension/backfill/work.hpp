@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <random>
+#include <set>
 #include <string>
 
 #include "backfill/batch.hpp"
@@ -39,7 +40,7 @@ public:
         std::uint32_t filenode = 0;
         std::string stage = "backfill";
         bool look_only = false;
-        const Rounds* rounds = nullptr;  // take only a part of each page's rows
+        const Rounds* rounds = nullptr;             // take only a part of each page's rows
         const std::vector<Tid>* waiting = nullptr;  // the rows that an earlier round left
         // Before a batch that begins there, with no transaction open; false: stop.
         std::function<bool(std::uint32_t)> before;
@@ -57,8 +58,16 @@ public:
     // Sleeps because there is nothing to do at this moment. False: told to stop.
     bool idle(std::chrono::milliseconds time);
 
+    // Who has one of the rows locked; empty when nobody has.
+    std::string holder_of(const std::vector<Tid>& rows);
+
     // Rests for work of ours since then that was no batch.
     void rest_for(double began_ms);
+
+    // Whether rows were passed over because they can't be changed; a table that was rewritten has
+    // them at other places.
+    bool passed_over() const { return !passed_over_.empty(); }
+    void forget_passed_over() { passed_over_.clear(); }
 
     Progress& progress() { return progress_; }
     // Notes that a chunk is done up to `next`, inside a batch's transaction; `pages` as people are
@@ -77,6 +86,7 @@ private:
     std::int64_t most_rows() const;
     double duty() const;  // as it was said, or as it finds it
     BatchLimits limits(const Sweep& sweep, int attempts) const;
+    bool pass_over_bad_rows(const Batch& batch, std::uint32_t end);
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
 
@@ -103,6 +113,7 @@ private:
     double asked_ms_ = -1e9;  // when go_on() last asked
     std::string throttled_;
     std::minstd_rand random_;
+    std::set<Tid> passed_over_;  // rows that can't be changed, no more than max_bad_rows
 };
 
 }  // namespace zdm::backfill

@@ -96,13 +96,21 @@ SELECT m.name AS migration, p.signal, p.value, p."limit", p.unit, p.tripped, p.s
    AND (pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE'))
  ORDER BY m.id, p.signal;
 
+CREATE VIEW zdm.bad_rows WITH (security_barrier) AS
+SELECT m.name AS migration, b.step, s.relation, b.place, b.key, b.sqlstate, b.message, b.at
+  FROM zdm.bad_row b
+  JOIN zdm.step s ON s.migration_id = b.migration_id AND s.step = b.step
+  JOIN zdm.migration m ON m.id = b.migration_id
+ WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
+ ORDER BY b.migration_id, b.step, b.place;
+
 CREATE VIEW zdm.events WITH (security_barrier) AS
 SELECT e.id, m.name AS migration, e.at, e.kind, e.step, e.message, e.detail
   FROM zdm.event e JOIN zdm.migration m ON m.id = e.migration_id
  WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
  ORDER BY e.id;
 
-GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress, zdm.pressure, zdm.events TO PUBLIC;
+GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress, zdm.pressure, zdm.bad_rows, zdm.events TO PUBLIC;
 
 COMMENT ON VIEW zdm.migrations IS 'migrations that you may see: state, what each is doing or waiting for, and why it failed';
 COMMENT ON COLUMN zdm.migrations.id IS 'number of the migration, as zdm_create returned it';
@@ -156,6 +164,16 @@ COMMENT ON COLUMN zdm.steps.state IS 'pending, running, done, undone or skipped'
 COMMENT ON COLUMN zdm.steps.result IS 'what the step found or did, by name';
 COMMENT ON COLUMN zdm.steps.started_at IS 'when it began';
 COMMENT ON COLUMN zdm.steps.finished_at IS 'when it was done';
+COMMENT ON VIEW zdm.bad_rows IS 'rows that a backfill passed over because their new value cannot be computed or written, where the option max_bad_rows allows that';
+COMMENT ON COLUMN zdm.bad_rows.migration IS 'name of the migration';
+COMMENT ON COLUMN zdm.bad_rows.step IS 'number of the step that passed the row over; the last pass tries all of them again';
+COMMENT ON COLUMN zdm.bad_rows.relation IS 'the row''s table';
+COMMENT ON COLUMN zdm.bad_rows.place IS 'where it was (ctid); an update moves it';
+COMMENT ON COLUMN zdm.bad_rows.key IS 'its primary key, such as id = 7; null without one';
+COMMENT ON COLUMN zdm.bad_rows.sqlstate IS 'SQLSTATE of the error';
+COMMENT ON COLUMN zdm.bad_rows.message IS 'what the server said';
+COMMENT ON COLUMN zdm.bad_rows.at IS 'when it was tried';
+
 COMMENT ON VIEW zdm.progress IS 'how far backfills, deletes and checking passes are: percent by pages, rows, rows/s, time left';
 COMMENT ON COLUMN zdm.progress.migration IS 'name of the migration';
 COMMENT ON COLUMN zdm.progress.step IS 'number of the step';

@@ -2,7 +2,7 @@ CREATE FUNCTION zdm.sync() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'zdm
 COMMENT ON FUNCTION zdm.sync() IS 'row trigger that gives the columns a running migration fills to rows of applications that do not know them; made by zdm, its arguments are the rules';
 
 CREATE FUNCTION zdm.stroke(tid) RETURNS boolean LANGUAGE c VOLATILE STRICT COST 0.0001 AS 'MODULE_PATHNAME', 'zdm_stroke';
-COMMENT ON FUNCTION zdm.stroke(tid) IS 'true; called for each row that a backfill reads, where its worker rests between two strokes of work';
+COMMENT ON FUNCTION zdm.stroke(tid) IS 'called for each row that a backfill reads, where its worker rests between two strokes of work; true, but for a row that the backfill passes over';
 
 CREATE FUNCTION @extschema@.zdm_version() RETURNS text LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_version() IS 'version of the loaded zdm library, e.g. 0.1.0';
@@ -39,7 +39,7 @@ CREATE FUNCTION @extschema@.zdm_resume(name text) RETURNS void LANGUAGE c AS 'MO
 COMMENT ON FUNCTION @extschema@.zdm_resume(text) IS 'lets a paused, stopped or failed migration go on from where it is';
 
 CREATE FUNCTION @extschema@.zdm_set(name text, option text, value text) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_set(text, text, text) IS 'changes an option of a running migration: batch_target (ms), duty (processors kept at work, 0.01 to 64; without it 0.2 while applications are busy, up to 1 while they are not), workers (at a table at most), max_rate (rows/s, 0 = off), max_wal_rate (bytes/s, 0 = off), max_replica_lag (s), quiet_period (s), and the other limits of zdm_pressure: max_replica_lag_bytes, max_slot_wal, max_archive_backlog, max_lock_waiters, max_requested_checkpoints, max_active_sessions, max_dead_tuples, min_free_disk, allowed_hours, pressure_query; null takes it back';
+COMMENT ON FUNCTION @extschema@.zdm_set(text, text, text) IS 'changes an option of a running migration: batch_target (ms), duty (processors kept at work, 0.01 to 64; without it 0.2 while applications are busy, up to 1 while they are not), workers (at a table at most), max_rate (rows/s, 0 = off), max_wal_rate (bytes/s, 0 = off), max_bad_rows (that are passed over and listed in zdm.bad_rows, 0 = stop at the first), max_replica_lag (s), quiet_period (s), and the other limits of zdm_pressure: max_replica_lag_bytes, max_slot_wal, max_archive_backlog, max_lock_waiters, max_requested_checkpoints, max_active_sessions, max_dead_tuples, min_free_disk, allowed_hours, pressure_query; null takes it back';
 
 CREATE FUNCTION @extschema@.zdm_pressure(name text DEFAULT NULL,
         OUT signal text, OUT value float8, OUT "limit" float8, OUT unit text, OUT tripped boolean, OUT reason text)

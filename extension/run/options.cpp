@@ -31,6 +31,8 @@ constexpr Known kKnown[] = {
      "applications are busy, up to 1 while they are not"},
     {"max_rate", 0, kNoLimit, "rows per second, 0 for no limit"},
     {"max_wal_rate", 0, kNoLimit, "WAL per second, such as 20MB, 0 for no limit", Kind::bytes},
+    {"max_bad_rows", 0, 100000,
+     "rows that can't be changed and are passed over before the backfill stops, 0 to 100000"},
     {"workers", 1, 64, "workers at a table at most, 1 to 64, and no more than zdm.workers"},
     {"max_replica_lag", 0, kNoLimit, "seconds a standby may be behind, 0 for no limit"},
     {"max_replica_lag_bytes", 0, kNoLimit,
@@ -138,6 +140,7 @@ backfill::Options apply_options(const std::map<std::string, std::string>& option
         const Known* known = find_known(name);
         if (known == nullptr) continue;
         const double value = amount_from(*known, text).value_or(0);
+        if (name == "max_bad_rows") result.max_bad_rows = static_cast<std::int64_t>(value);
         if (name == "batch_target") result.batch_target = whole_ms(value);
         // What the server allows may only be less.
         if (name == "workers") result.workers = std::min(result.workers, static_cast<int>(value));

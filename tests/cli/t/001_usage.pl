@@ -55,6 +55,7 @@ for my $line (
     [ 'backfill', 't' ],
     [ 'backfill', 't', '--set', 'a = 1', '--max-rate', 'NaN' ],
     [ 'backfill', 't', '--set', 'a = 1', '--max-rate=-1' ],
+    [ 'backfill', 't', '--set', 'a = 1', '--max-bad-rows', 'some' ],
     [ 'status', 'a', 'b' ],
     [ 'status', '--colour', 'never' ],
     [ 'status', '--color', 'sometimes' ],

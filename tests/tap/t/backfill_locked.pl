@@ -87,6 +87,26 @@ is(value('SELECT count(*) FROM k WHERE u IS NULL'), '1', 'of that row only');
 finish($checker, 'COMMIT');
 is(wait_state($node, 'k', 'done'), 'done', 'it ends');
 
+# --- a DELETE ---
+table('fewer', 3000);
+$holder = session('holder', 'SELECT id FROM fewer WHERE id = 7 FOR UPDATE');
+value(q{SELECT zdm_create('fewer', 'DELETE FROM fewer WHERE id <= 1000;'), zdm_start('fewer', 'done')});
+ok( poll_until($node,
+        "SELECT waiting_for LIKE '%locked by pid $holder->[1] (holder)%' FROM zdm.migrations WHERE name = 'fewer'"),
+    'a DELETE waits in the end for a row that somebody has locked');
+is(value('SELECT array_agg(id) FROM fewer WHERE id <= 1000'), '{7}', 'all else is deleted');
+finish($holder, 'COMMIT');
+is(wait_state($node, 'fewer', 'done'), 'done', 'it ends when they let go');
+is(value('SELECT count(*), min(id) FROM fewer'), '2000|1001', 'with nothing left');
+
+table('kept', 3000);
+value(q{CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 7 THEN RETURN NULL; END IF; RETURN OLD; END';
+        CREATE TRIGGER keep BEFORE DELETE ON kept FOR EACH ROW EXECUTE FUNCTION keep()});
+value(q{SELECT zdm_create('kept', 'DELETE FROM kept WHERE id <= 1000;'), zdm_start('kept', 'done')});
+is(wait_state($node, 'kept', 'done'), 'done', 'a row that a trigger keeps is not waited for');
+like(value(q{SELECT string_agg(message, ' ') FROM zdm.events WHERE migration = 'kept'}),
+    qr/deleted 999 rows .*; 1 are left: a trigger keeps them/, 'and is said');
+
 # --- the table ---
 table('whole', 5000);
 my $locker = session('locker', 'LOCK TABLE whole IN SHARE MODE');

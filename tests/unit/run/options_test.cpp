@@ -16,6 +16,8 @@ TEST(Options, GoodValuesPass) {
     EXPECT_EQ(wrong("batch_target", "50"), "");
     EXPECT_EQ(wrong("duty", "0.25"), "");
     EXPECT_EQ(wrong("max_rate", "0"), "");
+    EXPECT_EQ(wrong("max_bad_rows", "10"), "");
+    EXPECT_NE(wrong("max_bad_rows", "100001"), "");
     EXPECT_EQ(wrong("max_replica_lag", "1.5"), "");
 }
 
@@ -91,6 +93,8 @@ TEST(Options, OverrideTheDefaults) {
     EXPECT_EQ(options.limits.replica_lag, 0.5);
     EXPECT_DOUBLE_EQ(options.duty, 1);
     EXPECT_DOUBLE_EQ(options.max_rate, 0);
+    EXPECT_EQ(options.max_bad_rows, 0);
+    EXPECT_EQ(apply_options({{"max_bad_rows", "7"}}, {}).max_bad_rows, 7);
 }
 
 TEST(Options, DutyDecidesHowManyWork) {
