@@ -23,7 +23,9 @@ void Board::put(std::size_t signal, Reading reading, bool on, std::int64_t now_m
                      entry.reading.limit != reading.limit || entry.reading.reason != reading.reason;
     entry.reading = std::move(reading);
     entry.read = true;
-    entry.due_ms = now_ms + std::max({on ? fresh_ms : kOffMs, fresh_ms, 20 * took_ms});
+    // One that took long may only have waited for a processor, or for others.
+    const std::int64_t cost_ms = std::min(took_ms, std::exchange(entry.took_ms, took_ms));
+    entry.due_ms = now_ms + std::max({on ? fresh_ms : kOffMs, fresh_ms, 20 * cost_ms});
 }
 
 void Board::forget_due() {

@@ -24,8 +24,8 @@ public:
 
     bool due(std::size_t signal, std::int64_t now_ms) const;
     bool any_due(std::int64_t now_ms) const;
-    // Takes a reading that took `took_ms` and is good for `fresh_ms`. What takes long to read is
-    // read more rarely: it is to cost a twentieth of the time at most.
+    // Takes a reading that took `took_ms` and is good for `fresh_ms`. What takes long to read each
+    // time is read more rarely: it is to cost a twentieth of the time at most.
     void put(std::size_t signal, Reading reading, bool on, std::int64_t now_ms,
              std::int64_t took_ms, std::int64_t fresh_ms);
     // The next any_due() says yes: limits may have changed.
@@ -42,6 +42,7 @@ private:
     struct Entry {
         Reading reading;
         std::int64_t due_ms = INT64_MIN;
+        std::int64_t took_ms = INT64_MAX;
         bool read = false;
         bool changed = false;  // since it was written down
         std::int64_t written_ms = INT64_MIN / 2;

@@ -40,6 +40,18 @@ TEST(Board, ReadsMoreRarelyWhatTakesLong) {
     EXPECT_TRUE(board.due(0, 1));
 }
 
+TEST(Board, IsNotBlindForOneReadingThatTookLong) {
+    Board board{1};
+    board.put(0, value(1), true, 0, 1, 100);
+    board.put(0, value(1), true, 100, 500, 100);
+    EXPECT_TRUE(board.due(0, 200));
+    board.put(0, value(1), true, 200, 400, 100);
+    EXPECT_FALSE(board.due(0, 8199));
+    EXPECT_TRUE(board.due(0, 8200));
+    board.put(0, value(1), true, 8200, 1, 100);
+    EXPECT_TRUE(board.due(0, 8300));
+}
+
 TEST(Board, GivesTheReasonsOfAllThatTripEachOnce) {
     Board board{3};
     board.put(0, trip("standby a went away"), true, 0, 0, 100);
