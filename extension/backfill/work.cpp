@@ -77,11 +77,15 @@ std::string Work::holder_of(const std::vector<Tid>& rows) {
 
 // Between two batches: no transaction is open, so this is where to stop and where to wait.
 bool Work::go_on() {
-    // Asking is work as well, and so not for each batch.
+    // Asking is work as well, and so not for each batch, unless the last one may have been the one
+    // too many.
     const double now = host_.fine_ms();
-    if (now - asked_ms_ < kAskMs) return !leaving_;
-    asked_ms_ = now;
-    governor_.observe(Load{pressure::busy_sessions_per_processor(), late_.share()});
+    if (now - asked_ms_ >= kAskMs) {
+        asked_ms_ = now;
+        governor_.observe(Load{pressure::busy_sessions_per_processor(), late_.share()});
+    } else if (!monitor_.pressing()) {
+        return !leaving_;
+    }
     if (leaving_ || host_.should_stop()) return false;
     return !(under_pressure() && (leaving_ || host_.should_stop()));
 }
@@ -169,6 +173,7 @@ void Work::rest(const Batch& batch, double began_ms) {
     pacer_.worked(std::max(0.0, took - batch.paid_ms), duty());
     const auto rows = static_cast<double>(batch.changed);
     const auto wal = static_cast<double>(batch.wal_bytes);
+    monitor_.wrote(wal);
     if (rows > 0) wal_per_row_ += (wal / rows - wal_per_row_) / (wal_per_row_ > 0 ? 4 : 1);
     take_rest(std::max({pacer_.owed_ms(), rows_.rest_ms(took, rows, now, options.max_rate),
                         wal_.rest_ms(took, wal, now, options.max_wal_rate)}));

@@ -23,9 +23,22 @@ void Board::put(std::size_t signal, Reading reading, bool on, std::int64_t now_m
                      entry.reading.limit != reading.limit || entry.reading.reason != reading.reason;
     entry.reading = std::move(reading);
     entry.read = true;
+    entry.wrote = 0;
     // One that took long may only have waited for a processor, or for others.
     const std::int64_t cost_ms = std::min(took_ms, std::exchange(entry.took_ms, took_ms));
     entry.due_ms = now_ms + std::max({on ? fresh_ms : kOffMs, fresh_ms, 20 * cost_ms});
+}
+
+void Board::wrote(double bytes) {
+    for (Entry& entry : entries_) {
+        entry.wrote += bytes;
+        if (entry.pressing()) entry.due_ms = INT64_MIN;
+    }
+}
+
+bool Board::pressing() const {
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [](const Entry& entry) { return entry.pressing(); });
 }
 
 void Board::forget_due() {

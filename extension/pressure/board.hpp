@@ -28,6 +28,10 @@ public:
     // time is read more rarely: it is to cost a twentieth of the time at most.
     void put(std::size_t signal, Reading reading, bool on, std::int64_t now_ms,
              std::int64_t took_ms, std::int64_t fresh_ms);
+    // We wrote WAL: what has no room for so much is due.
+    void wrote(double bytes);
+    // Whether anything is due for that reason.
+    bool pressing() const;
     // The next any_due() says yes: limits may have changed.
     void forget_due();
 
@@ -43,6 +47,8 @@ private:
         Reading reading;
         std::int64_t due_ms = INT64_MIN;
         std::int64_t took_ms = INT64_MAX;
+        double wrote = 0;  // bytes of WAL since it was read
+        bool pressing() const { return reading.room && wrote > *reading.room; }
         bool read = false;
         bool changed = false;  // since it was written down
         std::int64_t written_ms = INT64_MIN / 2;

@@ -95,6 +95,8 @@ Reading judge_lag_bytes(const std::vector<Standby>& standbys, std::uint64_t writ
     } else if (!missing.empty()) {
         reading.tripped = true;
         reading.reason = missing;
+    } else if (worst != nullptr) {
+        reading.room = limit - *reading.value;
     }
     return reading;
 }

@@ -19,6 +19,10 @@ public:
     // Reads what is due, in the transaction around it, which must have written nothing. One that
     // can't be read counts as tripped.
     void read(std::int64_t now_ms, const Limits& limits);
+    // A batch wrote so many bytes of WAL.
+    void wrote(double bytes) { board_.wrote(bytes); }
+    // Whether that was so much that the next batch must not begin before a reading.
+    bool pressing() const { return board_.pressing(); }
     // Writes what changed to zdm.signal, in the transaction around it, when it is time.
     void store(std::int64_t now_ms);
 

@@ -23,7 +23,7 @@ public:
     }
     Reading read(const Look& look) override {
         const auto standbys = read_standbys();
-        const auto verdict = tracker_.look(standbys.all, standbys.written, look.now_ms,
+        const auto verdict = tracker_.look(standbys.all, standbys.flushed, look.now_ms,
                                            limit_ms(look.limits.replica_lag));
         Reading reading;
         reading.value = static_cast<double>(verdict.lag_ms) / 1000;
@@ -46,7 +46,8 @@ public:
     std::int64_t fresh_ms() const override { return presence_.any() ? kWatchedMs : kAloneMs; }
     Reading read(const Look& look) override {
         const auto standbys = read_standbys();
-        return judge_lag_bytes(standbys.all, standbys.written,
+        // Our batches leave flushing to others, and are to be counted at once.
+        return judge_lag_bytes(standbys.all, standbys.inserted,
                                presence_.missing(standbys.all, look.now_ms),
                                look.limits.replica_lag_bytes);
     }

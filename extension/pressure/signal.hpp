@@ -35,6 +35,8 @@ struct Reading {
     bool tripped = false;
     // When tripped: who or what, in words for people. Else what is worth knowing all the same.
     std::string reason;
+    // Bytes of WAL after which it is to be read again, however fresh it is; none: as many as like.
+    std::optional<double> room;
 };
 
 struct Look {

@@ -8,10 +8,11 @@ namespace zdm::pressure {
 namespace {
 
 // Physical standbys only: base backups and pg_receivewal replay nothing, logical subscribers may be
-// slow for reasons of their own. Positions as bytes from the start of the WAL. The first row is the
-// server's own position.
+// slow for reasons of their own. Positions as bytes from the start of the WAL. The first row has
+// the server's own positions.
 constexpr auto kStandbys =
-    "SELECT NULL::text, (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint, 0::bigint, true"
+    "SELECT NULL::text, (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint,"
+    "       (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint, true"
     " UNION ALL "
     "SELECT coalesce(nullif(s.application_name, ''), s.client_addr::text, 'pid ' || s.pid),"
     "       (s.replay_lsn - '0/0'::pg_lsn)::bigint,"
@@ -29,7 +30,8 @@ Standbys read_standbys() {
     const pg::Door door;
     for (const auto& row : pg::query(kStandbys).rows) {
         if (row.is_null(0)) {
-            standbys.written = static_cast<std::uint64_t>(row.number(1));
+            standbys.flushed = static_cast<std::uint64_t>(row.number(1));
+            standbys.inserted = static_cast<std::uint64_t>(row.number(2));
             continue;
         }
         if (!row.flag(3)) throw Blind{"the positions of standbys may not be seen"};

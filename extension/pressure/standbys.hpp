@@ -10,7 +10,10 @@ namespace zdm::pressure {
 
 struct Standbys {
     std::vector<Standby> all;
-    std::uint64_t written = 0;  // the server's own position, in bytes from the start of the WAL
+    // The server's own positions, in bytes from the start of the WAL: what standbys can have, and
+    // what they will have to replay.
+    std::uint64_t flushed = 0;
+    std::uint64_t inserted = 0;
 };
 // Throws Blind where their positions may not be seen.
 Standbys read_standbys();

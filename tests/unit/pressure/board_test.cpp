@@ -52,6 +52,24 @@ TEST(Board, IsNotBlindForOneReadingThatTookLong) {
     EXPECT_TRUE(board.due(0, 8300));
 }
 
+TEST(Board, ReadsAtOnceWhatWasWrittenMayMakeTrip) {
+    Board board{2};
+    Reading near = value(1);
+    near.room = 1000;
+    board.put(0, near, true, 0, 0, 100);
+    board.put(1, value(1), true, 0, 0, 100);
+    board.wrote(600);
+    EXPECT_FALSE(board.pressing());
+    EXPECT_FALSE(board.any_due(50));
+    board.wrote(600);
+    EXPECT_TRUE(board.pressing());
+    EXPECT_TRUE(board.due(0, 50));
+    EXPECT_FALSE(board.due(1, 50));
+    board.put(0, near, true, 50, 0, 100);
+    EXPECT_FALSE(board.pressing());
+    EXPECT_FALSE(board.due(0, 149));
+}
+
 TEST(Board, GivesTheReasonsOfAllThatTripEachOnce) {
     Board board{3};
     board.put(0, trip("standby a went away"), true, 0, 0, 100);

@@ -37,6 +37,13 @@ TEST(LagBytes, NamesTheStandbyThatIsFurthestBehind) {
     EXPECT_EQ(*judge_lag_bytes({{"a", 2000, 0}}, 1000, "", 5).value, 0);
 }
 
+TEST(LagBytes, SaysHowMuchMayBeWrittenUntilItIsReadAgain) {
+    EXPECT_EQ(*judge_lag_bytes({{"a", 700, 0}, {"b", 900, 0}}, 1000, "", 500).room, 200);
+    EXPECT_FALSE(judge_lag_bytes({{"a", 100, 0}}, 1000, "", 500).room);
+    EXPECT_FALSE(judge_lag_bytes({{"a", 100, 0}}, 1000, "", 0).room);
+    EXPECT_FALSE(judge_lag_bytes({}, 1000, "", 500).room);
+}
+
 TEST(LagBytes, WaitsForAStandbyThatWentAway) {
     const auto reading = judge_lag_bytes({}, 1000, "standby a went away", 500);
     EXPECT_TRUE(reading.tripped);
