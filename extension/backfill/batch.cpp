@@ -78,9 +78,13 @@ std::vector<Tid> find_rows(Table& table, Tid from, std::uint32_t stop, const Bat
             complete ? Tid{stop, 0} : Tid{last.block, static_cast<std::uint16_t>(last.offset + 1)};
         return {};
     }
-    // The survey does not see them, but an earlier one may have.
-    if (known && limits.passed_over != nullptr)
-        std::erase_if(batch.rows, [&](Tid row) { return limits.passed_over->contains(row); });
+    // The survey does not see them, but an earlier one may have; and the table may have become
+    // shorter since then.
+    if (known)
+        std::erase_if(batch.rows, [&](Tid row) {
+            return row.block >= table.blocks() ||
+                   (limits.passed_over != nullptr && limits.passed_over->contains(row));
+        });
     Picked picked = pick(*limits.rounds, batch.rows, table.look(batch.rows),
                          static_cast<std::size_t>(limits.rows), stop, complete);
     batch.rows = std::move(picked.rows);

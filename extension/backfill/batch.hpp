@@ -46,6 +46,7 @@ struct Batch {
     bool reading = false;        // looking for rows, rather than changing them
     std::int64_t wal_bytes = 0;  // written by it
     std::int64_t waiters = 0;    // who waited for its transaction when it was about to commit
+    std::string gave_way;        // tried so often that its rows were only looked at in the end: why
     double survey_ms = 0;        // reading, with no row locked
     double locked_ms = 0;        // from the first row lock to the commit
     double paid_ms = 0;          // of all that, what was rested for already, and these rests

@@ -72,9 +72,17 @@ private:
     // Tries the ranges of one chunk again in which rows were locked. `left` becomes their number.
     SweepEnd again(const Chunk& chunk, PageSet& locked, std::int64_t& left);
     SweepEnd left_rows();
+    // What one visit of the whole table could not delete.
+    struct Visit {
+        std::int64_t left = 0;
+        std::vector<Tid> some;  // rows of batches that left some
+        std::string gave_way;   // to whom a batch had to
+    };
     SweepEnd finish_delete();
+    SweepEnd visit_all(const Chunk& all, Visit& visit);
     bool deletes() const { return task_.set_clause.empty(); }
     void finish();
+    std::string left_text(std::int64_t rows) const;
     bool in_rounds() const { return !deletes() && rounds_.pay() && blocks_ >= kFewPages; }
     const char* stage() const { return deletes() ? "delete" : "backfill"; }
 
@@ -84,7 +92,7 @@ private:
     Queue queue_;
     std::uint32_t blocks_ = 0;  // of the table
     std::vector<Left> left_;
-    std::vector<Tid> some_left_;  // rows of batches that left some
+    std::int64_t left_behind_ = 0;  // rows that a DELETE could not delete
     Rounds rounds_;
 };
 
@@ -93,22 +101,20 @@ bool Backfill::take_up() {
     const bool ready = work_.with_table([&](Table& table) {
         const auto chunks = load_chunks(task_);
         const bool first = chunks.empty();
-        // No last pass tries again what a DELETE passed over.
-        const bool retry = deletes() && forget_bad_rows(task_, task_.step) > 0;
-        if (!first && !retry && chunks.front().filenode == table.filenode()) {
+        // Who comes last tries them again.
+        forget_bad_rows(task_, task_.step);
+        if (!first && chunks.front().filenode == table.filenode()) {
             pages = chunks.back().pages.end;
         } else {
             pages = table.blocks();
-            forget_bad_rows(task_, task_.step);
             work_.forget_passed_over();
             const auto each = chunk_pages(table.blocks());
             make_chunks(task_, table.filenode(), table.blocks(), each);
-            add_event(task_, (first   ? "begins with "
-                              : retry ? "begins again, for rows that were passed over, with "
-                                      : "the table was rewritten, begins again with ") +
-                                 counted(pages, "page", "pages") + " of " + task_.name + " in " +
-                                 counted(std::max<std::int64_t>(1, (pages + each - 1) / each),
-                                         "chunk", "chunks"));
+            add_event(task_,
+                      (first ? "begins with " : "the table was rewritten, begins again with ") +
+                          counted(pages, "page", "pages") + " of " + task_.name + " in " +
+                          counted(std::max<std::int64_t>(1, (pages + each - 1) / each), "chunk",
+                                  "chunks"));
         }
         work_.progress().begin(pages);
         ZDM_FAULT(stage() + std::string{":chunks_before_commit"});
@@ -191,8 +197,6 @@ SweepEnd Backfill::again(const Chunk& chunk, PageSet& locked, std::int64_t& left
         if (batch.left() <= 0) return;
         left += batch.left();
         locked.add(batch.found_on());
-        for (const Tid row : batch.rows)
-            if (some_left_.size() < kAsked) some_left_.push_back(row);
     };
     for (const Pages& range : locked.take()) {
         const SweepEnd end = work_.sweep(range, sweep);
@@ -211,34 +215,63 @@ SweepEnd Backfill::left_rows() {
     return SweepEnd::finished;
 }
 
-// A DELETE has no last pass: it waits here for rows that others had locked, in any run and by any
-// helper.
+// A DELETE has no last pass. It reads the table once more here, and again as long as somebody is in
+// the way of rows: rows that were locked, or moved by whoever had them, in this run or another one,
+// and those that were passed over.
 SweepEnd Backfill::finish_delete() {
-    int vain = 0;
-    while (vain < kVainVisits) {
-        std::vector<Chunk> chunks;
-        work_.in_transaction([&] { chunks = load_chunks(task_); });
-        std::erase_if(chunks, [](const Chunk& chunk) { return chunk.left == 0; });
-        if (chunks.empty()) break;
-        some_left_.clear();
-        for (Chunk& chunk : chunks) {
-            PageSet all;
-            all.add(chunk.pages);
-            const SweepEnd end = again(chunk, all, chunk.left);
-            if (end != SweepEnd::finished) return end;
-            work_.in_transaction([&] { finish_chunk(task_, chunk, chunk.left); });
+    for (int vain = 0; vain < kVainVisits;) {
+        Chunk all;
+        const bool ready = work_.with_table([&](Table& table) {
+            forget_bad_rows(task_, task_.step);
+            all = load_chunks(task_).front();
+            all.pages = {0, table.blocks()};
+        });
+        if (!ready) return SweepEnd::stopped;
+        work_.forget_passed_over();
+        Visit visit;
+        const SweepEnd end = visit_all(all, visit);
+        if (end != SweepEnd::finished) return end;
+        left_behind_ = visit.left;
+        if (visit.left == 0) break;
+        std::string reason = visit.gave_way;
+        if (reason.empty()) {
+            const std::string holder = work_.holder_of(visit.some);
+            if (!holder.empty()) reason = "rows of " + task_.name + " are locked by " + holder;
         }
-        if (some_left_.empty()) continue;
-        const std::string holder = work_.holder_of(some_left_);
-        ++vain;
-        if (holder.empty()) continue;
-        vain = 0;
-        if (!work_.wait(kWaitForRows, "rows of " + task_.name + " are locked by " + holder))
-            return SweepEnd::stopped;
+        vain = reason.empty() ? vain + 1 : 0;
+        if (!work_.wait(kWaitForRows, reason)) return SweepEnd::stopped;
     }
     work_.released();
-    if (work_.passed_over()) throw passed_over_error(task_);
+    bool bad = false;
+    work_.in_transaction([&] { bad = count_bad_rows(task_) > 0; });
+    if (bad) throw passed_over_error(task_);
     return SweepEnd::finished;
+}
+
+SweepEnd Backfill::visit_all(const Chunk& all, Visit& visit) {
+    Work::Sweep sweep;
+    sweep.stage = stage();
+    sweep.filenode = all.filenode;
+    sweep.record = [&](const Batch& batch) {
+        // As done as it is: only its rows are counted.
+        if (batch.changed > 0) work_.advance(all, all.next, batch.changed, all.pages_done);
+        work_.write_progress_when_due();
+    };
+    sweep.finished = [&](const Batch& batch) {
+        if (batch.left() <= 0) return;
+        visit.left += batch.left();
+        if (!batch.gave_way.empty()) visit.gave_way = batch.gave_way;
+        for (const Tid row : batch.rows)
+            if (visit.some.size() < kAsked) visit.some.push_back(row);
+    };
+    return work_.sweep(all.pages, sweep);
+}
+
+std::string Backfill::left_text(std::int64_t rows) const {
+    if (rows == 0) return {};
+    return "; " + std::to_string(rows) +
+           (deletes() ? " are left: a trigger keeps them, or they are written anew"
+                      : " were locked by others and are left for the last pass");
 }
 
 // The one transaction that commits synchronously, and with it all batches before it.
@@ -251,11 +284,7 @@ void Backfill::finish() {
         add_event(task_,
                   done + counted(totals.rows, "row", "rows") + " of " + task_.name + " in " +
                       counted(static_cast<std::int64_t>(seconds + 0.5), "second", "seconds") +
-                      (totals.left == 0 ? ""
-                       : deletes()      ? "; " + std::to_string(totals.left) +
-                                         " are left: a trigger keeps them, or they are written anew"
-                                   : "; " + std::to_string(totals.left) +
-                                         " were locked by others and are left for the last pass"));
+                      left_text(deletes() ? left_behind_ : totals.left));
     });
     ZDM_FAULT(stage() + std::string{":finished"});
 }

@@ -38,6 +38,7 @@ private:
         std::int64_t found = 0;
         std::int64_t changed = 0;
         std::vector<Tid> some;  // of the rows found
+        std::string gave_way;   // to whom a batch had to
     };
 
     bool wait_for_writers();
@@ -112,7 +113,10 @@ bool LastPassRun::take_up() {
         // Pages that it was to visit again are not written down one by one, nor those of rows that
         // were passed over. All of those are tried again.
         work_.forget_passed_over();
-        if (forget_bad_rows(task_, task_.step) > 0) chunk_.left = 1;
+        if (forget_bad_rows(task_, task_.step) > 0) {
+            mark_left(task_, chunk_, 1);
+            chunk_.left = 1;
+        }
         forget_bad_rows(task_, task_.of);
         if (chunk_.left > 0) chunk_.next = chunk_.pages.first;
         fill_end_ = chunk_.pages.end;
@@ -143,6 +147,7 @@ SweepEnd LastPassRun::fill(Pages pages, Visit& visit) {
         found_on_.add(batch.found_on());
         visit.found += static_cast<std::int64_t>(batch.rows.size());
         visit.changed += batch.changed;
+        if (!batch.gave_way.empty()) visit.gave_way = batch.gave_way;
         for (const Tid row : batch.rows)
             if (visit.some.size() < kAsked) visit.some.push_back(row);
     };
@@ -159,13 +164,14 @@ SweepEnd LastPassRun::resolve() {
             if (end != SweepEnd::finished) return end;
         }
         if (visit.found == 0) break;
-        const std::string holder =
-            visit.changed == visit.found ? std::string{} : work_.holder_of(visit.some);
-        if (!holder.empty()) {
+        std::string reason = visit.gave_way;
+        if (reason.empty() && visit.changed < visit.found) {
+            const std::string holder = work_.holder_of(visit.some);
+            if (!holder.empty()) reason = "rows of " + task_.name + " are locked by " + holder;
+        }
+        if (!reason.empty()) {
             vain = 0;
-            if (!work_.wait(milliseconds{200},
-                            "rows of " + task_.name + " are locked by " + holder))
-                return SweepEnd::stopped;
+            if (!work_.wait(milliseconds{200}, reason)) return SweepEnd::stopped;
         } else if (visit.found >= before && ++vain >= kVainVisits) {
             give_up(visit);
             break;

@@ -238,12 +238,14 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     return limits;
 }
 
-// Finds the rows at which a batch failed. Where that is allowed they are not tried again, else it
-// throws. False: they are fine by now, or out of reach.
-bool Work::pass_over_bad_rows(const Batch& batch, std::uint32_t end) {
-    const auto bad = find_bad_rows(table_, host_, batch, Tid{end, 0}, passed_over_);
+// Finds the rows at which a batch failed. Where that may be (a count must not leave out a row) and
+// is allowed they are not tried again, else it throws. False: they are fine by now, or out of
+// reach.
+bool Work::pass_over_bad_rows(const Batch& batch, bool may) {
+    const Tid end{batch.from.block + batch.surveyed, 0};
+    const auto bad = find_bad_rows(table_, host_, batch, end, passed_over_);
     if (bad.empty()) return false;
-    const std::int64_t most = host_.options().max_bad_rows;
+    const std::int64_t most = may ? host_.options().max_bad_rows : 0;
     if (most == 0) throw bad_rows_error(task_, bad, batch.reading);
     pass_over(task_, bad, most);
     for (const auto& row : bad) passed_over_.insert(row.place);
@@ -253,6 +255,7 @@ bool Work::pass_over_bad_rows(const Batch& batch, std::uint32_t end) {
 // Runs one batch, as often as it takes. False: told to stop.
 bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch) {
     int vanished = 0;
+    std::string reason;
     for (int attempts = 0;; ++attempts) {
         if (!go_on()) return false;
         const double began = host_.fine_ms();
@@ -266,20 +269,21 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
             asked.rounds = nullptr;
             asked.rows = 1;
         }
-        std::string reason;
         try {
             run_batch(table_, host_, sweep.filenode, from, end, asked, sweep.record, pacer_, batch);
             if (batch.end != Batch::End::busy) {
                 if (attempts > 0) released();
+                if (give_up) batch.gave_way = reason;
                 rest(batch, began);
                 return true;
             }
+            reason.clear();
         } catch (const pg::Error& error) {
             if (transient(error)) {
                 reason =
                     std::string{"a batch on "} + task_.name + " had to give way: " + error.what();
             } else if (caused_by_row(error) && vanished < 3) {
-                if (pass_over_bad_rows(batch, end)) {
+                if (pass_over_bad_rows(batch, !sweep.look_only)) {
                     attempts = -1;
                     continue;
                 }

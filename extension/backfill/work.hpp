@@ -86,7 +86,7 @@ private:
     std::int64_t most_rows() const;
     double duty() const;  // as it was said, or as it finds it
     BatchLimits limits(const Sweep& sweep, int attempts) const;
-    bool pass_over_bad_rows(const Batch& batch, std::uint32_t end);
+    bool pass_over_bad_rows(const Batch& batch, bool may);
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
 

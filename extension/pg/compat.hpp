@@ -126,6 +126,14 @@ inline List* insert_index_entries(ResultRelInfo* target, TupleTableSlot* row, ES
 }
 #endif
 
+// How many rows a query has changed, for those who ask the executor.
+inline void set_processed(EState* estate, uint64 rows) {
+    estate->es_processed = rows;
+#if PG_VERSION_NUM >= 160000
+    estate->es_total_processed = rows;
+#endif
+}
+
 // Whether an UPDATE is written with RETURNING.
 inline bool has_returning(const UpdateStmt* update) {
 #if PG_VERSION_NUM >= 180000

@@ -90,11 +90,22 @@ is(wait_state($node, 'k', 'done'), 'done', 'it ends');
 # --- a DELETE ---
 table('fewer', 3000);
 $holder = session('holder', 'SELECT id FROM fewer WHERE id = 7 FOR UPDATE');
+# Its page is full, so the row goes to the end of the table.
+$writer = session('writer', q{UPDATE fewer SET note = repeat('y', 70) WHERE id = 8});
 value(q{SELECT zdm_create('fewer', 'DELETE FROM fewer WHERE id <= 1000;'), zdm_start('fewer', 'done')});
 ok( poll_until($node,
         "SELECT waiting_for LIKE '%locked by pid $holder->[1] (holder)%' FROM zdm.migrations WHERE name = 'fewer'"),
     'a DELETE waits in the end for a row that somebody has locked');
-is(value('SELECT array_agg(id) FROM fewer WHERE id <= 1000'), '{7}', 'all else is deleted');
+is(value('SELECT array_agg(id) FROM fewer WHERE id <= 1000'), '{7,8}', 'all else is deleted');
+value(q{SELECT zdm_pause('fewer')});
+ok(poll_until($node, q{SELECT worker_pid IS NULL FROM zdm.migrations WHERE name = 'fewer'}), 'paused');
+finish($writer, 'COMMIT');
+value(q{SELECT zdm_resume('fewer')});
+ok( poll_until($node, 'SELECT array_agg(id) FROM fewer WHERE id <= 1000', '{7}'),
+    'another run finds the row that was moved');
+ok( poll_until($node,
+        "SELECT waiting_for LIKE '%locked by pid $holder->[1] (holder)%' FROM zdm.migrations WHERE name = 'fewer'"),
+    'and waits for the locked one');
 finish($holder, 'COMMIT');
 is(wait_state($node, 'fewer', 'done'), 'done', 'it ends when they let go');
 is(value('SELECT count(*), min(id) FROM fewer'), '2000|1001', 'with nothing left');
