@@ -15,6 +15,11 @@ using std::chrono::milliseconds;
 // How long a chunk may wait for its pages to get ripe, all in all. Then it goes on without: rows
 // move to other pages, as a plain UPDATE moves them.
 constexpr double kPatienceMs = 2000;
+// A round has at least so many batches: while one of them gets ripe there are others to work at. A
+// batch of another worker, or of an application, that was under way is over by then.
+constexpr std::uint32_t kBatches = 8;
+// Pages of a batch all the same: what a batch costs whatever its size is shared by so many.
+constexpr std::uint32_t kLeastPages = 64;
 // Pages that are pruned for the free space map at once.
 constexpr std::uint32_t kFreePages = 64;
 
@@ -51,7 +56,8 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
         // The predicate is asked again when a row is changed. What an application moved meanwhile
         // is found when the chunk's left pages are read again.
         if (!first_) sweep.waiting = &taken_up_;
-        sweep.before = [&](std::uint32_t block) { return wait_until_ripe(block); };
+        sweep.most_pages = pages_at_once();
+        sweep.before = [&](Pages next) { return wait_until_ripe(next); };
     }
     sweep.record = [&](const Batch& batch) {
         // The chunk is done when all rounds are: a crash goes over it again.
@@ -76,6 +82,10 @@ SweepEnd ChunkRounds::round(const std::vector<Pages>& pages, bool last) {
     return SweepEnd::finished;
 }
 
+std::uint32_t ChunkRounds::pages_at_once() const {
+    return std::max(kLeastPages, (chunk_.pages.end - chunk_.pages.first) / kBatches);
+}
+
 // A batch changes a part of the rows on its pages: it counts for as large a part of the chunk.
 std::int64_t ChunkRounds::share_of_pages(const Batch& batch) const {
     const std::int64_t pages = std::int64_t{chunk_.pages.end} - chunk_.pages.first;
@@ -89,8 +99,8 @@ std::int64_t ChunkRounds::share_of_pages(const Batch& batch) const {
     return std::clamp<std::int64_t>(share, 0, pages - pages_told_);
 }
 
-bool ChunkRounds::wait_until_ripe(std::uint32_t block) {
-    const std::uint32_t needed = before_.needed(block);
+bool ChunkRounds::wait_until_ripe(Pages pages) {
+    const std::uint32_t needed = before_.needed(pages);
     if (needed == 0 || impatient_) return true;
     Host& host = work_.host();
     const double began = host.fine_ms();

@@ -5,14 +5,16 @@
 #include <cstdint>
 #include <vector>
 
+#include "backfill/tid.hpp"
+
 namespace zdm::backfill {
 
 class Ripeness {
 public:
     // Pages up to `end` were gone over by a transaction; 0: it changed nothing. In order.
     void note(std::uint32_t end, std::uint32_t xid) { parts_.push_back({end, xid}); }
-    // The transaction that must be over for everybody before page `block` is ripe, 0 for none.
-    std::uint32_t needed(std::uint32_t block) const;
+    // The last transaction that must be over for everybody before these pages are ripe, 0 for none.
+    std::uint32_t needed(Pages pages) const;
 
 private:
     struct Part {

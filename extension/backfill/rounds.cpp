@@ -1,6 +1,7 @@
 #include "backfill/rounds.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace zdm::backfill {
 
@@ -17,16 +18,26 @@ std::size_t page_end(const std::vector<Tid>& rows, std::size_t from) {
 
 }  // namespace
 
+double Rounds::needed(const PageFacts& page) const {
+    return std::max(1.0, page.row_bytes + growth_);
+}
+
 int Rounds::room(const PageFacts& page) const {
-    const double needed = std::max(1.0, page.row_bytes + growth_);
-    return static_cast<int>(page.free / needed);
+    return static_cast<int>(page.free / needed(page));
+}
+
+// Each row that stays takes away from the page's room what it gets longer and a line pointer; each
+// that moves gives its length back.
+int Rounds::movers(const PageFacts& page, int candidates) const {
+    const double room = needed(page);
+    const double missing = candidates * (growth_ + kPointer) + kSpare * room - page.free;
+    const int rows = static_cast<int>(std::lround(missing / (room + kPointer)));
+    return std::clamp(rows, 0, std::max(1, candidates / 2));
 }
 
 int Rounds::quota(const PageFacts& page, int candidates) const {
     if (!pay_) return candidates;
-    const int fit = room(page);
-    const auto share = [&](int part) { return (page.rows + part - 1) / part; };
-    return std::min(candidates, std::max({1, fit, share(fit > 0 ? kLeast : kMovers)}));
+    return std::min(candidates, std::max(1, room(page) + movers(page, candidates)));
 }
 
 void Rounds::observe(const ChangeSample& sample) {

@@ -33,11 +33,10 @@ public:
     // At most so many rounds in a chunk, whatever happens; the last one takes all.
     static constexpr int kMost = 40;
 
-    // How many of a page's `candidates` to change now: as many as fit into its free space, and
-    // where none does a twelfth of its rows, which make room for the others by moving away: more of
-    // them leave more room unused in the end, fewer take more rounds. Where few do (rows get much
-    // longer), a part all the same: each round visits all pages again. All of them once rounds do
-    // not pay.
+    // How many of a page's `candidates` to change now: as many as fit into its free space, and as
+    // many more as must move away so that all others can stay. Those go first: what they leave
+    // behind is room for all later rounds, so there are fewer of these. At least one; all of them
+    // once rounds do not pay.
     int quota(const PageFacts& page, int candidates) const;
     // Whether as many fit as quota gave.
     bool fits(const PageFacts& page) const { return room(page) > 0; }
@@ -49,13 +48,20 @@ public:
     void give_up() { pay_ = false; }
 
 private:
-    // Of a page's rows, one of so many.
-    static constexpr int kMovers = 12;
-    static constexpr int kLeast = 24;
+    // Room for so many rows is left over in the end. A round changes as many rows of a page as
+    // there is room for: with less there would be many rounds, with more, more rows move. A page's
+    // visit costs about as much as a third of a row's move to another page and into four indexes
+    // (docs/benchmarks.md); between 1 and 2.5 the sum hardly changes.
+    static constexpr double kSpare = 1.5;
+    // A line pointer for each version that stays: its row is found by the old one.
+    static constexpr int kPointer = 4;
     // Rows after which to judge.
     static constexpr int kEnough = 200;
 
+    // Bytes that a new version takes.
+    double needed(const PageFacts& page) const;
     int room(const PageFacts& page) const;
+    int movers(const PageFacts& page, int candidates) const;
 
     bool pay_ = true;
     int seen_ = 0;

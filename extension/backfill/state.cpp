@@ -7,6 +7,11 @@ namespace zdm::backfill {
 
 namespace {
 
+pg::Result at_door(pg::Kept& statement, const std::vector<pg::Value>& parameters) {
+    const pg::Door door;
+    return pg::query(statement, parameters);
+}
+
 pg::Result at_door(const char* sql, const std::vector<pg::Value>& parameters) {
     const pg::Door door;
     return pg::query(sql, parameters);
@@ -77,10 +82,12 @@ void make_chunks(const Task& task, std::uint32_t filenode, std::uint32_t blocks,
 }
 
 void advance_chunk(const Task& task, const Chunk& chunk, const Advance& advance) {
-    at_door(
+    static pg::Kept update{
         "UPDATE zdm.chunk SET next_block = $5, pages_done = greatest(pages_done, $6),"
         "    rows = rows + $7, wal_bytes = wal_bytes + $8"
-        " WHERE migration_id = $1 AND step = $2 AND chunk = $3 AND relfilenode = $4::oid",
+        " WHERE migration_id = $1 AND step = $2 AND chunk = $3 AND relfilenode = $4::oid"};
+    at_door(
+        update,
         {task.migration, std::int64_t{task.step}, std::int64_t{chunk.number}, wide(chunk.filenode),
          wide(advance.next), advance.pages, advance.rows, advance.wal_bytes});
 }

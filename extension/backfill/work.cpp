@@ -228,12 +228,12 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
                       ? 20000
                       : std::min(row_sizer_.size() >> std::min(attempts, 20), most_rows());
     limits.rows = std::max<std::int64_t>(limits.rows, 1);
+    limits.pages = std::min(limits.pages, sweep.most_pages);
     // Not to read more pages than it takes for these rows.
     if (sweep.rounds != nullptr) {
         const double pages =
             1 + 1.2 * static_cast<double>(limits.rows) / std::max(rows_per_page_, 1.0 / 16);
-        limits.pages =
-            static_cast<std::uint32_t>(std::min(pages, static_cast<double>(page_sizer_.size())));
+        limits.pages = static_cast<std::uint32_t>(std::min(pages, static_cast<double>(limits.pages)));
     }
     return limits;
 }
@@ -302,7 +302,8 @@ SweepEnd Work::sweep(Pages pages, const Sweep& sweep) {
     Tid at{pages.first, 0};
     while (at.block < pages.end) {
         Batch batch;
-        if (sweep.before && !sweep.before(at.block)) return SweepEnd::stopped;
+        const std::uint32_t most = std::min(pages.end - at.block, sweep.most_pages);
+        if (sweep.before && !sweep.before({at.block, at.block + most})) return SweepEnd::stopped;
         if (!attempt(at, pages.end, sweep, batch)) return SweepEnd::stopped;
         if (batch.end == Batch::End::rewritten) return SweepEnd::rewritten;
         progress_.wal_noted();

@@ -42,8 +42,9 @@ public:
         bool look_only = false;
         const Rounds* rounds = nullptr;             // take only a part of each page's rows
         const std::vector<Tid>* waiting = nullptr;  // the rows that an earlier round left
-        // Before a batch that begins there, with no transaction open; false: stop.
-        std::function<bool(std::uint32_t)> before;
+        std::uint32_t most_pages = UINT32_MAX;      // of a batch
+        // Before a batch that has none but these pages, with no transaction open; false: stop.
+        std::function<bool(Pages)> before;
         Recorder record;                             // in each batch's transaction
         std::function<void(const Batch&)> finished;  // after its commit
     };

@@ -46,12 +46,47 @@ struct Binder {
     }
 };
 
+struct Arguments {
+    explicit Arguments(const std::vector<Value>& parameters) {
+        for (const auto& parameter : parameters) {
+            const Bound bound = std::visit(Binder{}, parameter);
+            types.push_back(bound.type);
+            values.push_back(bound.value);
+            nulls.push_back(bound.null ? 'n' : ' ');
+        }
+    }
+    int count() const { return static_cast<int>(types.size()); }
+
+    std::vector<Oid> types;
+    std::vector<Datum> values;
+    std::vector<char> nulls;
+};
+
 std::optional<std::string> column_text(SPITupleTable* table, std::uint64_t row, int column) {
     char* text = call([&] { return SPI_getvalue(table->vals[row], table->tupdesc, column); });
     if (text == nullptr) return std::nullopt;
     std::string copy{text};
     call([&] { pfree(text); });
     return copy;
+}
+
+// What the statement that SPI has just run gave.
+Result result_of(int code, const char* sql) {
+    if (code < 0) throw Error{state::kInternal, std::string{"ZD999: SPI refused: "} + sql};
+    Result result;
+    result.processed = SPI_processed;
+    SPITupleTable* table = SPI_tuptable;
+    if (table != nullptr) {
+        const int columns = table->tupdesc->natts;
+        for (std::uint64_t row = 0; row < table->numvals; ++row) {
+            std::vector<std::optional<std::string>> fields;
+            for (int column = 1; column <= columns; ++column)
+                fields.push_back(column_text(table, row, column));
+            result.rows.emplace_back(std::move(fields));
+        }
+        call([&] { SPI_freetuptable(table); });
+    }
+    return result;
 }
 
 }  // namespace
@@ -75,35 +110,29 @@ Spi::Spi() {
 }
 
 Result Spi::run(const char* sql, const std::vector<Value>& parameters, bool read_only) {
-    std::vector<Oid> types;
-    std::vector<Datum> values;
-    std::vector<char> nulls;
-    for (const auto& parameter : parameters) {
-        const Bound bound = std::visit(Binder{}, parameter);
-        types.push_back(bound.type);
-        values.push_back(bound.value);
-        nulls.push_back(bound.null ? 'n' : ' ');
-    }
+    Arguments arguments{parameters};
     const int code = call([&] {
-        return SPI_execute_with_args(sql, static_cast<int>(types.size()), types.data(),
-                                     values.data(), nulls.data(), read_only, 0);
+        return SPI_execute_with_args(sql, arguments.count(), arguments.types.data(),
+                                     arguments.values.data(), arguments.nulls.data(), read_only, 0);
     });
-    if (code < 0) throw Error{state::kInternal, std::string{"ZD999: SPI refused: "} + sql};
+    return result_of(code, sql);
+}
 
-    Result result;
-    result.processed = SPI_processed;
-    SPITupleTable* table = SPI_tuptable;
-    if (table != nullptr) {
-        const int columns = table->tupdesc->natts;
-        for (std::uint64_t row = 0; row < table->numvals; ++row) {
-            std::vector<std::optional<std::string>> fields;
-            for (int column = 1; column <= columns; ++column)
-                fields.push_back(column_text(table, row, column));
-            result.rows.emplace_back(std::move(fields));
+Result Spi::run(Kept& statement, const std::vector<Value>& parameters) {
+    Arguments arguments{parameters};
+    const int code = call([&] {
+        if (statement.plan_ == nullptr) {
+            SPIPlanPtr plan = SPI_prepare_cursor(statement.sql_, arguments.count(),
+                                                 arguments.types.data(), CURSOR_OPT_GENERIC_PLAN);
+            if (plan == nullptr) return SPI_result;
+            const int kept = SPI_keepplan(plan);
+            if (kept < 0) return kept;
+            statement.plan_ = plan;
         }
-        call([&] { SPI_freetuptable(table); });
-    }
-    return result;
+        return SPI_execute_plan(static_cast<SPIPlanPtr>(statement.plan_), arguments.values.data(),
+                                arguments.nulls.data(), false, 0);
+    });
+    return result_of(code, statement.sql_);
 }
 
 void Spi::finish() {
@@ -121,6 +150,13 @@ void LatestSnapshot::finish() {
 Result query(const char* sql, const std::vector<Value>& parameters) {
     Spi spi;
     Result result = spi.run(sql, parameters);
+    spi.finish();
+    return result;
+}
+
+Result query(Kept& statement, const std::vector<Value>& parameters) {
+    Spi spi;
+    Result result = spi.run(statement, parameters);
     spi.finish();
     return result;
 }

@@ -45,6 +45,18 @@ struct Result {
     const Row& front() const { return rows.front(); }
 };
 
+// A constant statement that is parsed and planned once in a session, for what runs in each batch. Its
+// parameters have the same types each time.
+class Kept {
+public:
+    explicit constexpr Kept(const char* sql) : sql_(sql) {}
+
+private:
+    friend class Spi;
+    const char* sql_;
+    void* plan_ = nullptr;
+};
+
 // A connection to SPI for the statements of one scope, in the transaction around it. finish() ends
 // it; without finish the abort of the (sub)transaction does, so it has no destructor that could
 // raise.
@@ -54,6 +66,7 @@ public:
     // Runs one constant statement with $1, $2 … bound. Integers are bound as bigint, strings as
     // text, vectors as text[]. read_only uses the snapshot of the caller and refuses writes.
     Result run(const char* sql, const std::vector<Value>& parameters = {}, bool read_only = false);
+    Result run(Kept& statement, const std::vector<Value>& parameters = {});
     void finish();
 };
 
@@ -68,6 +81,7 @@ public:
 
 // run() in an SPI connection of its own.
 Result query(const char* sql, const std::vector<Value>& parameters = {});
+Result query(Kept& statement, const std::vector<Value>& parameters = {});
 
 // An identifier or a literal, quoted for SQL text.
 std::string quote_ident(std::string_view name);
