@@ -17,9 +17,11 @@ using std::chrono::milliseconds;
 constexpr double kPatienceMs = 2000;
 // A round has at least so many batches: while one of them gets ripe there are others to work at. A
 // batch of another worker, or of an application, that was under way is over by then.
-constexpr std::uint32_t kBatches = 8;
+constexpr std::uint32_t kBatches = 16;
 // Pages of a batch all the same: what a batch costs whatever its size is shared by so many.
 constexpr std::uint32_t kLeastPages = 64;
+// Between two looks at the horizon, at first.
+constexpr std::chrono::microseconds kMoment{300};
 // Pages that are pruned for the free space map at once.
 constexpr std::uint32_t kFreePages = 64;
 
@@ -109,7 +111,7 @@ bool ChunkRounds::wait_until_ripe(Pages pages) {
         std::string holder;
         const bool go_on = work_.with_table([&](Table& table) {
             horizon_ = table.horizon();
-            if (tries > 20 && !precedes(needed, horizon_)) holder = horizon_holder();
+            if (tries > 30 && !precedes(needed, horizon_)) holder = horizon_holder();
         });
         if (!go_on) return false;
         if (precedes(needed, horizon_)) break;
@@ -117,8 +119,11 @@ bool ChunkRounds::wait_until_ripe(Pages pages) {
             impatient_ = true;
             break;
         }
-        const auto pause = milliseconds{std::min(1 << std::min(tries, 6), 50)};
-        if (holder.empty())
+        const auto pause = milliseconds{std::min(1 << std::max(0, std::min(tries - 20, 6)), 50)};
+        // Who is in the way is another batch, most of the time, and over in a moment.
+        if (tries < 20)
+            host.rest(kMoment);
+        else if (holder.empty())
             host.sleep(pause, {});
         else if (!work_.wait(pause, holder))
             return false;

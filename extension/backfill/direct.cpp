@@ -6,6 +6,7 @@
 
 #include "pg/executor.hpp"
 
+#include "backfill/row_scan.hpp"
 #include "pg/compat.hpp"
 
 extern "C" {
@@ -23,7 +24,7 @@ struct Update {
     ModifyTableState* modify;
     ResultRelInfo* target;
     Relation relation;
-    TidScanState* rows;
+    RowScan* rows;
 };
 
 // The sync trigger of some migration.
@@ -65,7 +66,7 @@ TM_Result change_row(const Update& update, TupleTableSlot* planned, ItemPointer 
     TupleConstr* const constraints = RelationGetDescr(update.relation)->constr;
     ExprContext* const context = target->ri_projectNew->pi_exprContext;
     context->ecxt_outertuple = planned;
-    context->ecxt_scantuple = update.rows->ss.ss_ScanTupleSlot;
+    context->ecxt_scantuple = update.rows->scan->ss.ss_ScanTupleSlot;
     TupleTableSlot* const now = ExecProject(target->ri_projectNew);
     now->tts_tableOid = RelationGetRelid(update.relation);
     if (constraints != nullptr && constraints->has_generated_stored)
@@ -109,12 +110,11 @@ struct Counts {
 
 // `locked` has room for all rows.
 void change_all(const Update& update, Counts* counts, ItemPointerData* locked) {
-    PlanState* const rows = &update.rows->ss.ps;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         ResetPerTupleExprContext(update.estate);
         ResetExprContext(update.modify->ps.ps_ExprContext);
-        TupleTableSlot* const planned = ExecProcNode(rows);
+        TupleTableSlot* const planned = next_row(update.rows);
         if (TupIsNull(planned)) break;
         bool null = false;
         const Datum datum = ExecGetJunkAttribute(planned, update.target->ri_RowIdAttNo, &null);
@@ -133,6 +133,7 @@ void change_all(const Update& update, Counts* counts, ItemPointerData* locked) {
         default: elog(ERROR, "unexpected state of a row to be updated");
         }
     }
+    end_rows(update.rows);
 }
 
 ParamListInfo one_parameter(Datum value, Oid type) {
@@ -167,28 +168,27 @@ bool can_change_directly(std::uint32_t relation) {
 
 Changed change_directly(CachedPlan* plan, const char* text, const std::vector<Tid>& rows) {
     std::vector<ItemPointerData> places(rows.size());
-    std::vector<Datum> datums(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t i = 0; i < rows.size(); ++i)
         ItemPointerSet(&places[i], rows[i].block, rows[i].offset);
-        datums[i] = PointerGetDatum(&places[i]);
-    }
     std::vector<ItemPointerData> locked(rows.size());
     Counts counts{};
     pg::call([&] {
-        const Datum array =
-            PointerGetDatum(construct_array(datums.data(), static_cast<int>(datums.size()), TIDOID,
-                                            sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+        // The rows are read without the plan's scan, which alone asks for the parameter.
+        const Datum none = PointerGetDatum(construct_empty_array(TIDOID));
         PushActiveSnapshot(GetTransactionSnapshot());
         QueryDesc* const query = CreateQueryDesc(
             linitial_node(PlannedStmt, plan->stmt_list), text, GetActiveSnapshot(), InvalidSnapshot,
-            None_Receiver, one_parameter(array, TIDARRAYOID), nullptr, 0);
+            None_Receiver, one_parameter(none, TIDARRAYOID), nullptr, 0);
         ExecutorStart(query, 0);
         EState* const estate = query->estate;
         MemoryContext before = MemoryContextSwitchTo(estate->es_query_cxt);
         auto* const modify = castNode(ModifyTableState, query->planstate);
+        auto* const scan = static_cast<RowScan*>(palloc0(sizeof(RowScan)));
+        scan->scan = castNode(TidScanState, outerPlanState(&modify->ps));
+        scan->places = places.data();
+        scan->count = places.size();
         const Update update{estate, modify, modify->resultRelInfo,
-                            modify->resultRelInfo->ri_RelationDesc,
-                            castNode(TidScanState, outerPlanState(&modify->ps))};
+                            modify->resultRelInfo->ri_RelationDesc, scan};
         prepare(update);
         // As ExecutorRun does, for those who count what statements cost.
         if (query->totaltime != nullptr) InstrStartNode(query->totaltime);

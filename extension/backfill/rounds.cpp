@@ -22,9 +22,7 @@ double Rounds::needed(const PageFacts& page) const {
     return std::max(1.0, page.row_bytes + growth_);
 }
 
-int Rounds::room(const PageFacts& page) const {
-    return static_cast<int>(page.free / needed(page));
-}
+int Rounds::room(const PageFacts& page) const { return static_cast<int>(page.free / needed(page)); }
 
 // Each row that stays takes away from the page's room what it gets longer and a line pointer; each
 // that moves gives its length back.

@@ -86,10 +86,9 @@ void advance_chunk(const Task& task, const Chunk& chunk, const Advance& advance)
         "UPDATE zdm.chunk SET next_block = $5, pages_done = greatest(pages_done, $6),"
         "    rows = rows + $7, wal_bytes = wal_bytes + $8"
         " WHERE migration_id = $1 AND step = $2 AND chunk = $3 AND relfilenode = $4::oid"};
-    at_door(
-        update,
-        {task.migration, std::int64_t{task.step}, std::int64_t{chunk.number}, wide(chunk.filenode),
-         wide(advance.next), advance.pages, advance.rows, advance.wal_bytes});
+    at_door(update, {task.migration, std::int64_t{task.step}, std::int64_t{chunk.number},
+                     wide(chunk.filenode), wide(advance.next), advance.pages, advance.rows,
+                     advance.wal_bytes});
 }
 
 void mark_left(const Task& task, const Chunk& chunk, std::int64_t left) {

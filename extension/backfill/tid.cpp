@@ -39,7 +39,7 @@ void PageSet::shrink() {
 }
 
 std::uint32_t chunk_pages(std::uint32_t blocks) {
-    return std::clamp<std::uint32_t>(blocks / 64, 1024, 8192);
+    return std::clamp<std::uint32_t>(blocks / 64, 2048, 8192);
 }
 
 }  // namespace zdm::backfill

@@ -45,7 +45,7 @@ private:
     std::vector<Pages> ranges_;
 };
 
-// Pages of each chunk of a relation of `blocks` pages: between 1024 and 8192, about 64 chunks.
+// Pages of each chunk of a relation of `blocks` pages: between 2048 and 8192, about 64 chunks.
 std::uint32_t chunk_pages(std::uint32_t blocks);
 
 }  // namespace zdm::backfill

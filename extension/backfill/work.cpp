@@ -233,7 +233,8 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     if (sweep.rounds != nullptr) {
         const double pages =
             1 + 1.2 * static_cast<double>(limits.rows) / std::max(rows_per_page_, 1.0 / 16);
-        limits.pages = static_cast<std::uint32_t>(std::min(pages, static_cast<double>(limits.pages)));
+        limits.pages =
+            static_cast<std::uint32_t>(std::min(pages, static_cast<double>(limits.pages)));
     }
     return limits;
 }

@@ -45,8 +45,8 @@ struct Result {
     const Row& front() const { return rows.front(); }
 };
 
-// A constant statement that is parsed and planned once in a session, for what runs in each batch. Its
-// parameters have the same types each time.
+// A constant statement that is parsed and planned once in a session, for what runs in each batch.
+// Its parameters have the same types each time.
 class Kept {
 public:
     explicit constexpr Kept(const char* sql) : sql_(sql) {}

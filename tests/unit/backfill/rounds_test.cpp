@@ -15,34 +15,46 @@ PageFacts with_room(int bytes) {
     return page;
 }
 
-TEST(Rounds, AFullPageGivesAwayAShareOfItsRows) {
-    EXPECT_EQ(Rounds{}.quota(kFull, 60), 5);
+TEST(Rounds, AFullPageGivesAwayWhatTheOthersNeed) {
+    // 60 rows get 8 + 4 bytes longer, of 138 each; one and a half are left over.
+    EXPECT_EQ(Rounds{}.quota(kFull, 60), 6);
     EXPECT_FALSE(Rounds{}.fits(kFull));
 }
 
-TEST(Rounds, APageWithRoomTakesAsManyAsFit) {
-    EXPECT_EQ(Rounds{}.quota(with_room(1000), 60), 7);
-    EXPECT_TRUE(Rounds{}.fits(with_room(1000)));
+TEST(Rounds, APageThatGaveEnoughTakesAsManyAsFit) {
+    // Seven have left, and their room is there for the others.
+    EXPECT_EQ(Rounds{}.quota(with_room(20 + 7 * 126), 53), 6);
+    EXPECT_TRUE(Rounds{}.fits(with_room(20 + 7 * 126)));
+    EXPECT_EQ(Rounds{}.quota(with_room(300), 3), 2);
     EXPECT_EQ(Rounds{}.quota(with_room(8000), 60), 57);
 }
 
-TEST(Rounds, APageWithLittleRoomGivesSomeAllTheSame) {
-    EXPECT_EQ(Rounds{}.quota(with_room(150), 60), 3);
+TEST(Rounds, APageWithSomeRoomGivesAwayTheRest) {
+    // Two fit, and four must go for the others.
+    EXPECT_EQ(Rounds{}.quota(with_room(300), 60), 6);
     EXPECT_EQ(Rounds{}.quota(with_room(150), 2), 2);
+}
+
+TEST(Rounds, RowsThatGetMuchLongerLeaveByHalves) {
+    Rounds rounds;
+    for (int i = 0; i < 80; ++i) rounds.observe({.rows = 8, .hot = 8, .growth = 8 * 2000});
+    EXPECT_EQ(rounds.quota(kFull, 60), 30);
+    EXPECT_EQ(rounds.quota(kFull, 1), 1);
 }
 
 TEST(Rounds, NeverMoreThanThereAreAndAlwaysOne) {
     EXPECT_EQ(Rounds{}.quota(with_room(1000), 3), 3);
-    EXPECT_EQ(Rounds{}.quota(kFull, 2), 2);
+    EXPECT_EQ(Rounds{}.quota(kFull, 2), 1);
     EXPECT_EQ(Rounds{}.quota({.rows = 1, .row_bytes = 8000, .free = 0}, 1), 1);
     // A page whose rows are gone by now.
-    EXPECT_EQ(Rounds{}.quota({}, 5), 1);
+    EXPECT_EQ(Rounds{}.quota({}, 5), 2);
+    EXPECT_EQ(Rounds{}.quota({}, 1), 1);
 }
 
 TEST(Rounds, LearnHowMuchLongerRowsGet) {
     Rounds rounds;
     for (int i = 0; i < 50; ++i) rounds.observe({.rows = 8, .hot = 8, .growth = 8 * 120});
-    EXPECT_EQ(rounds.quota(with_room(1000), 60), 4);
+    EXPECT_EQ(rounds.quota(with_room(1000), 6), 4);
     for (int i = 0; i < 50; ++i) rounds.observe({.rows = 8, .hot = 8, .growth = 0});
     EXPECT_EQ(rounds.quota(with_room(1000), 60), 7);
     // Rows that get shorter leave no room before they are pruned.
@@ -91,11 +103,11 @@ std::vector<Tid> pages_of(std::uint32_t first, int pages, int count) {
 
 TEST(Pick, TakesAShareOfEachPageAndLeavesTheRest) {
     const auto picked = pick(Rounds{}, pages_of(5, 3, 60), {kFull, kFull, kFull}, 1000, 20, true);
-    EXPECT_EQ(picked.rows.size(), 15U);
-    EXPECT_EQ(picked.rows[5], (Tid{6, 1}));
-    ASSERT_EQ(picked.waiting.size(), 3U * 55);
-    EXPECT_EQ(picked.waiting[0], (Tid{5, 6}));
-    EXPECT_EQ(picked.waiting[55], (Tid{6, 6}));
+    EXPECT_EQ(picked.rows.size(), 18U);
+    EXPECT_EQ(picked.rows[6], (Tid{6, 1}));
+    ASSERT_EQ(picked.waiting.size(), 3U * 54);
+    EXPECT_EQ(picked.waiting[0], (Tid{5, 7}));
+    EXPECT_EQ(picked.waiting[54], (Tid{6, 7}));
     EXPECT_EQ(picked.end, 20U);
     EXPECT_TRUE(picked.fitting.empty());
 }
@@ -104,7 +116,7 @@ TEST(Pick, EndsBehindThePageThatFillsTheBatch) {
     const auto picked = pick(Rounds{}, pages_of(5, 3, 60), {kFull, kFull, kFull}, 7, 20, true);
     // The second page's other rows wait too.
     EXPECT_EQ(picked.rows.size(), 7U);
-    EXPECT_EQ(picked.waiting.size(), 55U + 58U);
+    EXPECT_EQ(picked.waiting.size(), 54U + 59U);
     EXPECT_EQ(picked.end, 7U);
 }
 
@@ -119,13 +131,13 @@ TEST(Pick, LeavesAPageThatWasNotReadToItsEnd) {
     auto found = pages_of(5, 2, 60);
     found.resize(70);
     const auto picked = pick(Rounds{}, found, {kFull, kFull}, 1000, 20, false);
-    EXPECT_EQ(picked.rows.size(), 5U);
+    EXPECT_EQ(picked.rows.size(), 6U);
     EXPECT_EQ(picked.end, 6U);
 }
 
 TEST(Pick, TakesAPageThatAloneIsMoreThanASurveyHolds) {
     const auto picked = pick(Rounds{}, rows_on(5, 60), {kFull}, 1000, 20, false);
-    EXPECT_EQ(picked.rows.size(), 5U);
+    EXPECT_EQ(picked.rows.size(), 6U);
     EXPECT_EQ(picked.end, 6U);
 }
 
@@ -156,15 +168,26 @@ TEST(Between, GivesTheRowsOfPages) {
 
 TEST(Ripeness, KnowsWhoChangedAPageLast) {
     Ripeness ripeness;
-    EXPECT_EQ(ripeness.needed(3), 0U);
+    EXPECT_EQ(ripeness.needed({3, 8}), 0U);
     ripeness.note(10, 700);
     ripeness.note(20, 0);
     ripeness.note(25, 702);
-    EXPECT_EQ(ripeness.needed(0), 700U);
-    EXPECT_EQ(ripeness.needed(9), 700U);
-    EXPECT_EQ(ripeness.needed(10), 0U);
-    EXPECT_EQ(ripeness.needed(24), 702U);
-    EXPECT_EQ(ripeness.needed(25), 0U);
+    EXPECT_EQ(ripeness.needed({0, 1}), 700U);
+    EXPECT_EQ(ripeness.needed({9, 10}), 700U);
+    EXPECT_EQ(ripeness.needed({10, 20}), 0U);
+    EXPECT_EQ(ripeness.needed({24, 25}), 702U);
+    EXPECT_EQ(ripeness.needed({25, 30}), 0U);
+}
+
+TEST(Ripeness, OfSeveralPagesTheLastOneTells) {
+    Ripeness ripeness;
+    ripeness.note(10, 700);
+    ripeness.note(20, 0);
+    ripeness.note(25, 702);
+    EXPECT_EQ(ripeness.needed({0, 15}), 700U);
+    EXPECT_EQ(ripeness.needed({0, 20}), 700U);
+    EXPECT_EQ(ripeness.needed({9, 21}), 702U);
+    EXPECT_EQ(ripeness.needed({15, 40}), 702U);
 }
 
 }  // namespace

@@ -59,8 +59,8 @@ TEST(PageSet, NeverLosesAPageHoweverFullItIs) {
 }
 
 TEST(ChunkPages, StayBetweenTheirLimits) {
-    EXPECT_EQ(chunk_pages(0), 1024U);
-    EXPECT_EQ(chunk_pages(64 * 2000), 2000U);
+    EXPECT_EQ(chunk_pages(0), 2048U);
+    EXPECT_EQ(chunk_pages(64 * 3000), 3000U);
     EXPECT_EQ(chunk_pages(4294967294U), 8192U);
 }
 
