@@ -9,6 +9,7 @@
 
 extern "C" {
 #include "catalog/pg_am.h"
+#include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "storage/bufmgr.h"
 #include "storage/itemptr.h"
@@ -104,6 +105,39 @@ bool sets_columns_of(IndexAttrBitmapKind kind, Oid relation, ModifyTable* modify
     bms_free(keys);
     table_close(rel, NoLock);
     return found;
+}
+
+// Where a survey's rows go: their places, and no copies of them.
+struct Places {
+    DestReceiver receiver;
+    ItemPointerData* items;
+    std::size_t count;
+    std::size_t room;
+};
+
+bool receive(TupleTableSlot* slot, DestReceiver* self) {
+    auto* const places = reinterpret_cast<Places*>(self);
+    if (places->count == places->room) {
+        places->room = places->room == 0 ? 1024 : 2 * places->room;
+        const Size bytes = places->room * sizeof(ItemPointerData);
+        places->items = static_cast<ItemPointerData*>(
+            places->items == nullptr ? MemoryContextAlloc(CurTransactionContext, bytes)
+                                     : repalloc(places->items, bytes));
+    }
+    bool null = false;
+    const Datum place = slot_getattr(slot, 1, &null);
+    places->items[places->count++] = *reinterpret_cast<ItemPointer>(DatumGetPointer(place));
+    return true;
+}
+
+DestReceiver receiver() {
+    DestReceiver made{};
+    made.receiveSlot = receive;
+    made.rStartup = [](DestReceiver*, int, TupleDesc) {};
+    made.rShutdown = [](DestReceiver*) {};
+    made.rDestroy = [](DestReceiver*) {};
+    made.mydest = DestTuplestore;  // DestNone means that nobody wants the rows
+    return made;
 }
 
 [[noreturn]] void bad_plan(const std::string& what) {
@@ -208,24 +242,23 @@ std::vector<Tid> Table::survey(Tid from, Tid end, std::int64_t most) {
     ItemPointerData first = item(from);
     ItemPointerData last = item(end);
     Datum values[] = {PointerGetDatum(&first), PointerGetDatum(&last)};
-    const auto found = pg::call([&] {
-        const int code = SPI_execute_plan(survey_.get(), values, nullptr, false, most);
+    const Places found = pg::call([&] {
+        Places places{receiver(), nullptr, 0, 0};
+        ParamListInfo parameters = makeParamList(2);
+        for (int i = 0; i < 2; ++i)
+            parameters->params[i] = ParamExternData{values[i], false, PARAM_FLAG_CONST, TIDOID};
+        SPIExecuteOptions options{};
+        options.params = parameters;
+        options.tcount = static_cast<uint64>(most);
+        options.dest = &places.receiver;
+        const int code = SPI_execute_plan_extended(survey_.get(), &options);
         if (code != SPI_OK_SELECT) elog(ERROR, "survey: %s", SPI_result_code_string(code));
-        return SPI_processed;
+        return places;
     });
-    std::vector<ItemPointerData> places(found);
-    pg::call([&] {
-        for (uint64 row = 0; row < found; ++row) {
-            bool null = false;
-            const Datum datum =
-                SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &null);
-            places[row] = *reinterpret_cast<ItemPointer>(DatumGetPointer(datum));
-        }
-    });
-    spi.finish();
     std::vector<Tid> rows;
-    rows.reserve(found);
-    for (const auto& place : places) rows.push_back(tid_of(place));
+    rows.reserve(found.count);
+    for (std::size_t i = 0; i < found.count; ++i) rows.push_back(tid_of(found.items[i]));
+    spi.finish();
     return rows;
 }
 
