@@ -12,9 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How long a chunk may wait for its pages to get ripe, all in all. Then it goes on without: rows
-// move to other pages, as a plain UPDATE moves them.
-constexpr double kPatienceMs = 2000;
 // Pages that are pruned for the free space map at once.
 constexpr std::uint32_t kFreePages = 64;
 
@@ -91,6 +88,7 @@ std::int64_t ChunkRounds::share_of_pages(const Batch& batch) const {
 
 bool ChunkRounds::wait_until_ripe(std::uint32_t block) {
     const std::uint32_t needed = before_.needed(block);
+    if (work_.pruning() == Pruning::too_late) impatient_ = true;
     if (needed == 0 || impatient_) return true;
     Host& host = work_.host();
     const double began = host.fine_ms();
@@ -99,11 +97,11 @@ bool ChunkRounds::wait_until_ripe(std::uint32_t block) {
         std::string holder;
         const bool go_on = work_.with_table([&](Table& table) {
             horizon_ = table.horizon();
-            if (tries > 20 && !precedes(needed, horizon_)) holder = horizon_holder();
+            if (tries > 20 && !precedes(needed, horizon_)) holder = what_holds();
         });
         if (!go_on) return false;
         if (precedes(needed, horizon_)) break;
-        if (waited_ms_ + host.fine_ms() - began > kPatienceMs) {
+        if (waited_ms_ + host.fine_ms() - began > double{kPatienceMs}) {
             impatient_ = true;
             break;
         }
@@ -116,6 +114,12 @@ bool ChunkRounds::wait_until_ripe(std::uint32_t block) {
     waited_ms_ += host.fine_ms() - began;
     work_.released();
     return true;
+}
+
+std::string ChunkRounds::what_holds() {
+    return work_.pruning() == Pruning::at_once
+               ? horizon_holder()
+               : "old versions of " + task_.name + " are kept, because " + work_.why_kept();
 }
 
 std::string ChunkRounds::horizon_holder() {

@@ -22,6 +22,7 @@ public:
 private:
     SweepEnd round(const std::vector<Pages>& pages, bool last);
     bool wait_until_ripe(std::uint32_t block);
+    std::string what_holds();
     std::string horizon_holder();
     std::int64_t share_of_pages(const Batch& batch) const;
     void share_free_space();

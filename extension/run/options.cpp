@@ -34,6 +34,9 @@ constexpr Known kKnown[] = {
     {"max_bad_rows", 0, 100000,
      "rows that can't be changed and are passed over before the backfill stops, 0 to 100000"},
     {"workers", 1, 64, "workers at a table at most, 1 to 64, and no more than zdm.workers"},
+    {"standby_grace", 0, 86400,
+     "seconds for which old row versions are kept beside a standby without hot_standby_feedback, 0 "
+     "to 86400"},
     {"max_replica_lag", 0, kNoLimit, "seconds a standby may be behind, 0 for no limit"},
     {"max_replica_lag_bytes", 0, kNoLimit,
      "WAL that a standby may be behind, such as 64MB, 0 for no limit", Kind::bytes},
@@ -141,6 +144,7 @@ backfill::Options apply_options(const std::map<std::string, std::string>& option
         if (known == nullptr) continue;
         const double value = amount_from(*known, text).value_or(0);
         if (name == "max_bad_rows") result.max_bad_rows = static_cast<std::int64_t>(value);
+        if (name == "standby_grace") result.standby_grace = whole_ms(value * 1000);
         if (name == "batch_target") result.batch_target = whole_ms(value);
         // What the server allows may only be less.
         if (name == "workers") result.workers = std::min(result.workers, static_cast<int>(value));

@@ -277,6 +277,7 @@ void take_helpers_failure(const Migration& migration, const StoredStep& stored,
 }
 
 void run_migration(std::int64_t id) {
+    release_versions_unless_needed(id);
     if (!may_begin(id)) return;
     Runner runner{id};
     while (runner.once()) {
