@@ -20,6 +20,7 @@ struct Options {
     double max_wal_rate = 0;  // bytes of WAL per second, 0 = no limit
     // How long old versions are kept beside a standby without feedback (ripeness.hpp); 0: not.
     std::chrono::milliseconds standby_grace{30000};
+    bool fire_triggers = true;      // of the user; fixed once the first batch has begun
     std::int64_t max_bad_rows = 0;  // that may be passed over because they can't be changed
     pressure::Limits limits;        // beyond which it waits
 };

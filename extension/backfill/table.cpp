@@ -1,6 +1,7 @@
 #include "backfill/table.hpp"
 
 #include "backfill/statements.hpp"
+#include "backfill/triggers.hpp"
 #include "pg/bridge.hpp"
 #include "pg/compat.hpp"
 #include "pg/spi.hpp"
@@ -230,7 +231,8 @@ std::vector<Tid> Table::survey(Tid from, Tid end, std::int64_t most) {
 }
 
 std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows) {
-    if (task_.set_clause.empty() || !can_change_directly(task_.relation)) return std::nullopt;
+    if (task_.set_clause.empty() || !can_change_directly(task_.relation, task_.fire_triggers))
+        return std::nullopt;
     const std::string text = direct_text(task_.name, task_.set_clause, task_.predicate);
     if (!direct_.made()) direct_.make(text, {TIDARRAYOID});
     bool indexed = false;
@@ -247,7 +249,7 @@ std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows)
     });
     if (cached == nullptr) return std::nullopt;
     indexed_columns_ = indexed;
-    Changed changed = change_directly(cached, text.c_str(), rows);
+    Changed changed = change_directly(cached, text.c_str(), rows, task_.fire_triggers);
     pg::call([&] { ReleaseCachedPlan(cached, CurrentResourceOwner); });
     return changed;
 }
@@ -256,6 +258,7 @@ Changed Table::change_by_statement(const std::vector<Tid>& rows) {
     Changed changed;
     if (rows.empty()) return changed;
     make_change();
+    if (!task_.fire_triggers) return change_without_triggers(rows);
     std::vector<ItemPointerData> places;
     std::vector<Datum> datums;
     places.reserve(rows.size());
@@ -275,6 +278,15 @@ Changed Table::change_by_statement(const std::vector<Tid>& rows) {
         changed.rows = number(1);
         changed.still = number(2);
     });
+    return changed;
+}
+
+Changed Table::change_without_triggers(const std::vector<Tid>& rows) {
+    CachedPlan* const plan = pg::call([&] { return plan_now(change_.get()); });
+    const std::string text =
+        change_text(task_.name, task_.set_clause, task_.predicate, key_columns_);
+    Changed changed = change_silently(plan, text.c_str(), rows);
+    pg::call([&] { ReleaseCachedPlan(plan, CurrentResourceOwner); });
     return changed;
 }
 

@@ -82,6 +82,7 @@ private:
     // Changes rows without waiting (direct.hpp); none when that can't be.
     std::optional<Changed> change_without_locks(const std::vector<Tid>& rows);
     Changed change_by_statement(const std::vector<Tid>& rows);
+    Changed change_without_triggers(const std::vector<Tid>& rows);
     pg::Error does_not_converge(std::int64_t rows) const;
 
     const Task& task_;

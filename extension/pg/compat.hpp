@@ -31,6 +31,15 @@ inline void run_portal(Portal portal, DestReceiver* dest, QueryCompletion* compl
 #endif
 }
 
+// Runs a started query to its end.
+inline void run_executor(QueryDesc* query) {
+#if PG_VERSION_NUM >= 180000
+    ExecutorRun(query, ForwardScanDirection, 0);
+#else
+    ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
+}
+
 // Whether role owns the relation (superusers and members of the owner included).
 inline bool owns_relation(Oid relation, Oid role) {
 #if PG_VERSION_NUM >= 160000
