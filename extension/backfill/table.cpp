@@ -4,6 +4,7 @@
 #include "backfill/triggers.hpp"
 #include "pg/bridge.hpp"
 #include "pg/compat.hpp"
+#include "pg/publication.hpp"
 #include "pg/spi.hpp"
 
 #include "pg/postgres.hpp"
@@ -163,9 +164,23 @@ bool Table::open(bool for_change) {
                         "ZD204: table " + task_.name + " is not stored as a heap",
                         "Backfills go over the pages of a heap.",
                         "Write the UPDATE for it yourself."};
+    if (for_change) check_published();
     blocks_ = seen.blocks;
     filenode_ = seen.filenode;
     return true;
+}
+
+// A publication may have been made while the migration runs.
+void Table::check_published() const {
+    try {
+        pg::check_replica_identity(task_.relation, task_.set_clause.empty());
+    } catch (const pg::Error& error) {
+        throw pg::Error{error.sqlstate, std::string{"ZD209: "} + error.what(), error.detail,
+                        "Give " + task_.name +
+                            " a replica identity that fits (ALTER TABLE ... REPLICA IDENTITY), or "
+                            "take it out of the publication; then call zdm_resume, or go back with "
+                            "zdm_rollback."};
+    }
 }
 
 void Table::make_survey() {

@@ -77,6 +77,7 @@ public:
     std::string lock_holder();
 
 private:
+    void check_published() const;
     void make_survey();
     void make_change();
     // Changes rows without waiting (direct.hpp); none when that can't be.
