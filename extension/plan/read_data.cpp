@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "pg/bridge.hpp"
-#include "pg/publication.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "plan/describe.hpp"
@@ -191,37 +190,6 @@ void DataReader::refuse_hidden_rows(std::size_t table, Place at) const {
                "with BYPASSRLS.");
 }
 
-// As the server refuses it when it runs. Not where the file itself gives the table another identity
-// before: that can be seen on the clone, which is never published.
-void DataReader::refuse_unpublishable(std::size_t table, bool deletes, Place at) const {
-    const Relation& relation = r_.clones_.relation(table);
-    if (relation.oid == 0) return;
-    const auto given =
-        ask("SELECT c.relreplident IN ('f', 'i') AND c.relreplident <> o.relreplident"
-            "  FROM pg_catalog.pg_class c, pg_catalog.pg_class o"
-            " WHERE c.oid = $1::oid AND o.oid = $2::oid",
-            {std::int64_t{relation.clone}, std::int64_t{relation.oid}});
-    if (given.empty() || given.front().flag(0)) return;
-    pg::call([&] { LockRelationOid(relation.oid, AccessShareLock); });
-    try {
-        pg::Subtransaction attempt;
-        pg::check_replica_identity(relation.oid, deletes);
-        attempt.commit();
-    } catch (const pg::Error& error) {
-        const std::string detail = error.detail.empty() ? "" : error.detail + " ";
-        const std::string& name = r_.clones_.table(table).qualified;
-        refuse(at, "ZD111", error.sqlstate, error.what(),
-               detail + "It is in publication " + pg::publications_of(relation.oid, deletes) + ".",
-               pg::sqlstate_text(error.sqlstate) == "55000"
-                   ? "ALTER TABLE " + name +
-                         " REPLICA IDENTITY FULL, or give it a primary key, or take it out of the "
-                         "publication."
-                   : "Change the publication's row filter or list of columns, or the identity "
-                     "(ALTER TABLE " +
-                         name + " REPLICA IDENTITY ...), so that they fit.");
-    }
-}
-
 void DataReader::update(UpdateStmt* tree) {
     const Place at = r_.source_.place(statement_.start);
     if (tree->withClause != nullptr) refuse_form(at, "an UPDATE with WITH", kNoJoin);
@@ -236,6 +204,7 @@ void DataReader::update(UpdateStmt* tree) {
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);
     }
+    refuse_rules(table, false, at);
     ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
     if (query->returningList != NIL)
         refuse_form(at, "an UPDATE with RETURNING", "Leave RETURNING out.");
@@ -346,6 +315,7 @@ void DataReader::remove(DeleteStmt* tree) {
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);
     }
+    refuse_rules(table, true, at);
     ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
     if (query->returningList != NIL)
         refuse_form(at, "a DELETE with RETURNING", "Leave RETURNING out.");

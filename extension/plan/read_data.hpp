@@ -27,6 +27,7 @@ private:
     ::Query* analyse_target(Node* tree, RangeVar* target);
     void redirect_target(Node* tree, RangeVar* target);
     void refuse_unpublishable(std::size_t table, bool deletes, Place at) const;
+    void refuse_rules(std::size_t table, bool deletes, Place at) const;
     void refuse_hidden_rows(std::size_t table, Place at) const;
     void refuse_clone_reader(Node* expression, Place at) const;
     Expressions expressions(std::size_t table) const;
