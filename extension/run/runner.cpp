@@ -1,5 +1,6 @@
 #include "run/runner.hpp"
 
+#include "backfill/hold.hpp"
 #include "pg/fault.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
@@ -91,6 +92,8 @@ bool ask_gate(Context& context) {
     case GateState::shut: break;
     }
     context.show_waiting("the gate is shut: " + verdict.reason);
+    // That may take long, and all batches before it are done.
+    backfill::release_versions();
     context.sleep(std::chrono::seconds{1}, {});
     return true;
 }

@@ -24,7 +24,7 @@ for my $table (qw(plain zdm plain_full zdm_full plain_gone zdm_gone)) {
     value($publisher, "VACUUM ANALYZE $table");
 }
 value($publisher, 'CREATE PUBLICATION all_of_it FOR TABLE plain, zdm, plain_full, zdm_full, plain_gone, zdm_gone');
-my $connection = $publisher->connstr('postgres');
+(my $connection = $publisher->connstr('postgres')) =~ s{'}{}g;
 value($subscriber, "CREATE SUBSCRIPTION all_of_it CONNECTION '$connection' PUBLICATION all_of_it");
 ok(poll_until($subscriber, q{SELECT count(*) = 6 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel}), 'the subscriber has its copy');
 value($publisher, q{SELECT pg_create_logical_replication_slot('decoder', 'test_decoding')});

@@ -90,6 +90,10 @@ is(conflicts(), 0, 'a query survives a batched DELETE');
 is(migration_state($primary, 'purge'), 'done', 'which is done');
 $reader->quit;
 
+# --- an estimate knows ---
+like(value($primary, q{SELECT e FROM zdm_estimate('short', 'c = id', 'c IS NULL') e}), qr/Standby reader gives no hot_standby_feedback/, 'an estimate says it before');
+unlike(value($primary, q{SELECT e FROM zdm_estimate('short', 'c = id', 'c IS NULL', '{"standby_grace": 0}') e}), qr/hot_standby_feedback/, 'but not without grace');
+
 # --- a grace that rounds can wait for ---
 value($primary, qq{SELECT zdm_backfill('short', 'c = id', 'c IS NULL', 'short', '{"duty": 1, "standby_grace": 0.05}')});
 is(wait_state($primary, 'short', 'done'), 'done', 'a backfill with a short grace');
