@@ -10,6 +10,7 @@ int lock_timeout_ms = 80;
 int batch_target_ms = 50;
 int max_replica_lag_ms = 2000;
 int workers_most = 2;
+int standby_grace_ms = 30000;
 int max_replica_lag_mb = 0;
 int max_slot_wal_mb = 10240;
 int max_archive_backlog_files = 128;
@@ -84,6 +85,10 @@ void define_settings() {
          50, 1, 10000, GUC_UNIT_MS},
         {"zdm.max_replica_lag", "A backfill waits while a standby is further behind than this.",
          &max_replica_lag_ms, 2000, 0, INT_MAX, GUC_UNIT_MS},
+        {"zdm.standby_grace",
+         "How long a backfill keeps old row versions beside a standby without "
+         "hot_standby_feedback.",
+         &standby_grace_ms, 30000, 0, INT_MAX, GUC_UNIT_MS},
         {"zdm.small_table",
          "Tables below this size are changed directly where larger ones need more steps, and who "
          "reads "
@@ -109,6 +114,7 @@ std::chrono::milliseconds batch_target() { return std::chrono::milliseconds{batc
 std::chrono::milliseconds max_replica_lag() {
     return std::chrono::milliseconds{max_replica_lag_ms};
 }
+std::chrono::milliseconds standby_grace() { return std::chrono::milliseconds{standby_grace_ms}; }
 int workers() { return workers_most; }
 std::int64_t max_replica_lag_bytes() { return std::int64_t{max_replica_lag_mb} << 20; }
 std::int64_t max_slot_wal_bytes() { return std::int64_t{max_slot_wal_mb} << 20; }

@@ -12,6 +12,7 @@ namespace settings {
 std::chrono::milliseconds lock_timeout();     // zdm.lock_timeout
 std::chrono::milliseconds batch_target();     // zdm.batch_target
 std::chrono::milliseconds max_replica_lag();  // zdm.max_replica_lag
+std::chrono::milliseconds standby_grace();    // zdm.standby_grace, 0: off
 int workers();                                // zdm.workers
 std::int64_t max_replica_lag_bytes();         // zdm.max_replica_lag_bytes
 std::int64_t max_slot_wal_bytes();            // zdm.max_slot_wal

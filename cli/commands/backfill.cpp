@@ -17,6 +17,7 @@ struct BackfillOptions {
     Value name;
     std::optional<std::string> max_rate;
     std::optional<std::string> max_bad_rows;
+    bool no_fire_triggers = false;
     bool yes = false;
     bool no_wait = false;
     bool dry_run = false;
@@ -27,6 +28,7 @@ std::string settings_of(const BackfillOptions& options) {
     auto settings = Json::object();
     if (options.max_rate) settings["max_rate"] = *options.max_rate;
     if (options.max_bad_rows) settings["max_bad_rows"] = *options.max_bad_rows;
+    if (options.no_fire_triggers) settings["fire_triggers"] = false;
     return dump(settings);
 }
 
@@ -110,6 +112,8 @@ void declare(Command& command, BackfillOptions& options) {
     command.text("--max-bad-rows", options.max_bad_rows, "ROWS",
                  "rows that can't be changed and are passed over; zdm.bad_rows lists them");
     command.check(number);
+    command.flag("--no-fire-triggers", options.no_fire_triggers,
+                 "without the table's own triggers; foreign keys are checked all the same");
     command.flag("--yes", options.yes, "overwrite existing values without asking");
     command.flag("--dry-run", options.dry_run, "say what it would do; changes nothing");
     command.flag("--no-wait", options.no_wait, "return as soon as it is started");

@@ -20,7 +20,9 @@ constexpr auto kOptions =
     "duty (processors kept at work, 0.01 to 64; default: as the machine allows), "
     "workers (at a table at most), max_bad_rows (to pass over), max_rate (rows/s), max_wal_rate "
     "(per second, e.g. 20MB), "
-    "quiet_period (of the gate, e.g. 10m); and what a backfill waits for: "
+    "quiet_period (of the gate, e.g. 10m), standby_grace (beside a standby without "
+    "hot_standby_feedback, e.g. 30s), fire_triggers (true or false, before it starts); and what a "
+    "backfill waits for: "
     "max_replica_lag (e.g. 2s), max_replica_lag_bytes, max_slot_wal, min_free_disk (e.g. 10GB), "
     "max_archive_backlog, max_lock_waiters, max_requested_checkpoints, max_active_sessions, "
     "max_dead_tuples, allowed_hours ('22:00-06:00 Europe/Berlin'), pressure_query (a SELECT); "
@@ -40,6 +42,8 @@ constexpr Known kKnown[] = {
     {"max_rate"},
     {"max_wal_rate", Unit::as_it_is},
     {"max_bad_rows"},
+    {"fire_triggers", Unit::as_it_is},
+    {"standby_grace", Unit::seconds},
     {"max_replica_lag", Unit::seconds},
     {"max_replica_lag_bytes", Unit::as_it_is},
     {"max_slot_wal", Unit::as_it_is},

@@ -12,9 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How long a chunk may wait for its pages to get ripe, all in all. Then it goes on without: rows
-// move to other pages, as a plain UPDATE moves them.
-constexpr double kPatienceMs = 2000;
 // A round has at least so many batches: while one of them gets ripe there are others to work at. A
 // batch of another worker, or of an application, that was under way is over by then.
 constexpr std::uint32_t kBatches = 16;
@@ -103,6 +100,7 @@ std::int64_t ChunkRounds::share_of_pages(const Batch& batch) const {
 
 bool ChunkRounds::wait_until_ripe(Pages pages) {
     const std::uint32_t needed = before_.needed(pages);
+    if (work_.pruning() == Pruning::too_late) impatient_ = true;
     if (needed == 0 || impatient_) return true;
     Host& host = work_.host();
     const double began = host.fine_ms();
@@ -111,11 +109,11 @@ bool ChunkRounds::wait_until_ripe(Pages pages) {
         std::string holder;
         const bool go_on = work_.with_table([&](Table& table) {
             horizon_ = table.horizon();
-            if (tries > 30 && !precedes(needed, horizon_)) holder = horizon_holder();
+            if (tries > 30 && !precedes(needed, horizon_)) holder = what_holds();
         });
         if (!go_on) return false;
         if (precedes(needed, horizon_)) break;
-        if (waited_ms_ + host.fine_ms() - began > kPatienceMs) {
+        if (waited_ms_ + host.fine_ms() - began > double{kPatienceMs}) {
             impatient_ = true;
             break;
         }
@@ -131,6 +129,12 @@ bool ChunkRounds::wait_until_ripe(Pages pages) {
     waited_ms_ += host.fine_ms() - began;
     work_.released();
     return true;
+}
+
+std::string ChunkRounds::what_holds() {
+    return work_.pruning() == Pruning::at_once
+               ? horizon_holder()
+               : "old versions of " + task_.name + " are kept, because " + work_.why_kept();
 }
 
 std::string ChunkRounds::horizon_holder() {

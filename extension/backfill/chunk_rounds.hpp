@@ -23,6 +23,7 @@ private:
     SweepEnd round(const std::vector<Pages>& pages, bool last);
     bool wait_until_ripe(Pages pages);
     std::uint32_t pages_at_once() const;
+    std::string what_holds();
     std::string horizon_holder();
     std::int64_t share_of_pages(const Batch& batch) const;
     void share_free_space();

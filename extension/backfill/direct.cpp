@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "backfill/triggers.hpp"
 #include "pg/bridge.hpp"
 
 #include "pg/executor.hpp"
@@ -144,18 +145,19 @@ ParamListInfo one_parameter(Datum value, Oid type) {
 
 }  // namespace
 
-bool can_change_directly(std::uint32_t relation) {
+bool can_change_directly(std::uint32_t relation, bool fire_triggers) {
 #ifdef USE_ASSERT_CHECKING
     // heap_update asserts there that nobody asks it not to wait and meets a locked row, which
     // works.
     static_cast<void>(relation);
+    static_cast<void>(fire_triggers);
     return false;
 #else
     return pg::call([&] {
         Relation rel = table_open(relation, NoLock);
         const TriggerDesc* const triggers = rel->trigdesc;
         bool can = rel->rd_rules == nullptr && !rel->rd_rel->relrowsecurity;
-        if (triggers != nullptr)
+        if (triggers != nullptr && fire_triggers)
             can = can && !triggers->trig_update_before_statement &&
                   !triggers->trig_update_after_statement && !triggers->trig_update_old_table &&
                   !triggers->trig_update_new_table && !triggers->trig_update_instead_row &&
@@ -166,7 +168,8 @@ bool can_change_directly(std::uint32_t relation) {
 #endif
 }
 
-Changed change_directly(CachedPlan* plan, const char* text, const std::vector<Tid>& rows) {
+Changed change_directly(CachedPlan* plan, const char* text, const std::vector<Tid>& rows,
+                        bool fire_triggers) {
     std::vector<ItemPointerData> places(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i)
         ItemPointerSet(&places[i], rows[i].block, rows[i].offset);
@@ -189,6 +192,7 @@ Changed change_directly(CachedPlan* plan, const char* text, const std::vector<Ti
         scan->count = places.size();
         const Update update{estate, modify, modify->resultRelInfo,
                             modify->resultRelInfo->ri_RelationDesc, scan};
+        if (!fire_triggers) silence_user_triggers(update.target);
         prepare(update);
         // As ExecutorRun does, for those who count what statements cost.
         if (query->totaltime != nullptr) InstrStartNode(query->totaltime);

@@ -25,11 +25,13 @@ struct Changed {
 
 // Whether an UPDATE of the relation, which this transaction has locked, comes out the same this
 // way. Not with triggers that lock the row (BEFORE, but for our own sync trigger, which lets our
-// writes be), that see the statement as a whole, or with rules.
-bool can_change_directly(std::uint32_t relation);
+// writes be), that see the statement as a whole, or with rules. Triggers that are not to fire are
+// in nobody's way.
+bool can_change_directly(std::uint32_t relation, bool fire_triggers);
 
 // Changes rows (sorted, each once) with the plan of an UPDATE of direct_text(). Inside an SPI
 // connection. Rows that were changed meanwhile are left alone.
-Changed change_directly(CachedPlan* plan, const char* text, const std::vector<Tid>& rows);
+Changed change_directly(CachedPlan* plan, const char* text, const std::vector<Tid>& rows,
+                        bool fire_triggers);
 
 }  // namespace zdm::backfill

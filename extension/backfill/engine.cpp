@@ -84,6 +84,8 @@ private:
     void finish();
     std::string left_text(std::int64_t rows) const;
     bool in_rounds() const { return !deletes() && rounds_.pay() && blocks_ >= kFewPages; }
+    // Whether standbys let it; said when that changes.
+    bool may_go_in_rounds();
     const char* stage() const { return deletes() ? "delete" : "backfill"; }
 
     const Task& task_;
@@ -94,6 +96,7 @@ private:
     std::vector<Left> left_;
     std::int64_t left_behind_ = 0;  // rows that a DELETE could not delete
     Rounds rounds_;
+    bool told_ = false;  // that there are no rounds
 };
 
 bool Backfill::take_up() {
@@ -155,6 +158,21 @@ SweepEnd Backfill::all_chunks() {
     }
 }
 
+bool Backfill::may_go_in_rounds() {
+    const bool may = work_.pruning() != Pruning::too_late;
+    if (!helper_ && may == told_) {
+        const std::string words =
+            may ? "in page rounds again: no old versions have to be kept for standbys"
+                : "no page rounds, rows are changed as a plain UPDATE changes them, because " +
+                      work_.why_kept() +
+                      ". With hot_standby_feedback = on there, or standby_grace = 0 here, it takes "
+                      "less WAL and room.";
+        work_.in_transaction([&] { add_event(task_, words); });
+        told_ = !may;
+    }
+    return may;
+}
+
 SweepEnd Backfill::one_chunk(Chunk& chunk) {
     PageSet locked;
     blocks_ = std::max(blocks_, chunk.pages.end);
@@ -170,7 +188,7 @@ SweepEnd Backfill::one_chunk(Chunk& chunk) {
         if (batch.left() > 0) locked.add(batch.found_on());
     };
     SweepEnd end = SweepEnd::finished;
-    if (in_rounds())
+    if (in_rounds() && may_go_in_rounds())
         end = ChunkRounds{task_, work_, rounds_, chunk, locked}.run();
     else
         end = work_.sweep({chunk.next, chunk.pages.end}, sweep);

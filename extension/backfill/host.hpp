@@ -16,8 +16,11 @@ struct Options {
     int workers = 1;  // that work at a table together; what follows is for each of them
     // Share of time at work, rests make up the other; 0: as the machine allows (governor.hpp).
     double duty = 0;
-    double max_rate = 0;            // rows per second, 0 = no limit
-    double max_wal_rate = 0;        // bytes of WAL per second, 0 = no limit
+    double max_rate = 0;      // rows per second, 0 = no limit
+    double max_wal_rate = 0;  // bytes of WAL per second, 0 = no limit
+    // How long old versions are kept beside a standby without feedback (ripeness.hpp); 0: not.
+    std::chrono::milliseconds standby_grace{30000};
+    bool fire_triggers = true;      // of the user; fixed once the first batch has begun
     std::int64_t max_bad_rows = 0;  // that may be passed over because they can't be changed
     pressure::Limits limits;        // beyond which it waits
 };

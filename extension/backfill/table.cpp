@@ -1,8 +1,10 @@
 #include "backfill/table.hpp"
 
 #include "backfill/statements.hpp"
+#include "backfill/triggers.hpp"
 #include "pg/bridge.hpp"
 #include "pg/compat.hpp"
+#include "pg/publication.hpp"
 #include "pg/spi.hpp"
 
 #include "pg/postgres.hpp"
@@ -196,9 +198,23 @@ bool Table::open(bool for_change) {
                         "ZD204: table " + task_.name + " is not stored as a heap",
                         "Backfills go over the pages of a heap.",
                         "Write the UPDATE for it yourself."};
+    if (for_change) check_published();
     blocks_ = seen.blocks;
     filenode_ = seen.filenode;
     return true;
+}
+
+// A publication may have been made while the migration runs.
+void Table::check_published() const {
+    try {
+        pg::check_replica_identity(task_.relation, task_.set_clause.empty());
+    } catch (const pg::Error& error) {
+        throw pg::Error{error.sqlstate, std::string{"ZD209: "} + error.what(), error.detail,
+                        "Give " + task_.name +
+                            " a replica identity that fits (ALTER TABLE ... REPLICA IDENTITY), or "
+                            "take it out of the publication; then call zdm_resume, or go back with "
+                            "zdm_rollback."};
+    }
 }
 
 void Table::make_survey() {
@@ -263,7 +279,8 @@ std::vector<Tid> Table::survey(Tid from, Tid end, std::int64_t most) {
 }
 
 std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows) {
-    if (task_.set_clause.empty() || !can_change_directly(task_.relation)) return std::nullopt;
+    if (task_.set_clause.empty() || !can_change_directly(task_.relation, task_.fire_triggers))
+        return std::nullopt;
     const std::string text = direct_text(task_.name, task_.set_clause, task_.predicate);
     if (!direct_.made()) direct_.make(text, {TIDARRAYOID});
     bool indexed = false;
@@ -280,7 +297,7 @@ std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows)
     });
     if (cached == nullptr) return std::nullopt;
     indexed_columns_ = indexed;
-    Changed changed = change_directly(cached, text.c_str(), rows);
+    Changed changed = change_directly(cached, text.c_str(), rows, task_.fire_triggers);
     pg::call([&] { ReleaseCachedPlan(cached, CurrentResourceOwner); });
     return changed;
 }
@@ -289,6 +306,7 @@ Changed Table::change_by_statement(const std::vector<Tid>& rows) {
     Changed changed;
     if (rows.empty()) return changed;
     make_change();
+    if (!task_.fire_triggers) return change_without_triggers(rows);
     std::vector<ItemPointerData> places;
     std::vector<Datum> datums;
     places.reserve(rows.size());
@@ -308,6 +326,15 @@ Changed Table::change_by_statement(const std::vector<Tid>& rows) {
         changed.rows = number(1);
         changed.still = number(2);
     });
+    return changed;
+}
+
+Changed Table::change_without_triggers(const std::vector<Tid>& rows) {
+    CachedPlan* const plan = pg::call([&] { return plan_now(change_.get()); });
+    const std::string text =
+        change_text(task_.name, task_.set_clause, task_.predicate, key_columns_);
+    Changed changed = change_silently(plan, text.c_str(), rows);
+    pg::call([&] { ReleaseCachedPlan(plan, CurrentResourceOwner); });
     return changed;
 }
 

@@ -77,11 +77,13 @@ public:
     std::string lock_holder();
 
 private:
+    void check_published() const;
     void make_survey();
     void make_change();
     // Changes rows without waiting (direct.hpp); none when that can't be.
     std::optional<Changed> change_without_locks(const std::vector<Tid>& rows);
     Changed change_by_statement(const std::vector<Tid>& rows);
+    Changed change_without_triggers(const std::vector<Tid>& rows);
     pg::Error does_not_converge(std::int64_t rows) const;
 
     const Task& task_;

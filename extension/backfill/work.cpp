@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "backfill/bad_rows.hpp"
+#include "backfill/hold.hpp"
 #include "pg/error.hpp"
 #include "pg/transaction.hpp"
+#include "pressure/standbys.hpp"
 
 namespace zdm::backfill {
 
@@ -18,6 +20,9 @@ constexpr double kAskMs = 100;
 
 // Bytes of WAL that a changed row costs at least; what it does cost is learnt.
 constexpr double kLeastWal = 64;
+
+// So long may a standby be there before it counts.
+constexpr std::int64_t kLookMs = 1000;
 
 // Reading holds a snapshot but no row lock; this keeps the snapshot small too.
 constexpr double kSurveyMs = 100;
@@ -87,7 +92,30 @@ bool Work::go_on() {
         return !leaving_;
     }
     if (leaving_ || host_.should_stop()) return false;
+    look_at_standbys();
     return !(under_pressure() && (leaving_ || host_.should_stop()));
+}
+
+// Standbys come and go, and so does their feedback. Whoever speaks for the step keeps versions for
+// all who work at it.
+void Work::look_at_standbys() {
+    const std::int64_t now = host_.now_ms();
+    const std::int64_t grace = host_.options().standby_grace.count();
+    const bool keeps = pruning() != Pruning::at_once;
+    if (now - standbys_ms_ < (keeps ? std::clamp<std::int64_t>(grace / 10, 50, kLookMs) : kLookMs))
+        return;
+    standbys_ms_ = now;
+    in_transaction([&] {
+        if (grace > 0) unheard_.look(pressure::standbys_heard(), now);
+        if (speaks_ && pruning() != Pruning::at_once) kept_ = keep_versions(grace, now);
+    });
+    if (speaks_ && pruning() == Pruning::at_once) release_versions();
+}
+
+std::string Work::why_kept() const {
+    return "standby " + unheard_.name() + " gives no hot_standby_feedback (standby_grace is " +
+           std::to_string(host_.options().standby_grace.count()) + " ms" +
+           (kept_ ? ")" : "; no replication slot is free to keep them)");
 }
 
 // Waits until no signal trips. True when it was told to stop meanwhile.
@@ -127,6 +155,7 @@ void Work::show(const std::string& reason) {
 
 bool Work::wait(milliseconds time, const std::string& reason) {
     show(reason);
+    look_at_standbys();
     const std::int64_t began = host_.now_ms();
     host_.sleep(time, reason);
     progress_.add_throttled(static_cast<double>(host_.now_ms() - began) / 1000.0);

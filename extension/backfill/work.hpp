@@ -13,6 +13,7 @@
 #include "backfill/host.hpp"
 #include "backfill/pace.hpp"
 #include "backfill/progress.hpp"
+#include "backfill/ripeness.hpp"
 #include "backfill/state.hpp"
 #include "backfill/table.hpp"
 #include "backfill/task.hpp"
@@ -70,6 +71,13 @@ public:
     bool passed_over() const { return !passed_over_.empty(); }
     void forget_passed_over() { passed_over_.clear(); }
 
+    // When old row versions may be cleaned away, as the standbys were last seen, and why not at
+    // once.
+    Pruning pruning() const {
+        return pruning_beside(unheard_.any(), host_.options().standby_grace.count());
+    }
+    std::string why_kept() const;
+
     Progress& progress() { return progress_; }
     // Notes that a chunk is done up to `next`, inside a batch's transaction; `pages` as people are
     // told.
@@ -80,6 +88,7 @@ public:
 
 private:
     bool go_on();
+    void look_at_standbys();
     bool under_pressure();
     void show(const std::string& reason);
     void rest(const Batch& batch, double began_ms);
@@ -114,6 +123,9 @@ private:
     double asked_ms_ = -1e9;  // when go_on() last asked
     std::string throttled_;
     std::minstd_rand random_;
+    Unheard unheard_;
+    std::int64_t standbys_ms_ = INT64_MIN / 2;  // when they were looked at last
+    bool kept_ = true;                          // as far as they are to be
     std::set<Tid> passed_over_;  // rows that can't be changed, no more than max_bad_rows
 };
 

@@ -8,6 +8,7 @@
 extern "C" {
 #include "executor/executor.h"
 #include "parser/parser.h"
+#include "replication/slot.h"
 #include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
@@ -27,6 +28,15 @@ inline void run_portal(Portal portal, DestReceiver* dest, QueryCompletion* compl
     PortalRun(portal, FETCH_ALL, true, dest, dest, completion);
 #else
     PortalRun(portal, FETCH_ALL, true, true, dest, dest, completion);
+#endif
+}
+
+// Runs a started query to its end.
+inline void run_executor(QueryDesc* query) {
+#if PG_VERSION_NUM >= 180000
+    ExecutorRun(query, ForwardScanDirection, 0);
+#else
+    ExecutorRun(query, ForwardScanDirection, 0, true);
 #endif
 }
 
@@ -169,6 +179,15 @@ inline constexpr std::uint32_t kWaitBufferPin = PG_WAIT_BUFFERPIN;
 #else
 inline constexpr std::uint32_t kWaitBufferPin = PG_WAIT_BUFFER_PIN;
 #endif
+
+// Makes a replication slot of this process, without WAL.
+inline void create_temporary_slot(const char* name) {
+#if PG_VERSION_NUM >= 170000
+    ReplicationSlotCreate(name, false, RS_TEMPORARY, false, false, false);
+#else
+    ReplicationSlotCreate(name, false, RS_TEMPORARY, false);
+#endif
+}
 
 // Whether this transaction holds exactly this lock.
 inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {

@@ -198,11 +198,13 @@ void DataReader::update(UpdateStmt* tree) {
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
     const auto table = r_.target(tree->relation, false).value();
     refuse_hidden_rows(table, at);
+    refuse_unpublishable(table, false, at);
     if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
         r_.redirect_names(reinterpret_cast<Node*>(tree));
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);
     }
+    refuse_rules(table, false, at);
     ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
     if (query->returningList != NIL)
         refuse_form(at, "an UPDATE with RETURNING", "Leave RETURNING out.");
@@ -307,11 +309,13 @@ void DataReader::remove(DeleteStmt* tree) {
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
     const auto table = r_.target(tree->relation, false).value();
     refuse_hidden_rows(table, at);
+    refuse_unpublishable(table, true, at);
     if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
         r_.redirect_names(reinterpret_cast<Node*>(tree));
         analyse(reinterpret_cast<Node*>(tree));
         return direct(table);
     }
+    refuse_rules(table, true, at);
     ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
     if (query->returningList != NIL)
         refuse_form(at, "a DELETE with RETURNING", "Leave RETURNING out.");

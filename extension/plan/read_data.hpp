@@ -26,6 +26,8 @@ private:
     // Like analyse, with the names of the tree pointed to where they belong first.
     ::Query* analyse_target(Node* tree, RangeVar* target);
     void redirect_target(Node* tree, RangeVar* target);
+    void refuse_unpublishable(std::size_t table, bool deletes, Place at) const;
+    void refuse_rules(std::size_t table, bool deletes, Place at) const;
     void refuse_hidden_rows(std::size_t table, Place at) const;
     void refuse_clone_reader(Node* expression, Place at) const;
     Expressions expressions(std::size_t table) const;

@@ -23,6 +23,17 @@ constexpr auto kStandbys =
     "   AND s.pid NOT IN (SELECT active_pid FROM pg_replication_slots"
     "                      WHERE slot_type = 'logical' AND active_pid IS NOT NULL)";
 
+// With a slot the feedback stands there, else in the process that sends. Only a physical standby
+// replays; without the right to see its state nothing tells it from a base backup.
+constexpr auto kHeard =
+    "SELECT coalesce(nullif(s.application_name, ''), s.client_addr::text, 'pid ' || s.pid),"
+    "       s.backend_xmin IS NOT NULL OR r.xmin IS NOT NULL"
+    "  FROM pg_stat_replication s LEFT JOIN pg_replication_slots r ON r.active_pid = s.pid"
+    " WHERE r.slot_type IS DISTINCT FROM 'logical'"
+    "   AND (s.state IS NULL"
+    "        OR (s.state IN ('catchup', 'streaming') AND s.replay_lsn IS NOT NULL))"
+    " ORDER BY 1";
+
 }  // namespace
 
 Standbys read_standbys() {
@@ -40,6 +51,13 @@ Standbys read_standbys() {
         standbys.all.push_back(std::move(standby));
     }
     return standbys;
+}
+
+std::vector<Hearing> standbys_heard() {
+    std::vector<Hearing> all;
+    const pg::Door door;
+    for (const auto& row : pg::query(kHeard).rows) all.push_back({row.text(0), row.flag(1)});
+    return all;
 }
 
 }  // namespace zdm::pressure

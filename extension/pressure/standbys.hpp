@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "pressure/lag.hpp"
@@ -17,6 +18,14 @@ struct Standbys {
 };
 // Throws Blind where their positions may not be seen.
 Standbys read_standbys();
+
+// Whether a standby says what its queries still see (hot_standby_feedback).
+struct Hearing {
+    std::string name;
+    bool heard = false;
+};
+// What may not be seen counts as a standby, unless it is known to be something else.
+std::vector<Hearing> standbys_heard();
 
 // A clause that says how to see them.
 #define ZDM_GRANT "grant pg_monitor to the owner of the extension"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backfill/hold.hpp"
 #include "pg/transaction.hpp"
 #include "run/crew.hpp"
 #include "run/launch.hpp"
@@ -33,6 +34,12 @@ void reload_if_asked() {
     if (!ConfigReloadPending) return;
     ConfigReloadPending = false;
     ProcessConfigFile(PGC_SIGHUP);
+}
+
+std::chrono::microseconds steady() {
+    instr_time now;
+    INSTR_TIME_SET_CURRENT(now);
+    return std::chrono::microseconds{static_cast<std::int64_t>(INSTR_TIME_GET_MICROSEC(now))};
 }
 
 void nap(std::chrono::milliseconds time) {
@@ -81,6 +88,7 @@ void Context::stop_if_asked() {
 backfill::Options Context::options() const {
     backfill::Options defaults;
     defaults.batch_target = settings::batch_target();
+    defaults.standby_grace = settings::standby_grace();
     defaults.limits = default_limits();
     defaults.workers = settings::workers();
     return apply_options(migration_.options, defaults);
@@ -88,6 +96,7 @@ backfill::Options Context::options() const {
 
 void Context::sleep(std::chrono::milliseconds time, const std::string& reason) {
     if (!reason.empty()) show_waiting(reason);
+    backfill::move_horizon_on(options().standby_grace.count(), now_ms());
     const std::int64_t until = now_ms() + time.count();
     for (std::int64_t left = time.count(); left > 0; left = until - now_ms()) {
         nap(std::min(kSlice, std::chrono::milliseconds{left}));
@@ -105,11 +114,9 @@ void Context::rest(std::chrono::microseconds time) {
     });
 }
 
-std::chrono::microseconds Context::now() const {
-    instr_time now;
-    INSTR_TIME_SET_CURRENT(now);
-    return std::chrono::microseconds{static_cast<std::int64_t>(INSTR_TIME_GET_MICROSEC(now))};
-}
+std::chrono::microseconds Context::now() const { return steady(); }
+
+std::int64_t steady_ms() { return steady().count() / 1000; }
 
 void Context::batch_begins() {
     set_local_settings(migration_.settings);

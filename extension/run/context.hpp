@@ -19,6 +19,9 @@ struct Stopped : std::runtime_error {
     Stopped() : std::runtime_error("stopped") {}
 };
 
+// What Context::now() gives, in whole milliseconds.
+std::int64_t steady_ms();
+
 class Crew;
 
 class Context : public backfill::Host {

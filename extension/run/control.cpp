@@ -32,6 +32,19 @@ std::string quoted(const Migration& m) { return pg::quote_literal(m.name); }
                     "It is in state " + std::string{catalog::to_text(m.state)} + ".", hint};
 }
 
+// Some rows with triggers and some without are what nobody can have meant.
+void require_no_batches(const Migration& m) {
+    for (const auto& stored : catalog::load_steps(m.id)) {
+        const auto kind = stored.step.kind;
+        const bool fills = kind == plan::StepKind::backfill || kind == plan::StepKind::delete_rows;
+        if (fills && stored.state != catalog::StepState::pending)
+            throw pg::Error{pg::state::kNotInPrerequisiteState,
+                            "ZD303: rows of migration \"" + m.name + "\" are being changed already",
+                            "fire_triggers holds for all of its rows.",
+                            "Set it before zdm_start, or give it to zdm_backfill."};
+    }
+}
+
 std::vector<StepView> views_of(std::int64_t id) {
     std::vector<StepView> views;
     for (const auto& mark : catalog::latest_marks(id))
@@ -211,6 +224,7 @@ void set_option(const std::string& name, const std::string& option,
                 const std::optional<std::string>& value) {
     const Migration m = visible_migration(name, true);
     require_option(option, value);
+    if (option == "fire_triggers") require_no_batches(m);
     catalog::set_option(m.id, option, value);
     catalog::add_event(m.id, "option", std::nullopt, option + " = " + value.value_or("default"));
 }

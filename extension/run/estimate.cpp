@@ -5,11 +5,13 @@
 
 #include "backfill/estimate.hpp"
 #include "backfill/governor.hpp"
+#include "backfill/ripeness.hpp"
 #include "catalog/migration.hpp"
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
 #include "plan/planner.hpp"
+#include "pressure/standbys.hpp"
 #include "run/control.hpp"
 #include "run/limits.hpp"
 #include "run/options.hpp"
@@ -97,6 +99,18 @@ std::optional<std::string> old_snapshot() {
     return found.front().text(0);
 }
 
+// Whether standbys leave page rounds no time; it says so.
+bool standbys_forbid_rounds(std::chrono::milliseconds grace, Estimate& estimate) {
+    backfill::Unheard unheard;
+    unheard.look(pressure::standbys_heard(), 0);
+    if (backfill::pruning_beside(unheard.any(), grace.count()) != backfill::Pruning::too_late)
+        return false;
+    estimate.notes.push_back("Standby " + unheard.name() +
+                             " gives no hot_standby_feedback: old row versions are kept for it "
+                             "(standby_grace), so rows move as a plain UPDATE moves them.");
+    return true;
+}
+
 void read_server(const backfill::Task& task, backfill::Surroundings& around) {
     const pg::PinnedPath pinned;
     const auto found = pg::query(
@@ -123,7 +137,8 @@ std::string megabytes(double bytes) {
     return std::to_string(static_cast<std::int64_t>(bytes / 1048576 + 1)) + " MB";
 }
 
-void add_notes(const plan::Plan& plan, const backfill::Look& look, Estimate& estimate) {
+void add_notes(const plan::Plan& plan, const backfill::Look& look, bool rounds,
+               Estimate& estimate) {
     const auto& forecast = estimate.forecast;
     for (const auto& name : catalog::live_owners(plan.relations, 0))
         estimate.notes.push_back(
@@ -135,7 +150,7 @@ void add_notes(const plan::Plan& plan, const backfill::Look& look, Estimate& est
     if (estimate.horizon)
         estimate.notes.push_back(*estimate.horizon +
                                  ": until that ends, room in the table can't be used again.");
-    else if (look.rounds && forecast.table_growth_held > 1.5 * forecast.table_growth.high)
+    else if (rounds && forecast.table_growth_held > 1.5 * forecast.table_growth.high)
         estimate.notes.push_back(
             "A transaction that stays open while the backfill runs keeps room from being used "
             "again: the table may then grow by up to " +
@@ -191,11 +206,14 @@ Estimate estimate(std::uint32_t relation, const std::string& set_clause,
     around.rounds = look.rounds;
     around.old_horizon = estimate.horizon.has_value();
     around.page_ms = look.page_ms;
-    read_triggers(task, columns, estimate, around);
-    read_server(task, around);
     backfill::Options defaults;
     defaults.workers = settings::workers();
+    defaults.standby_grace = settings::standby_grace();
     const auto wanted = apply_options(options, defaults);
+    if (wanted.fire_triggers) read_triggers(task, columns, estimate, around);
+    if (look.rounds && standbys_forbid_rounds(wanted.standby_grace, estimate))
+        around.rounds = false;
+    read_server(task, around);
     around.least_duty = wanted.duty > 0 ? wanted.duty : backfill::Governor::kLeast;
     around.most_duty = wanted.duty > 0 ? wanted.duty : 1;
     around.workers = wanted.workers;
@@ -207,7 +225,7 @@ Estimate estimate(std::uint32_t relation, const std::string& set_clause,
         estimate.hot = false;
     else if (!around.triggers_before)
         estimate.hot = true;
-    add_notes(plan, look, estimate);
+    add_notes(plan, look, around.rounds, estimate);
     return estimate;
 }
 

@@ -13,7 +13,7 @@ namespace zdm::run {
 
 namespace {
 
-enum class Kind { number, bytes, hours, text };
+enum class Kind { number, bytes, flag, hours, text };
 
 struct Known {
     const char* name;
@@ -33,7 +33,14 @@ constexpr Known kKnown[] = {
     {"max_wal_rate", 0, kNoLimit, "WAL per second, such as 20MB, 0 for no limit", Kind::bytes},
     {"max_bad_rows", 0, 100000,
      "rows that can't be changed and are passed over before the backfill stops, 0 to 100000"},
+    {"fire_triggers", 0, 0,
+     "whether the table's own triggers fire for the rows that are changed, true or false; those of "
+     "foreign keys do in any case",
+     Kind::flag},
     {"workers", 1, 64, "workers at a table at most, 1 to 64, and no more than zdm.workers"},
+    {"standby_grace", 0, 86400,
+     "seconds for which old row versions are kept beside a standby without hot_standby_feedback, 0 "
+     "to 86400"},
     {"max_replica_lag", 0, kNoLimit, "seconds a standby may be behind, 0 for no limit"},
     {"max_replica_lag_bytes", 0, kNoLimit,
      "WAL that a standby may be behind, such as 64MB, 0 for no limit", Kind::bytes},
@@ -112,6 +119,9 @@ std::string check_option(const std::string& option, const std::optional<std::str
         return value->empty() || pressure::hours_from(*value)
                    ? ""
                    : "\"" + *value + "\" are no hours with a time zone";
+    if (known->kind == Kind::flag)
+        return *value == "true" || *value == "false" ? ""
+                                                     : "\"" + *value + "\" is not true or false";
     const auto number = amount_from(*known, *value);
     if (!number)
         return "\"" + *value + "\" is not a " + (known->kind == Kind::bytes ? "size" : "number");
@@ -141,6 +151,8 @@ backfill::Options apply_options(const std::map<std::string, std::string>& option
         if (known == nullptr) continue;
         const double value = amount_from(*known, text).value_or(0);
         if (name == "max_bad_rows") result.max_bad_rows = static_cast<std::int64_t>(value);
+        if (name == "standby_grace") result.standby_grace = whole_ms(value * 1000);
+        if (name == "fire_triggers") result.fire_triggers = text != "false";
         if (name == "batch_target") result.batch_target = whole_ms(value);
         // What the server allows may only be less.
         if (name == "workers") result.workers = std::min(result.workers, static_cast<int>(value));

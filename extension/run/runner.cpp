@@ -1,5 +1,6 @@
 #include "run/runner.hpp"
 
+#include "backfill/hold.hpp"
 #include "pg/fault.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
@@ -91,6 +92,8 @@ bool ask_gate(Context& context) {
     case GateState::shut: break;
     }
     context.show_waiting("the gate is shut: " + verdict.reason);
+    // That may take long, and all batches before it are done.
+    backfill::release_versions();
     context.sleep(std::chrono::seconds{1}, {});
     return true;
 }
@@ -277,6 +280,7 @@ void take_helpers_failure(const Migration& migration, const StoredStep& stored,
 }
 
 void run_migration(std::int64_t id) {
+    release_versions_unless_needed(id);
     if (!may_begin(id)) return;
     Runner runner{id};
     while (runner.once()) {

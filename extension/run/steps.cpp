@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "backfill/hold.hpp"
+#include "backfill/ripeness.hpp"
 #include "catalog/undo.hpp"
 #include "pg/fault.hpp"
 #include "pg/transaction.hpp"
 #include "run/locks.hpp"
 #include "run/machine.hpp"
 #include "run/turn.hpp"
+#include "settings.hpp"
 
 #include "pg/bridge.hpp"
 
@@ -72,7 +75,14 @@ void begin(Context& context, const StoredStep& stored, Turn& turn) {
     ZDM_FAULT(fault_name(context, stored) + ":intent");
 }
 
+bool works_in_batches(StepKind kind) {
+    return kind == StepKind::backfill || kind == StepKind::delete_rows ||
+           kind == StepKind::last_pass || kind == StepKind::count;
+}
+
 void execute(Context& context, const StoredStep& stored, bool resumed) {
+    // Others are short, or hold a snapshot of their own for as long.
+    if (is_concurrent(stored.step.kind)) backfill::release_versions();
     switch (stored.step.kind) {
     case StepKind::ddl:
     case StepKind::constraint: return steps::run_ddl(context, stored);
@@ -134,6 +144,25 @@ std::string hint_for_rows(const Context& context) {
            (context.undoing() ? ", keep => true), which leaves the rest as it is." : ").");
 }
 
+void keep_versions_early() {
+    const auto grace = settings::standby_grace().count();
+    if (grace <= 0) return;
+    backfill::Unheard unheard;
+    unheard.look(pressure::standbys_heard(), 0);
+    if (unheard.any()) backfill::keep_versions(grace, steady_ms());
+}
+
+void release_versions_unless_needed(std::int64_t migration) {
+    bool batches = false;
+    {
+        pg::Transaction transaction;
+        for (const auto& stored : catalog::load_steps(migration))
+            batches |= works_in_batches(stored.step.kind) && stored.state != StepState::done;
+        transaction.commit();
+    }
+    if (!batches) backfill::release_versions();
+}
+
 backfill::Task task_of(const Context& context, const StoredStep& stored, const char* predicate) {
     backfill::Task task;
     task.migration = context.migration().id;
@@ -142,6 +171,7 @@ backfill::Task task_of(const Context& context, const StoredStep& stored, const c
     task.name = stored.step.relation;
     task.set_clause = parameter(stored, "set");
     task.predicate = parameter(stored, predicate);
+    task.fire_triggers = context.options().fire_triggers;
     task.sync = parameter(stored, "sync") == "yes";
     const std::string of = parameter(stored, "of");
     task.of = of.empty() ? 0 : std::stoi(of);

@@ -40,6 +40,12 @@ backfill::Task task_of(const Context& context, const catalog::StoredStep& stored
 void set_mark(const Context& context, const catalog::StoredStep& stored, catalog::StepState state);
 // The same in a transaction of its own.
 void mark(Context& context, const catalog::StoredStep& stored, catalog::StepState state);
+// Keeps old row versions where a standby needs that (backfill/hold.hpp): what zdm itself writes
+// down until the first batch leaves some as well, and what a process has once found to be of no use
+// stays so for it. In its first transaction.
+void keep_versions_early();
+// And takes that back, outside transactions, where no batches are to come.
+void release_versions_unless_needed(std::int64_t migration);
 // What to do about rows that a constraint or a unique index refuses.
 std::string hint_for_rows(const Context& context);
 // Name of a fault point: the kind, with "undo_" before it while undoing.

@@ -7,6 +7,7 @@
 #include "run/polite.hpp"
 #include "run/runner.hpp"
 #include "run/session.hpp"
+#include "run/steps.hpp"
 
 #include "pg/bridge.hpp"
 #include "pg/compat.hpp"
@@ -44,7 +45,10 @@ void serve(std::int64_t id) {
     std::optional<catalog::Migration> migration;
     {
         pg::Transaction transaction;
-        if (pg::extension_oid() != InvalidOid) migration = catalog::find_migration(id);
+        if (pg::extension_oid() != InvalidOid) {
+            keep_versions_early();
+            migration = catalog::find_migration(id);
+        }
         transaction.commit();
     }
     if (!migration || !migration->same_database || !claim_patiently(id)) return;

@@ -60,7 +60,7 @@ like($err, qr/paused: lunch/, 'wait says why it waits');
 is((zdm('pause', 'slow one'))[0], 0, 'pause again: nothing to do');
 is(decode_json((zdm('pause', 'slow one', '--json'))[1])->{migrations}[0]{pause_reason}, 'lunch', 'pause --json');
 
-for my $case ([qw(max_rate 0)], [qw(max_bad_rows 3)], [qw(batch_target 20ms)], [qw(max_replica_lag 5s)], [qw(quiet_period 10m)], [qw(duty 0.9)], [qw(workers 4)], [qw(max_wal_rate 1000000)], [qw(duty default)]) {
+for my $case ([qw(max_rate 0)], [qw(max_bad_rows 3)], [qw(batch_target 20ms)], [qw(max_replica_lag 5s)], [qw(standby_grace 10s)], [qw(quiet_period 10m)], [qw(duty 0.9)], [qw(workers 4)], [qw(max_wal_rate 1000000)], [qw(duty default)]) {
     is((zdm('set', 'slow one', @$case))[0], 0, "set @$case");
 }
 is($node->safe_psql('postgres', q{SELECT options ->> 'batch_target', options ->> 'max_replica_lag', options ->> 'quiet_period', options ? 'duty' FROM zdm.migrations}),
@@ -77,7 +77,9 @@ like((zdm('history', 'slow one'))[1], qr/ paused .*lunch.* resumed /s, 'history 
 is(decode_json((zdm('history', '--json'))[1])->{migrations}[0]{name}, 'slow one', 'history --json');
 
 # watch --json: one object a line.
-zdm('backfill', 't', '--set', 'v = 2', '--where', 'v = 1', '--name', 'two', '--yes', '--no-wait', '--max-rate', '10000');
+zdm('backfill', 't', '--set', 'v = 2', '--where', 'v = 1', '--name', 'two', '--yes', '--no-wait', '--max-rate', '10000',
+    '--no-fire-triggers');
+is($node->safe_psql('postgres', q{SELECT options ->> 'fire_triggers' FROM zdm.migrations WHERE name = 'two'}), 'false', 'backfill --no-fire-triggers');
 ($code, $out, $err) = zdm('watch', 'two', '--json');
 is($code, 0, 'watch --json');
 my @lines = map { decode_json($_) } split /\n/, $out;

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "backfill/ripeness.hpp"
-
 namespace zdm::backfill {
 namespace {
 
@@ -164,30 +162,6 @@ TEST(Between, GivesTheRowsOfPages) {
     EXPECT_EQ(between(rows, {6, 2}, {6, 3}), (std::vector<Tid>{{6, 2}}));
     EXPECT_TRUE(between(rows, {8, 0}, {9, 0}).empty());
     EXPECT_TRUE(between({}, {0, 0}, {9, 0}).empty());
-}
-
-TEST(Ripeness, KnowsWhoChangedAPageLast) {
-    Ripeness ripeness;
-    EXPECT_EQ(ripeness.needed({3, 8}), 0U);
-    ripeness.note(10, 700);
-    ripeness.note(20, 0);
-    ripeness.note(25, 702);
-    EXPECT_EQ(ripeness.needed({0, 1}), 700U);
-    EXPECT_EQ(ripeness.needed({9, 10}), 700U);
-    EXPECT_EQ(ripeness.needed({10, 20}), 0U);
-    EXPECT_EQ(ripeness.needed({24, 25}), 702U);
-    EXPECT_EQ(ripeness.needed({25, 30}), 0U);
-}
-
-TEST(Ripeness, OfSeveralPagesTheLastOneTells) {
-    Ripeness ripeness;
-    ripeness.note(10, 700);
-    ripeness.note(20, 0);
-    ripeness.note(25, 702);
-    EXPECT_EQ(ripeness.needed({0, 15}), 700U);
-    EXPECT_EQ(ripeness.needed({0, 20}), 700U);
-    EXPECT_EQ(ripeness.needed({9, 21}), 702U);
-    EXPECT_EQ(ripeness.needed({15, 40}), 702U);
 }
 
 }  // namespace

@@ -19,6 +19,16 @@ TEST(Options, GoodValuesPass) {
     EXPECT_EQ(wrong("max_bad_rows", "10"), "");
     EXPECT_NE(wrong("max_bad_rows", "100001"), "");
     EXPECT_EQ(wrong("max_replica_lag", "1.5"), "");
+    EXPECT_EQ(wrong("fire_triggers", "true"), "");
+    EXPECT_EQ(wrong("fire_triggers", "false"), "");
+    for (const char* value : {"", "no", "0", "TRUE", "falsehood"})
+        EXPECT_NE(wrong("fire_triggers", value), "") << value;
+    EXPECT_TRUE(apply_options({}, {}).fire_triggers);
+    EXPECT_TRUE(apply_options({{"fire_triggers", "true"}}, {}).fire_triggers);
+    EXPECT_FALSE(apply_options({{"fire_triggers", "false"}}, {}).fire_triggers);
+    EXPECT_EQ(wrong("standby_grace", "0.5"), "");
+    EXPECT_NE(wrong("standby_grace", "86401"), "");
+    EXPECT_EQ(apply_options({{"standby_grace", "0.5"}}, {}).standby_grace.count(), 500);
 }
 
 TEST(Options, SizesHaveUnits) {

@@ -1,0 +1,61 @@
+// Tables whose rows can't be changed in batches, or not at all.
+#include "plan/ask.hpp"
+#include "plan/read_data.hpp"
+
+#include "pg/bridge.hpp"
+#include "pg/publication.hpp"
+#include "pg/spi.hpp"
+#include "pg/transaction.hpp"
+
+#include "pg/compat.hpp"
+
+namespace zdm::plan {
+
+// As the server refuses it when it runs. Not where the file itself gives the table another identity
+// before: that can be seen on the clone, which is never published.
+void DataReader::refuse_unpublishable(std::size_t table, bool deletes, Place at) const {
+    const Relation& relation = r_.clones_.relation(table);
+    if (relation.oid == 0) return;
+    const auto given =
+        ask("SELECT c.relreplident IN ('f', 'i') AND c.relreplident <> o.relreplident"
+            "  FROM pg_catalog.pg_class c, pg_catalog.pg_class o"
+            " WHERE c.oid = $1::oid AND o.oid = $2::oid",
+            {std::int64_t{relation.clone}, std::int64_t{relation.oid}});
+    if (given.empty() || given.front().flag(0)) return;
+    pg::call([&] { LockRelationOid(relation.oid, AccessShareLock); });
+    try {
+        pg::Subtransaction attempt;
+        pg::check_replica_identity(relation.oid, deletes);
+        attempt.commit();
+    } catch (const pg::Error& error) {
+        const std::string detail = error.detail.empty() ? "" : error.detail + " ";
+        const std::string& name = r_.clones_.table(table).qualified;
+        refuse(at, "ZD111", error.sqlstate, error.what(),
+               detail + "It is in publication " + pg::publications_of(relation.oid, deletes) + ".",
+               pg::sqlstate_text(error.sqlstate) == "55000"
+                   ? "ALTER TABLE " + name +
+                         " REPLICA IDENTITY FULL, or give it a primary key, or take it out of the "
+                         "publication."
+                   : "Change the publication's row filter or list of columns, or the identity "
+                     "(ALTER TABLE " +
+                         name + " REPLICA IDENTITY ...), so that they fit.");
+    }
+}
+
+// The server does not let rules rewrite a statement that changes rows in WITH, as batches do.
+void DataReader::refuse_rules(std::size_t table, bool deletes, Place at) const {
+    const auto rules =
+        ask("SELECT r.rulename FROM pg_catalog.pg_rewrite r WHERE r.ev_class = $1::oid"
+            " AND r.ev_type = CASE WHEN $2 THEN '4' ELSE '2' END AND r.ev_enabled IN ('O', 'A')"
+            " ORDER BY r.rulename LIMIT 1",
+            {std::int64_t{r_.clones_.relation(table).oid}, deletes});
+    if (rules.empty()) return;
+    const std::string name = r_.clones_.table(table).qualified;
+    const std::string rule = pg::quote_ident(rules.front().text(0));
+    refuse(at, "ZD106", pg::state::kFeatureNotSupported,
+           "a rule of " + name + " rewrites the statement", "It is rule " + rule + ".",
+           "Replace it by a trigger, or ALTER TABLE " + name + " DISABLE RULE " + rule +
+               " for the time of the migration; or -- zdm: direct runs the statement as written.");
+}
+
+}  // namespace zdm::plan
