@@ -47,6 +47,11 @@ public:
     bool pay() const { return pay_; }
     // They don't: an indexed column is set.
     void give_up() { pay_ = false; }
+    // Turns to another table whose rows are alike: they may pay there.
+    void turn() {
+        pay_ = true;
+        seen_ = hot_ = 0;
+    }
 
 private:
     // Of a page's rows, one of so many.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -22,12 +23,21 @@
 
 namespace zdm::backfill {
 
+// A row of some leaf.
+struct Row {
+    Leaf leaf;
+    Tid place;
+};
+
 enum class SweepEnd { finished, stopped, rewritten };
 
 class Work {
 public:
     // `helper`: others work at the step as well, and one of them speaks for it.
     Work(const Task& task, Host& host, bool helper = false);
+
+    // Turns to a leaf of the task's table: what follows is about that one.
+    void aim(const Leaf& leaf) { table_.aim(leaf); }
 
     // Opens the table for reading in a transaction of its own, waiting outside of it while somebody
     // has it locked, and runs f inside. False: told to stop.
@@ -58,8 +68,8 @@ public:
     // Sleeps because there is nothing to do at this moment. False: told to stop.
     bool idle(std::chrono::milliseconds time);
 
-    // Who has one of the rows locked; empty when nobody has.
-    std::string holder_of(const std::vector<Tid>& rows);
+    // Who has one of the rows locked; empty when nobody has. Turns to their leaves.
+    std::string holder_of(const std::vector<Row>& rows);
 
     // Rests for work of ours since then that was no batch.
     void rest_for(double began_ms);
@@ -68,6 +78,7 @@ public:
     // them at other places.
     bool passed_over() const { return !passed_over_.empty(); }
     void forget_passed_over() { passed_over_.clear(); }
+    void forget_passed_over(const Leaf& leaf) { passed_over_.erase(leaf.relation); }
 
     Progress& progress() { return progress_; }
     // Notes that a chunk is done up to `next`, inside a batch's transaction; `pages` as people are
@@ -87,6 +98,7 @@ private:
     double duty() const;  // as it was said, or as it finds it
     BatchLimits limits(const Sweep& sweep, int attempts) const;
     bool pass_over_bad_rows(const Batch& batch, bool may);
+    const std::set<Tid>& passed_over_here() const;
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
 
@@ -113,7 +125,9 @@ private:
     double asked_ms_ = -1e9;  // when go_on() last asked
     std::string throttled_;
     std::minstd_rand random_;
-    std::set<Tid> passed_over_;  // rows that can't be changed, no more than max_bad_rows
+    // Rows that can't be changed, by relation; no more than max_bad_rows.
+    std::map<std::uint32_t, std::set<Tid>> passed_over_;
+    const std::set<Tid> none_;
 };
 
 }  // namespace zdm::backfill
