@@ -54,7 +54,7 @@ std::vector<BadRow> bad_changes(Table& table, Host& host, std::vector<Tid> rows,
                 return failed.has_value();
             });
         if (n == 0) break;
-        bad.push_back({rows[static_cast<std::size_t>(n - 1)], {}, *error});
+        bad.push_back({table.leaf().name, rows[static_cast<std::size_t>(n - 1)], {}, *error});
         rows.erase(rows.begin(), rows.begin() + n);
     }
     return bad;
@@ -72,13 +72,15 @@ std::vector<BadRow> bad_reads(Table& table, Host& host, Tid from, Tid end,
         if (failed) error.emplace(*failed);
         return failed.has_value();
     });
-    if (n > 0) bad.push_back({place_of(first + n - 1), {}, *error});
+    if (n > 0) bad.push_back({table.leaf().name, place_of(first + n - 1), {}, *error});
     return bad;
 }
 
-// A line of DETAIL.
-std::string line(const std::string& place, const std::string& key, const std::string& what) {
-    return "row " + place + (key.empty() ? "" : ", " + key) + ": " + what;
+// A line of DETAIL. The message names the table, so of the leaves only partitions are worth a word.
+std::string line(const Task& task, const std::string& relation, const std::string& place,
+                 const std::string& key, const std::string& what) {
+    return "row " + place + (relation == task.name ? "" : " of " + relation) +
+           (key.empty() ? "" : ", " + key) + ": " + what;
 }
 
 const char* cannot(const Task& task) {
@@ -125,8 +127,8 @@ pg::Error bad_rows_error(const Task& task, const std::vector<BadRow>& bad, bool 
     const pg::Error& first = bad.front().error;
     std::string detail;
     for (const auto& row : bad)
-        detail +=
-            (detail.empty() ? "" : "\n") + line(to_text(row.place), row.key, row.error.what());
+        detail += (detail.empty() ? "" : "\n") +
+                  line(task, row.relation, to_text(row.place), row.key, row.error.what());
     const bool one = bad.size() == 1;
     const std::string name = pg::quote_literal(name_of(task));
     pg::Error report{first.sqlstate,
@@ -145,8 +147,8 @@ void pass_over(const Task& task, const std::vector<BadRow>& bad, std::int64_t mo
     std::int64_t all = 0;
     pg::Transaction transaction;
     for (const auto& row : bad)
-        note_bad_row(task, {to_text(row.place), row.key, pg::sqlstate_text(row.error.sqlstate),
-                            row.error.what()});
+        note_bad_row(task, {row.relation, to_text(row.place), row.key,
+                            pg::sqlstate_text(row.error.sqlstate), row.error.what()});
     all = count_bad_rows(task);
     transaction.commit();
     if (all <= most) return;
@@ -154,7 +156,8 @@ void pass_over(const Task& task, const std::vector<BadRow>& bad, std::int64_t mo
     pg::Error report{first.sqlstate,
                      "ZD205: more than " + std::to_string(most) + " rows of " + task.name + " " +
                          cannot(task) + ": " + first.what(),
-                     line(to_text(bad.front().place), bad.front().key, first.what()) +
+                     line(task, bad.front().relation, to_text(bad.front().place), bad.front().key,
+                          first.what()) +
                          "\nzdm.bad_rows lists those that were met so far.",
                      "Correct them, or give the option max_bad_rows a higher number with zdm_set, "
                      "then call zdm_resume(" +
@@ -174,7 +177,8 @@ pg::Error passed_over_error(const Task& task) {
     }
     std::string detail;
     for (const auto& row : some)
-        detail += (detail.empty() ? "" : "\n") + line(row.place, row.key, row.message);
+        detail += (detail.empty() ? "" : "\n") +
+                  line(task, row.relation, row.place, row.key, row.message);
     if (all > static_cast<std::int64_t>(some.size()))
         detail += "\nThese are the first; zdm.bad_rows lists all.";
     char state[6] = "XX000";

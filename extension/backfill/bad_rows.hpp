@@ -11,6 +11,7 @@
 namespace zdm::backfill {
 
 struct BadRow {
+    std::string relation;  // the leaf
     Tid place;
     std::string key;  // "id = 7", empty without a primary key
     pg::Error error;

@@ -25,7 +25,8 @@ Violators count_violators(const Task& task, Host& host, std::size_t examples) {
         const bool ready = work.with_table([&](Table& table) {
             sweep.filenode = table.filenode();
             const std::uint32_t blocks = table.blocks();
-            make_chunks(task, sweep.filenode, blocks, std::max<std::uint32_t>(blocks, 1));
+            make_chunks(task, {{task.whole(), sweep.filenode, blocks}},
+                        std::max<std::uint32_t>(blocks, 1));
             chunk = load_chunks(task).front();
             work.progress().begin(blocks);
         });

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <optional>
 
-#include "backfill/bad_rows.hpp"
 #include "backfill/chunk_rounds.hpp"
+#include "backfill/delete_pass.hpp"
+#include "backfill/leaves.hpp"
 #include "backfill/queue.hpp"
+#include "backfill/range.hpp"
 #include "backfill/state.hpp"
+#include "backfill/words.hpp"
 #include "backfill/work.hpp"
 #include "pg/fault.hpp"
 
@@ -14,21 +17,11 @@ namespace zdm::backfill {
 
 namespace {
 
-// A table of so few pages is filled in one go: rounds would take longer than they save.
+// A table, or partition, of so few pages is filled in one go: rounds would take longer than they
+// save.
 constexpr std::uint32_t kFewPages = 128;
 // How long to wait before looking again for a chunk that nobody has, and for helpers to end.
 constexpr std::chrono::milliseconds kIdle{50};
-// Between two visits of rows that a DELETE waits for. So many visits without anybody in the way
-// mean that something else keeps them.
-constexpr std::chrono::milliseconds kWaitForRows{200};
-constexpr int kVainVisits = 10;
-// How many of a visit's rows are asked for who has them locked.
-constexpr std::size_t kAsked = 50;
-
-// "1 row", "5 rows".
-std::string counted(std::int64_t number, const char* one, const char* many) {
-    return std::to_string(number) + " " + (number == 1 ? one : many);
-}
 
 class Backfill {
 public:
@@ -37,14 +30,15 @@ public:
 
     Outcome run() {
         SweepEnd end = SweepEnd::rewritten;
-        // Once more from the start whenever the table was rewritten under us.
+        // What of it was rewritten under us begins again.
         while (end == SweepEnd::rewritten) {
             if (!take_up()) return Outcome::stopped;
             end = all_chunks();
             if (end == SweepEnd::finished) end = left_rows();
             while (end == SweepEnd::finished && !work_.host().gathered())
                 if (!work_.idle(kIdle)) end = SweepEnd::stopped;
-            if (end == SweepEnd::finished && deletes()) end = finish_delete();
+            if (end == SweepEnd::finished && deletes())
+                end = finish_delete(task_, work_, left_behind_);
         }
         if (end == SweepEnd::stopped) return Outcome::stopped;
         finish();
@@ -62,28 +56,27 @@ private:
         PageSet locked;
     };
 
-    // Makes the chunks when there are none or when they are those of another file.
+    // Makes the chunks of leaves that have none or those of another file.
     bool take_up();
     // Works at chunks until none is left that nobody has, and unless this is a helper, until all
     // are done.
     SweepEnd all_chunks();
     std::optional<Chunk> take();
+    void turn_to(const Leaf& leaf);
     SweepEnd one_chunk(Chunk& chunk);
+    // The same, and what is to be done when it turns out that its leaf has gone.
+    SweepEnd try_chunk(Chunk& chunk);
     // Tries the ranges of one chunk again in which rows were locked. `left` becomes their number.
     SweepEnd again(const Chunk& chunk, PageSet& locked, std::int64_t& left);
     SweepEnd left_rows();
-    // What one visit of the whole table could not delete.
-    struct Visit {
-        std::int64_t left = 0;
-        std::vector<Tid> some;  // rows of batches that left some
-        std::string gave_way;   // to whom a batch had to
-    };
-    SweepEnd finish_delete();
-    SweepEnd visit_all(const Chunk& all, Visit& visit);
+    void let_go_of(const Leaf& leaf, const Gone& gone);
     bool deletes() const { return task_.set_clause.empty(); }
     void finish();
     std::string left_text(std::int64_t rows) const;
-    bool in_rounds() const { return !deletes() && rounds_.pay() && blocks_ >= kFewPages; }
+    // Of a leaf with so few pages the only chunk ends before.
+    bool in_rounds(const Chunk& chunk) const {
+        return !deletes() && rounds_.pay() && chunk.pages.end >= kFewPages;
+    }
     // Whether standbys let it; said when that changes.
     bool may_go_in_rounds();
     const char* stage() const { return deletes() ? "delete" : "backfill"; }
@@ -92,7 +85,7 @@ private:
     const bool helper_;
     Work work_;
     Queue queue_;
-    std::uint32_t blocks_ = 0;  // of the table
+    std::uint32_t relation_ = 0;  // the leaf that it works at
     std::vector<Left> left_;
     std::int64_t left_behind_ = 0;  // rows that a DELETE could not delete
     Rounds rounds_;
@@ -100,31 +93,11 @@ private:
 };
 
 bool Backfill::take_up() {
-    std::int64_t pages = 0;
-    const bool ready = work_.with_table([&](Table& table) {
-        const auto chunks = load_chunks(task_);
-        const bool first = chunks.empty();
-        // Who comes last tries them again.
-        forget_bad_rows(task_, task_.step);
-        if (!first && chunks.front().filenode == table.filenode()) {
-            pages = chunks.back().pages.end;
-        } else {
-            pages = table.blocks();
-            work_.forget_passed_over();
-            const auto each = chunk_pages(table.blocks());
-            make_chunks(task_, table.filenode(), table.blocks(), each);
-            add_event(task_,
-                      (first ? "begins with " : "the table was rewritten, begins again with ") +
-                          counted(pages, "page", "pages") + " of " + task_.name + " in " +
-                          counted(std::max<std::int64_t>(1, (pages + each - 1) / each), "chunk",
-                                  "chunks"));
-        }
-        work_.progress().begin(pages);
-        ZDM_FAULT(stage() + std::string{":chunks_before_commit"});
-    });
-    if (!ready) return false;
+    const auto made = fix_range(task_, work_, stage(), relation_ == 0);
+    if (!made) return false;
     ZDM_FAULT(stage() + std::string{":chunks_made"});
-    left_.clear();
+    std::erase_if(left_,
+                  [&](const Left& left) { return made->contains(left.chunk.leaf.relation); });
     queue_.rewind();
     return true;
 }
@@ -136,20 +109,30 @@ std::optional<Chunk> Backfill::take() {
     return chunk;
 }
 
+// What was found out about changes in one leaf may not hold in the next: it has its own indexes.
+void Backfill::turn_to(const Leaf& leaf) {
+    if (relation_ != 0 && relation_ != leaf.relation) rounds_.turn();
+    relation_ = leaf.relation;
+    work_.aim(leaf);
+}
+
 SweepEnd Backfill::all_chunks() {
     for (;;) {
         auto chunk = take();
-        if (!chunk && (helper_ || queue_.open() == 0)) return SweepEnd::finished;
+        if (!chunk && !queue_.has_shunned() && (helper_ || queue_.open() == 0))
+            return SweepEnd::finished;
         SweepEnd end = SweepEnd::finished;
         if (chunk) {
-            end = one_chunk(*chunk);
+            end = try_chunk(*chunk);
             queue_.give_back();
         }
         // Whoever began the step makes the chunks anew.
         if (end == SweepEnd::rewritten && helper_) {
-            chunk.reset();
-            left_.clear();
-            work_.forget_passed_over();
+            queue_.shun(*chunk);
+            std::erase_if(left_, [&](const Left& left) {
+                return left.chunk.leaf.relation == chunk->leaf.relation;
+            });
+            work_.forget_passed_over(chunk->leaf);
             queue_.rewind();
         } else if (end != SweepEnd::finished) {
             return end;
@@ -173,9 +156,23 @@ bool Backfill::may_go_in_rounds() {
     return may;
 }
 
+SweepEnd Backfill::try_chunk(Chunk& chunk) {
+    try {
+        return one_chunk(chunk);
+    } catch (const Gone& gone) {
+        let_go_of(chunk.leaf, gone);
+        return SweepEnd::finished;
+    }
+}
+
+void Backfill::let_go_of(const Leaf& leaf, const Gone& gone) {
+    work_.in_transaction([&] { let_go(task_, leaf.relation, gone.what_happened); });
+    work_.forget_passed_over(leaf);
+}
+
 SweepEnd Backfill::one_chunk(Chunk& chunk) {
     PageSet locked;
-    blocks_ = std::max(blocks_, chunk.pages.end);
+    turn_to(chunk.leaf);
     Work::Sweep sweep;
     sweep.stage = stage();
     sweep.filenode = chunk.filenode;
@@ -188,7 +185,7 @@ SweepEnd Backfill::one_chunk(Chunk& chunk) {
         if (batch.left() > 0) locked.add(batch.found_on());
     };
     SweepEnd end = SweepEnd::finished;
-    if (in_rounds() && may_go_in_rounds())
+    if (in_rounds(chunk) && may_go_in_rounds())
         end = ChunkRounds{task_, work_, rounds_, chunk, locked}.run();
     else
         end = work_.sweep({chunk.next, chunk.pages.end}, sweep);
@@ -226,63 +223,17 @@ SweepEnd Backfill::again(const Chunk& chunk, PageSet& locked, std::int64_t& left
 // Once more at the very end. What is locked even then is the last pass's to wait for.
 SweepEnd Backfill::left_rows() {
     for (auto& [chunk, locked] : left_) {
-        const SweepEnd end = again(chunk, locked, chunk.left);
-        if (end != SweepEnd::finished) return end;
+        turn_to(chunk.leaf);
+        try {
+            const SweepEnd end = again(chunk, locked, chunk.left);
+            if (end != SweepEnd::finished) return end;
+        } catch (const Gone& gone) {
+            let_go_of(chunk.leaf, gone);
+            continue;
+        }
         work_.in_transaction([&] { finish_chunk(task_, chunk, chunk.left); });
     }
     return SweepEnd::finished;
-}
-
-// A DELETE has no last pass. It reads the table once more here, and again as long as somebody is in
-// the way of rows: rows that were locked, or moved by whoever had them, in this run or another one,
-// and those that were passed over.
-SweepEnd Backfill::finish_delete() {
-    for (int vain = 0; vain < kVainVisits;) {
-        Chunk all;
-        const bool ready = work_.with_table([&](Table& table) {
-            forget_bad_rows(task_, task_.step);
-            all = load_chunks(task_).front();
-            all.pages = {0, table.blocks()};
-        });
-        if (!ready) return SweepEnd::stopped;
-        work_.forget_passed_over();
-        Visit visit;
-        const SweepEnd end = visit_all(all, visit);
-        if (end != SweepEnd::finished) return end;
-        left_behind_ = visit.left;
-        if (visit.left == 0) break;
-        std::string reason = visit.gave_way;
-        if (reason.empty()) {
-            const std::string holder = work_.holder_of(visit.some);
-            if (!holder.empty()) reason = "rows of " + task_.name + " are locked by " + holder;
-        }
-        vain = reason.empty() ? vain + 1 : 0;
-        if (!work_.wait(kWaitForRows, reason)) return SweepEnd::stopped;
-    }
-    work_.released();
-    bool bad = false;
-    work_.in_transaction([&] { bad = count_bad_rows(task_) > 0; });
-    if (bad) throw passed_over_error(task_);
-    return SweepEnd::finished;
-}
-
-SweepEnd Backfill::visit_all(const Chunk& all, Visit& visit) {
-    Work::Sweep sweep;
-    sweep.stage = stage();
-    sweep.filenode = all.filenode;
-    sweep.record = [&](const Batch& batch) {
-        // As done as it is: only its rows are counted.
-        if (batch.changed > 0) work_.advance(all, all.next, batch.changed, all.pages_done);
-        work_.write_progress_when_due();
-    };
-    sweep.finished = [&](const Batch& batch) {
-        if (batch.left() <= 0) return;
-        visit.left += batch.left();
-        if (!batch.gave_way.empty()) visit.gave_way = batch.gave_way;
-        for (const Tid row : batch.rows)
-            if (visit.some.size() < kAsked) visit.some.push_back(row);
-    };
-    return work_.sweep(all.pages, sweep);
 }
 
 std::string Backfill::left_text(std::int64_t rows) const {

@@ -63,7 +63,7 @@ std::string process_text(int pid) {
 }  // namespace
 
 std::string Table::holder(Tid row) {
-    const Oid relation = task_.relation;
+    const Oid relation = leaf_.relation;
     const int pid = pg::call([&]() -> int {
         Relation rel = table_open(relation, NoLock);
         TupleTableSlot* slot = table_slot_create(rel, nullptr);
@@ -96,7 +96,7 @@ std::string Table::lock_holder() {
             "   AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',"
             "                  'AccessExclusiveLock')"
             " ORDER BY l.granted DESC, l.pid LIMIT 1",
-            {std::int64_t{task_.relation}});
+            {std::int64_t{leaf_.relation}});
         if (!found.empty()) text = process_text(static_cast<int>(found.front().number(0)));
     }
     transaction.commit();

@@ -69,7 +69,7 @@ std::vector<PageFacts> Table::look(const std::vector<Tid>& rows) {
         if (blocks.empty() || blocks.back() != row.block) blocks.push_back(row.block);
     pages.resize(blocks.size());
     pg::call([&] {
-        Relation relation = table_open(task_.relation, NoLock);
+        Relation relation = table_open(leaf_.relation, NoLock);
         for (std::size_t i = 0; i < blocks.size(); ++i) {
             Buffer buffer = ReadBuffer(relation, blocks[i]);
             heap_page_prune_opt(relation, buffer);
@@ -85,7 +85,7 @@ std::vector<PageFacts> Table::look(const std::vector<Tid>& rows) {
 ChangeSample Table::sample(const std::vector<Tid>& rows) {
     ChangeSample sample;
     pg::call([&] {
-        Relation relation = table_open(task_.relation, NoLock);
+        Relation relation = table_open(leaf_.relation, NoLock);
         for (const Tid row : rows) add_change(relation, row, &sample);
         table_close(relation, NoLock);
     });
@@ -94,7 +94,7 @@ ChangeSample Table::sample(const std::vector<Tid>& rows) {
 
 void Table::share_free_space(Pages pages) {
     pg::call([&] {
-        Relation relation = table_open(task_.relation, NoLock);
+        Relation relation = table_open(leaf_.relation, NoLock);
         const BlockNumber end = std::min(pages.end, RelationGetNumberOfBlocks(relation));
         for (BlockNumber block = pages.first; block < end; ++block) {
             Buffer buffer = ReadBuffer(relation, block);
@@ -111,7 +111,7 @@ void Table::share_free_space(Pages pages) {
 
 std::uint32_t Table::horizon() {
     return pg::call([&] {
-        Relation relation = table_open(task_.relation, NoLock);
+        Relation relation = table_open(leaf_.relation, NoLock);
         const TransactionId xid = GetOldestNonRemovableTransactionId(relation);
         table_close(relation, NoLock);
         return xid;

@@ -38,7 +38,12 @@ std::optional<Chunk> Queue::take() {
     const auto chunks = open_chunks(task_, from_);
     open_ = static_cast<int>(chunks.size());
     if (!chunks.empty()) from_ = chunks.front().number;
+    has_shunned_ = false;
     for (const auto& chunk : chunks) {
+        if (shunned_.contains({chunk.leaf.relation, chunk.filenode})) {
+            has_shunned_ = true;
+            continue;
+        }
         if (!try_lock(task_, chunk.number)) continue;
         taken_ = chunk.number;
         // Whoever had it may have finished it between the two looks.

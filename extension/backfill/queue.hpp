@@ -2,7 +2,10 @@
 // ends with its session, so that whatever happens to him, somebody else takes it up.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "backfill/state.hpp"
 
@@ -21,6 +24,11 @@ public:
     // when there is none. In a transaction of the caller; one chunk at a time.
     std::optional<Chunk> take();
     void give_back() noexcept;
+    // Takes no more chunks of this one's file, which is none of its leaf any more. Whoever began
+    // the step makes others in their place.
+    void shun(const Chunk& chunk) { shunned_.insert({chunk.leaf.relation, chunk.filenode}); }
+    // Whether take() has passed over such a chunk.
+    bool has_shunned() const { return has_shunned_; }
     // As take() saw it: chunks that are not done, whoever has them.
     int open() const { return open_; }
 
@@ -28,6 +36,8 @@ private:
     const Task& task_;
     int from_ = 0;  // all before it are done
     int open_ = 0;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> shunned_;  // relations and files
+    bool has_shunned_ = false;
     std::optional<int> taken_;
 };
 

@@ -46,6 +46,11 @@ public:
     bool pay() const { return pay_; }
     // They don't: an indexed column is set.
     void give_up() { pay_ = false; }
+    // Turns to another table whose rows are alike: they may pay there.
+    void turn() {
+        pay_ = true;
+        seen_ = hot_ = 0;
+    }
 
 private:
     // Room for so many rows is left over in the end. A round changes as many rows of a page as

@@ -20,8 +20,12 @@ pg::Result at_door(const char* sql, const std::vector<pg::Value>& parameters) {
 std::int64_t wide(std::uint32_t number) { return number; }
 
 constexpr auto kChunk =
-    "SELECT chunk, relfilenode, first_block, end_block, next_block, rows, left_rows, pages_done,"
-    "       done FROM zdm.chunk WHERE migration_id = $1 AND step = $2";
+    "SELECT k.chunk, k.relfilenode, k.first_block, k.end_block, k.next_block, k.rows, k.left_rows,"
+    "       k.pages_done, k.done, k.relation_oid, format('%I.%I', n.nspname, c.relname),"
+    "       c.oid IS NULL"
+    "  FROM zdm.chunk k LEFT JOIN pg_class c ON c.oid = k.relation_oid"
+    "  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE k.migration_id = $1 AND k.step = $2";
 
 Chunk chunk_of(const pg::Row& row) {
     Chunk chunk;
@@ -34,6 +38,8 @@ Chunk chunk_of(const pg::Row& row) {
     chunk.left = row.number(6);
     chunk.pages_done = row.number(7);
     chunk.done = row.flag(8);
+    chunk.leaf.relation = static_cast<std::uint32_t>(row.number(9));
+    if (!row.flag(11)) chunk.leaf.name = row.text(10);
     return chunk;
 }
 
@@ -46,39 +52,83 @@ std::vector<Chunk> chunks_of(const pg::Result& found) {
 }  // namespace
 
 std::vector<Chunk> load_chunks(const Task& task) {
-    return chunks_of(at_door((std::string{kChunk} + " ORDER BY chunk").c_str(),
+    return chunks_of(at_door((std::string{kChunk} + " ORDER BY k.chunk").c_str(),
                              {task.migration, std::int64_t{task.step}}));
 }
 
 std::vector<Chunk> open_chunks(const Task& task, int from) {
     const std::string sql =
-        std::string{kChunk} + " AND NOT done AND chunk >= $3 ORDER BY chunk LIMIT 100";
+        std::string{kChunk} + " AND NOT k.done AND k.chunk >= $3 ORDER BY k.chunk LIMIT 100";
     return chunks_of(
         at_door(sql.c_str(), {task.migration, std::int64_t{task.step}, std::int64_t{from}}));
 }
 
 std::optional<Chunk> open_chunk(const Task& task, const Chunk& chunk) {
     const std::string sql =
-        std::string{kChunk} + " AND NOT done AND chunk = $3 AND relfilenode = $4::oid";
+        std::string{kChunk} + " AND NOT k.done AND k.chunk = $3 AND k.relfilenode = $4::oid";
     const auto found = at_door(sql.c_str(), {task.migration, std::int64_t{task.step},
                                              std::int64_t{chunk.number}, wide(chunk.filenode)});
     if (found.empty()) return std::nullopt;
     return chunk_of(found.front());
 }
 
-void make_chunks(const Task& task, std::uint32_t filenode, std::uint32_t blocks,
-                 std::uint32_t pages) {
-    const Totals before = chunk_totals(task);
-    at_door("DELETE FROM zdm.chunk WHERE migration_id = $1 AND step = $2",
-            {task.migration, std::int64_t{task.step}});
-    at_door(
+namespace {
+
+struct Spent {
+    std::int64_t rows = 0;
+    std::int64_t wal_bytes = 0;
+};
+
+// Chunks of one leaf with numbers from `number` on; the first one begins with what was spent
+// before. Gives how many they are.
+std::int64_t insert_chunks(const Task& task, const Extent& extent, std::uint32_t pages,
+                           std::int64_t number, const Spent& before) {
+    const auto made = at_door(
         "INSERT INTO zdm.chunk (migration_id, step, chunk, relation_oid, relfilenode, first_block,"
         "                       end_block, next_block, rows, wal_bytes, done)"
-        " SELECT $1, $2, n, $3::oid, $4::oid, n * $6, least($5, (n + 1) * $6), n * $6,"
+        " SELECT $1, $2, $9 + n, $3::oid, $4::oid, n * $6, least($5, (n + 1) * $6), n * $6,"
         "        CASE WHEN n = 0 THEN $7 ELSE 0 END, CASE WHEN n = 0 THEN $8 ELSE 0 END, $5 = 0"
         "   FROM generate_series(0, greatest(0, ($5 - 1) / $6)) n",
-        {task.migration, std::int64_t{task.step}, wide(task.relation), wide(filenode), wide(blocks),
-         wide(pages), before.rows, before.wal_bytes});
+        {task.migration, std::int64_t{task.step}, wide(extent.leaf.relation), wide(extent.filenode),
+         wide(extent.blocks), wide(pages), before.rows, before.wal_bytes, number});
+    return static_cast<std::int64_t>(made.processed);
+}
+
+}  // namespace
+
+void make_chunks(const Task& task, const std::vector<Extent>& extents, std::uint32_t pages) {
+    const Totals totals = chunk_totals(task);
+    Spent before{totals.rows, totals.wal_bytes};
+    at_door("DELETE FROM zdm.chunk WHERE migration_id = $1 AND step = $2",
+            {task.migration, std::int64_t{task.step}});
+    std::int64_t number = 0;
+    for (const auto& extent : extents) {
+        number += insert_chunks(task, extent, pages, number, before);
+        before = {};
+    }
+}
+
+void make_chunks_anew(const Task& task, const Extent& extent, std::uint32_t pages) {
+    const auto before = at_door(
+        "WITH gone AS (DELETE FROM zdm.chunk WHERE migration_id = $1 AND step = $2"
+        "                 AND relation_oid = $3::oid RETURNING rows, wal_bytes)"
+        " SELECT coalesce(sum(rows), 0)::bigint, coalesce(sum(wal_bytes), 0)::bigint FROM gone",
+        {task.migration, std::int64_t{task.step}, wide(extent.leaf.relation)});
+    // Behind those of other leaves, of which workers may have some.
+    const auto next = at_door(
+        "SELECT coalesce(max(chunk) + 1, 0) FROM zdm.chunk WHERE migration_id = $1 AND step = $2",
+        {task.migration, std::int64_t{task.step}});
+    insert_chunks(task, extent, pages, next.front().number(0),
+                  {before.front().number(0), before.front().number(1)});
+}
+
+std::int64_t let_go_chunks(const Task& task, std::uint32_t relation) {
+    return static_cast<std::int64_t>(
+        at_door("UPDATE zdm.chunk SET next_block = end_block, pages_done = end_block - first_block,"
+                "    left_rows = 0, done = true"
+                " WHERE migration_id = $1 AND step = $2 AND relation_oid = $3::oid AND NOT done",
+                {task.migration, std::int64_t{task.step}, wide(relation)})
+            .processed);
 }
 
 void advance_chunk(const Task& task, const Chunk& chunk, const Advance& advance) {
@@ -108,38 +158,54 @@ void finish_chunk(const Task& task, const Chunk& chunk, std::int64_t left) {
          left});
 }
 
-std::optional<Chunk> fixed_range(const Task& task, int step) {
+std::map<std::uint32_t, Extent> fixed_ranges(const Task& task, int step) {
     const auto found = at_door(
-        "SELECT 0, max(relfilenode::bigint), 0, max(end_block), 0, sum(rows), sum(left_rows), 0, "
-        "true"
-        "  FROM zdm.chunk WHERE migration_id = $1 AND step = $2 HAVING count(*) > 0",
+        "SELECT relation_oid, max(relfilenode::bigint), max(end_block) FROM zdm.chunk"
+        " WHERE migration_id = $1 AND step = $2 GROUP BY relation_oid",
         {task.migration, std::int64_t{step}});
-    if (found.empty()) return std::nullopt;
-    return chunk_of(found.front());
+    std::map<std::uint32_t, Extent> ranges;
+    for (const auto& row : found.rows) {
+        Extent extent;
+        extent.leaf.relation = static_cast<std::uint32_t>(row.number(0));
+        extent.filenode = static_cast<std::uint32_t>(row.number(1));
+        extent.blocks = static_cast<std::uint32_t>(row.number(2));
+        // So a copy marks them (adopt_database): relations may have other numbers there.
+        if (extent.filenode == 0) return {};
+        ranges[extent.leaf.relation] = extent;
+    }
+    return ranges;
 }
 
-std::vector<std::string> open_writers(const Task& task) {
+namespace {
+std::vector<std::string> oids_of(const std::vector<Leaf>& leaves) {
+    std::vector<std::string> oids;
+    for (const auto& leaf : leaves) oids.push_back(std::to_string(leaf.relation));
+    return oids;
+}
+}  // namespace
+
+std::vector<std::string> open_writers(const std::vector<Leaf>& leaves) {
     const auto found = at_door(
         "SELECT DISTINCT virtualtransaction FROM pg_locks"
-        " WHERE locktype = 'relation' AND relation = $1::oid AND granted"
+        " WHERE locktype = 'relation' AND relation = ANY ($1::text[]::oid[]) AND granted"
         "   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         "   AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock',"
         "                'AccessExclusiveLock')"
         "   AND pid IS DISTINCT FROM pg_backend_pid()",
-        {wide(task.relation)});
+        {oids_of(leaves)});
     std::vector<std::string> writers;
     for (const auto& row : found.rows) writers.push_back(row.text(0));
     return writers;
 }
 
-std::string still_open(const Task& task, const std::vector<std::string>& writers) {
+std::string still_open(const std::vector<Leaf>& leaves, const std::vector<std::string>& writers) {
     const auto found = at_door(
         "SELECT l.pid, a.application_name FROM pg_locks l"
         "  LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
-        " WHERE l.locktype = 'relation' AND l.relation = $1::oid"
+        " WHERE l.locktype = 'relation' AND l.relation = ANY ($1::text[]::oid[])"
         "   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         "   AND l.virtualtransaction = ANY ($2) LIMIT 1",
-        {wide(task.relation), writers});
+        {oids_of(leaves), writers});
     if (found.empty()) return "";
     if (found.front().is_null(0)) return "a prepared transaction";
     const std::string name = found.front().text(1);
@@ -180,12 +246,13 @@ double step_seconds(const Task& task) {
 
 void note_bad_row(const Task& task, const NotedRow& row) {
     at_door(
-        "INSERT INTO zdm.bad_row (migration_id, step, place, key, sqlstate, message)"
-        " VALUES ($1, $2, $3::tid, nullif($4, ''), $5, $6)"
-        " ON CONFLICT (migration_id, step, place) DO UPDATE"
+        "INSERT INTO zdm.bad_row (migration_id, step, relation, place, key, sqlstate, message)"
+        " VALUES ($1, $2, $3, $4::tid, nullif($5, ''), $6, $7)"
+        " ON CONFLICT (migration_id, step, relation, place) DO UPDATE"
         "    SET key = excluded.key, sqlstate = excluded.sqlstate, message = excluded.message,"
         "        at = excluded.at",
-        {task.migration, std::int64_t{task.step}, row.place, row.key, row.sqlstate, row.message});
+        {task.migration, std::int64_t{task.step}, row.relation, row.place, row.key, row.sqlstate,
+         row.message});
 }
 
 std::int64_t count_bad_rows(const Task& task) {
@@ -197,12 +264,12 @@ std::int64_t count_bad_rows(const Task& task) {
 
 std::vector<NotedRow> some_bad_rows(const Task& task, int most) {
     const auto found = at_door(
-        "SELECT place::text, key, sqlstate, message FROM zdm.bad_row"
-        " WHERE migration_id = $1 AND step = $2 ORDER BY place LIMIT $3",
+        "SELECT relation, place::text, key, sqlstate, message FROM zdm.bad_row"
+        " WHERE migration_id = $1 AND step = $2 ORDER BY relation, place LIMIT $3",
         {task.migration, std::int64_t{task.step}, std::int64_t{most}});
     std::vector<NotedRow> rows;
     for (const auto& row : found.rows)
-        rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3)});
+        rows.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4)});
     return rows;
 }
 
@@ -211,6 +278,11 @@ std::int64_t forget_bad_rows(const Task& task, int step) {
         at_door("DELETE FROM zdm.bad_row WHERE migration_id = $1 AND step = $2",
                 {task.migration, std::int64_t{step}})
             .processed);
+}
+
+void forget_bad_rows(const Task& task, int step, const Leaf& leaf) {
+    at_door("DELETE FROM zdm.bad_row WHERE migration_id = $1 AND step = $2 AND relation = $3",
+            {task.migration, std::int64_t{step}, leaf.name});
 }
 
 std::string migration_name(const Task& task) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ namespace zdm::backfill {
 // A fixed range of pages, the unit of progress.
 struct Chunk {
     int number = 0;
+    Leaf leaf;  // without a name when it was dropped
     std::uint32_t filenode = 0;
     Pages pages;
     std::uint32_t next = 0;       // all pages before it are done
@@ -30,10 +32,19 @@ std::vector<Chunk> load_chunks(const Task& task);
 std::vector<Chunk> open_chunks(const Task& task, int from);
 // One of them as it is now; nullopt when it is done or of another file.
 std::optional<Chunk> open_chunk(const Task& task, const Chunk& chunk);
-// Replaces a step's chunks by those of [0, blocks), `pages` each; an empty range gets one that is
-// done. The first takes over rows and WAL of those before.
-void make_chunks(const Task& task, std::uint32_t filenode, std::uint32_t blocks,
-                 std::uint32_t pages);
+// A leaf's file and its length when its range is fixed.
+struct Extent {
+    Leaf leaf;
+    std::uint32_t filenode = 0;
+    std::uint32_t blocks = 0;
+};
+// Replaces all chunks of a step by those of [0, blocks) of each leaf, `pages` each; an empty leaf
+// gets one that is done. The first takes over rows and WAL of those before.
+void make_chunks(const Task& task, const std::vector<Extent>& extents, std::uint32_t pages);
+// The same for one leaf: chunks of others stay.
+void make_chunks_anew(const Task& task, const Extent& extent, std::uint32_t pages);
+// What is left of a relation that is no leaf any more is done. Gives how many chunks that were.
+std::int64_t let_go_chunks(const Task& task, std::uint32_t relation);
 
 // None of these does anything to a chunk of another file than `chunk`: the table was rewritten and
 // its chunks were made anew meanwhile.
@@ -48,15 +59,15 @@ void advance_chunk(const Task& task, const Chunk& chunk, const Advance& advance)
 void mark_left(const Task& task, const Chunk& chunk, std::int64_t left);
 void finish_chunk(const Task& task, const Chunk& chunk, std::int64_t left);
 
-// The file and the end of the range that another step of the migration was given; nullopt when it
-// made none.
-std::optional<Chunk> fixed_range(const Task& task, int step);
+// The range that another step of the migration was given, by relation; empty when it made none, or
+// made it in another database, of which this is a copy.
+std::map<std::uint32_t, Extent> fixed_ranges(const Task& task, int step);
 
-// Transactions of others that have written to the relation and are still open, as texts of virtual
-// transaction ids.
-std::vector<std::string> open_writers(const Task& task);
+// Transactions of others that have written to one of the relations and are still open, as texts of
+// virtual transaction ids.
+std::vector<std::string> open_writers(const std::vector<Leaf>& leaves);
 // "pid 123 (psql)": one of these transactions that is still open; empty when none is.
-std::string still_open(const Task& task, const std::vector<std::string>& writers);
+std::string still_open(const std::vector<Leaf>& leaves, const std::vector<std::string>& writers);
 
 // What all chunks of a step come to.
 struct Totals {
@@ -75,6 +86,7 @@ void merge_result(const Task& task, const std::string& json);
 double step_seconds(const Task& task);
 // A row that can't be changed, as zdm.bad_rows shows it.
 struct NotedRow {
+    std::string relation;  // the leaf, quoted and schema-qualified
     std::string place;
     std::string key;  // "id = 7", empty without a primary key
     std::string sqlstate;
@@ -86,6 +98,7 @@ std::int64_t count_bad_rows(const Task& task);
 std::vector<NotedRow> some_bad_rows(const Task& task, int most);
 // Forgets those of a step; gives how many there were.
 std::int64_t forget_bad_rows(const Task& task, int step);
+void forget_bad_rows(const Task& task, int step, const Leaf& leaf);
 
 std::string migration_name(const Task& task);
 // Adds a message for people, of kind backfill.

@@ -19,6 +19,19 @@ std::string found(const std::string& predicate) {
 
 }  // namespace
 
+std::string own_name(const std::string& qualified) {
+    bool quoted = false;
+    for (std::size_t i = 0; i < qualified.size(); ++i) {
+        if (qualified[i] == '"') quoted = !quoted;
+        if (qualified[i] == '.' && !quoted) return qualified.substr(i + 1);
+    }
+    return qualified;
+}
+
+std::string named_as(const std::string& relation, const std::string& known_as) {
+    return relation == known_as ? relation : relation + " AS " + own_name(known_as);
+}
+
 std::string survey_text(const std::string& relation, const std::string& predicate) {
     return "SELECT ctid FROM ONLY " + relation +
            " WHERE ctid OPERATOR(pg_catalog.>=) $1 AND ctid OPERATOR(pg_catalog.<) $2 AND " +

@@ -24,4 +24,10 @@ std::string change_text(const std::string& relation, const std::string& set_clau
 std::string direct_text(const std::string& relation, const std::string& set_clause,
                         const std::string& predicate);
 
+// "\"a.b\".c": a quoted, schema-qualified name without its schema.
+std::string own_name(const std::string& qualified);
+// A relation under the name by which expressions know it, that of the table whose partition it is:
+// "s.part AS parted".
+std::string named_as(const std::string& relation, const std::string& known_as);
+
 }  // namespace zdm::backfill

@@ -10,6 +10,7 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
@@ -34,22 +35,33 @@ Tid tid_of(const ItemPointerData& pointer) {
             ItemPointerGetOffsetNumberNoCheck(&pointer)};
 }
 
-pg::Error gone(const std::string& name, const std::string& what) {
-    return pg::Error{pg::state::kUndefinedTable, "ZD204: table " + name + " " + what,
-                     "Somebody else changed it while the migration was running.",
-                     "Put it back and call zdm_resume, or take the migration back with "
-                     "zdm_rollback."};
-}
-
 // What open() reads of a relation.
 struct Seen {
     bool exists;
     bool heap;
+    bool attached;  // to the table, or the table itself
     const char* schema;
     const char* name;
     BlockNumber blocks;
     Oid filenode;
 };
+
+Seen see(Oid relation, Oid table) {
+    Seen s{};
+    s.exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation));
+    if (!s.exists) return s;
+    // One that is being detached has no ancestors any more.
+    s.attached = relation == table || (get_rel_relispartition(relation) &&
+                                       list_member_oid(get_partition_ancestors(relation), table));
+    Relation rel = table_open(relation, NoLock);
+    s.heap = rel->rd_rel->relam == HEAP_TABLE_AM_OID;
+    s.schema = get_namespace_name(RelationGetNamespace(rel));
+    s.name = pstrdup(RelationGetRelationName(rel));
+    s.blocks = RelationGetNumberOfBlocks(rel);
+    s.filenode = rel->rd_rel->relfilenode;
+    table_close(rel, NoLock);
+    return s;
+}
 
 void set_locally(const char* name, const char* value) {
     set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -170,32 +182,46 @@ void SavedPlan::make(const std::string& text, std::vector<unsigned> types) {
     });
 }
 
-Table::Table(const Task& task) : task_(task) {}
+pg::Error gone(const std::string& name, const std::string& what) {
+    return pg::Error{pg::state::kUndefinedTable, "ZD204: table " + name + " " + what,
+                     "Somebody else changed it while the migration was running.",
+                     "Put it back and call zdm_resume, or take the migration back with "
+                     "zdm_rollback."};
+}
+
+Gone::Gone(const Leaf& leaf, const std::string& what)
+    : pg::Error(gone(leaf.name, what)),
+      what_happened((leaf.name.empty() ? "a partition" : "partition " + leaf.name) + " " + what) {}
+
+Table::Table(const Task& task) : task_(task), leaf_(task.whole()) {}
+
+void Table::aim(const Leaf& leaf) {
+    if (leaf.relation == leaf_.relation && leaf.name == leaf_.name) return;
+    leaf_ = leaf;
+    survey_.forget();
+    change_.forget();
+    direct_.forget();
+    key_columns_ = indexed_columns_ = false;
+}
+
+std::string Table::named() const { return named_as(leaf_.name, task_.name); }
 
 bool Table::open(bool for_change) {
-    const Oid relation = task_.relation;
+    const Oid relation = leaf_.relation;
     const LOCKMODE mode = for_change ? RowExclusiveLock : AccessShareLock;
     // Joining the queue could make applications wait behind us, and us for long.
     if (!pg::call([&] { return ConditionalLockRelationOid(relation, mode); })) return false;
-    const Seen seen = pg::call([&]() -> Seen {
-        Seen s{};
-        s.exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation));
-        if (!s.exists) return s;
-        Relation rel = table_open(relation, NoLock);
-        s.heap = rel->rd_rel->relam == HEAP_TABLE_AM_OID;
-        s.schema = get_namespace_name(RelationGetNamespace(rel));
-        s.name = pstrdup(RelationGetRelationName(rel));
-        s.blocks = RelationGetNumberOfBlocks(rel);
-        s.filenode = rel->rd_rel->relfilenode;
-        table_close(rel, NoLock);
-        return s;
-    });
-    if (!seen.exists) throw gone(task_.name, "was dropped");
+    const Oid table = task_.relation;
+    const Seen seen = pg::call([&] { return see(relation, table); });
+    if (!seen.exists && is_whole()) throw gone(task_.name, "was dropped");
+    if (!seen.exists) throw Gone{leaf_, "was dropped"};
+    if (!seen.attached) throw Gone{leaf_, "was detached"};
     const std::string now = pg::quote_qualified(seen.schema, seen.name);
-    if (now != task_.name) throw gone(task_.name, "is called " + now + " now");
+    if (now != leaf_.name && is_whole()) throw gone(task_.name, "is called " + now + " now");
+    aim({relation, now});
     if (!seen.heap)
         throw pg::Error{pg::state::kFeatureNotSupported,
-                        "ZD204: table " + task_.name + " is not stored as a heap",
+                        "ZD204: table " + leaf_.name + " is not stored as a heap",
                         "Backfills go over the pages of a heap.",
                         "Write the UPDATE for it yourself."};
     if (for_change) check_published();
@@ -207,10 +233,10 @@ bool Table::open(bool for_change) {
 // A publication may have been made while the migration runs.
 void Table::check_published() const {
     try {
-        pg::check_replica_identity(task_.relation, task_.set_clause.empty());
+        pg::check_replica_identity(leaf_.relation, task_.set_clause.empty());
     } catch (const pg::Error& error) {
         throw pg::Error{error.sqlstate, std::string{"ZD209: "} + error.what(), error.detail,
-                        "Give " + task_.name +
+                        "Give " + leaf_.name +
                             " a replica identity that fits (ALTER TABLE ... REPLICA IDENTITY), or "
                             "take it out of the publication; then call zdm_resume, or go back with "
                             "zdm_rollback."};
@@ -218,7 +244,7 @@ void Table::check_published() const {
 }
 
 void Table::make_survey() {
-    if (!survey_.made()) survey_.make(survey_text(task_.name, task_.predicate), {TIDOID, TIDOID});
+    if (!survey_.made()) survey_.make(survey_text(named(), task_.predicate), {TIDOID, TIDOID});
     const bool good = pg::call([&] {
         CachedPlan* cached = plan_now(survey_.get());
         const bool by_tid = IsA(statement_of(cached)->planTree, TidRangeScan);
@@ -231,7 +257,7 @@ void Table::make_survey() {
 void Table::make_change() {
     const bool fresh = !change_.made();
     if (fresh)
-        change_.make(change_text(task_.name, task_.set_clause, task_.predicate, key_columns_),
+        change_.make(change_text(named(), task_.set_clause, task_.predicate, key_columns_),
                      {TIDARRAYOID});
     bool keys = false;
     bool indexed = false;
@@ -239,8 +265,8 @@ void Table::make_change() {
         CachedPlan* cached = plan_now(change_.get());
         ModifyTable* modify = modify_of(statement_of(cached));
         const bool by_tid = modify != nullptr && IsA(outerPlan(&modify->plan), TidScan);
-        keys = by_tid && sets_columns_of(INDEX_ATTR_BITMAP_KEY, task_.relation, modify);
-        indexed = by_tid && sets_columns_of(pg::compat::kHotColumns, task_.relation, modify);
+        keys = by_tid && sets_columns_of(INDEX_ATTR_BITMAP_KEY, leaf_.relation, modify);
+        indexed = by_tid && sets_columns_of(pg::compat::kHotColumns, leaf_.relation, modify);
         ReleaseCachedPlan(cached, CurrentResourceOwner);
         return by_tid;
     });
@@ -279,9 +305,9 @@ std::vector<Tid> Table::survey(Tid from, Tid end, std::int64_t most) {
 }
 
 std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows) {
-    if (task_.set_clause.empty() || !can_change_directly(task_.relation, task_.fire_triggers))
+    if (task_.set_clause.empty() || !can_change_directly(leaf_.relation, task_.fire_triggers))
         return std::nullopt;
-    const std::string text = direct_text(task_.name, task_.set_clause, task_.predicate);
+    const std::string text = direct_text(named(), task_.set_clause, task_.predicate);
     if (!direct_.made()) direct_.make(text, {TIDARRAYOID});
     bool indexed = false;
     CachedPlan* const cached = pg::call([&]() -> CachedPlan* {
@@ -289,7 +315,7 @@ std::optional<Changed> Table::change_without_locks(const std::vector<Tid>& rows)
         ModifyTable* modify =
             list_length(plan->stmt_list) == 1 ? modify_of(statement_of(plan)) : nullptr;
         if (modify != nullptr && IsA(outerPlan(&modify->plan), TidScan)) {
-            indexed = sets_columns_of(pg::compat::kHotColumns, task_.relation, modify);
+            indexed = sets_columns_of(pg::compat::kHotColumns, leaf_.relation, modify);
             return plan;
         }
         ReleaseCachedPlan(plan, CurrentResourceOwner);
@@ -331,8 +357,7 @@ Changed Table::change_by_statement(const std::vector<Tid>& rows) {
 
 Changed Table::change_without_triggers(const std::vector<Tid>& rows) {
     CachedPlan* const plan = pg::call([&] { return plan_now(change_.get()); });
-    const std::string text =
-        change_text(task_.name, task_.set_clause, task_.predicate, key_columns_);
+    const std::string text = change_text(named(), task_.set_clause, task_.predicate, key_columns_);
     Changed changed = change_silently(plan, text.c_str(), rows);
     pg::call([&] { ReleaseCachedPlan(plan, CurrentResourceOwner); });
     return changed;
@@ -353,19 +378,19 @@ std::int64_t Table::change(const std::vector<Tid>& rows) {
 pg::Error Table::does_not_converge(std::int64_t rows) const {
     return pg::Error{
         pg::state::kNotInPrerequisiteState,
-        "ZD206: rows of " + task_.name + " still match after they were filled",
+        "ZD206: rows of " + leaf_.name + " still match after they were filled",
         std::to_string(rows) +
             " rows of a batch do; the batch was taken back. Either a trigger of "
             "the table takes the change back, or the SET clause gives values "
             "that match WHERE.",
-        "Look at the triggers of " + task_.name + ", then call zdm_resume, or zdm_rollback."};
+        "Look at the triggers of " + leaf_.name + ", then call zdm_resume, or zdm_rollback."};
 }
 
 void Table::check_constraints() { pg::query("SET CONSTRAINTS ALL IMMEDIATE"); }
 
 std::string Table::describe(Tid row) {
     const std::string key = key_of(row);
-    return to_text(row) + (key.empty() ? "" : ", " + key);
+    return to_text(row) + (is_whole() ? "" : " of " + leaf_.name) + (key.empty() ? "" : ", " + key);
 }
 
 std::string Table::key_of(Tid row) {
@@ -376,14 +401,14 @@ std::string Table::key_of(Tid row) {
         "   AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey)"
         " WHERE i.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND i.indisprimary"
         " ORDER BY pg_catalog.array_position(i.indkey::pg_catalog.int2[], a.attnum)",
-        {std::int64_t{task_.relation}});
+        {std::int64_t{leaf_.relation}});
     if (columns.empty()) return {};
     std::string list;
     for (const auto& column : columns.rows)
         list += ", pg_catalog.concat(" + pg::quote_literal(column.text(1) + " = ") + ", " +
                 column.text(0) + ")";
     const std::string sql = "SELECT pg_catalog.concat_ws(', '" + list + ") FROM ONLY " +
-                            task_.name + " WHERE ctid OPERATOR(pg_catalog.=) $1::pg_catalog.tid";
+                            leaf_.name + " WHERE ctid OPERATOR(pg_catalog.=) $1::pg_catalog.tid";
     const auto key = pg::query(sql.c_str(), {to_text(row)});
     return key.empty() ? std::string{} : key.front().text(0);
 }

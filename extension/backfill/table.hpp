@@ -1,4 +1,5 @@
-// The relation that is being filled: opened anew in each transaction, its statements planned once.
+// The relation that is being filled, the table or one of its partitions: opened anew in each
+// transaction, its statements planned once.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +35,26 @@ private:
     _SPI_plan* plan_ = nullptr;
 };
 
+// A partition is none of the table's any more, so that its rows concern nobody.
+struct Gone : pg::Error {
+    Gone(const Leaf& leaf, const std::string& what);
+    std::string what_happened;  // "partition s.p was detached"
+};
+
+// ZD204 about a table that is not what it was.
+pg::Error gone(const std::string& name, const std::string& what);
+
 class Table {
 public:
     explicit Table(const Task& task);
 
+    // Turns to another leaf. Plans are kept of one only, so that memory does not grow.
+    void aim(const Leaf& leaf);
+    const Leaf& leaf() const { return leaf_; }
+
     // Locks the relation in the transaction around it, for reading or for changing rows, without
-    // ever waiting: false when somebody's lock is in the way. Throws ZD204 when it is gone or has
-    // another name.
+    // ever waiting: false when somebody's lock is in the way. Throws ZD204 when the table is gone
+    // or has another name, Gone when a partition is; its name may change.
     bool open(bool for_change);
     // Its size and its file, as seen by the last open().
     std::uint32_t blocks() const { return blocks_; }
@@ -85,8 +99,12 @@ private:
     Changed change_by_statement(const std::vector<Tid>& rows);
     Changed change_without_triggers(const std::vector<Tid>& rows);
     pg::Error does_not_converge(std::int64_t rows) const;
+    bool is_whole() const { return leaf_.relation == task_.relation; }
+    // As statements name it.
+    std::string named() const;
 
     const Task& task_;
+    Leaf leaf_;
     std::uint32_t blocks_ = 0;
     std::uint32_t filenode_ = 0;
     SavedPlan survey_;

@@ -67,16 +67,26 @@ bool Work::with_table(const std::function<void(Table&)>& f) {
                 return true;
             }
         }
-        back_off(attempts, task_.name + " is locked by " + table_.lock_holder());
+        back_off(attempts, table_.leaf().name + " is locked by " + table_.lock_holder());
     }
 }
 
-std::string Work::holder_of(const std::vector<Tid>& rows) {
+std::string Work::holder_of(const std::vector<Row>& rows) {
     std::string holder;
-    with_table([&](Table& table) {
-        for (const Tid row : rows)
-            if (holder.empty()) holder = table.holder(row);
-    });
+    for (std::size_t i = 0; i < rows.size() && holder.empty();) {
+        const Leaf& leaf = rows[i].leaf;
+        aim(leaf);
+        try {
+            const bool go_on = with_table([&](Table& table) {
+                for (; i < rows.size() && rows[i].leaf.relation == leaf.relation; ++i)
+                    if (holder.empty()) holder = table.holder(rows[i].place);
+            });
+            if (!go_on) break;
+        } catch (const Gone&) {
+            // Whoever goes over its pages next finds out.
+            break;
+        }
+    }
     return holder;
 }
 
@@ -250,7 +260,7 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     limits.duty = duty();
     limits.rounds = sweep.rounds;
     limits.waiting = sweep.waiting;
-    limits.passed_over = &passed_over_;
+    limits.passed_over = &passed_over_here();
     limits.pages = static_cast<std::uint32_t>(page_sizer_.size());
     // Rows that can't be had together may be had a few at a time.
     limits.rows = sweep.look_only
@@ -268,17 +278,22 @@ BatchLimits Work::limits(const Sweep& sweep, int attempts) const {
     return limits;
 }
 
+const std::set<Tid>& Work::passed_over_here() const {
+    const auto found = passed_over_.find(table_.leaf().relation);
+    return found == passed_over_.end() ? none_ : found->second;
+}
+
 // Finds the rows at which a batch failed. Where that may be (a count must not leave out a row) and
 // is allowed they are not tried again, else it throws. False: they are fine by now, or out of
 // reach.
 bool Work::pass_over_bad_rows(const Batch& batch, bool may) {
     const Tid end{batch.from.block + batch.surveyed, 0};
-    const auto bad = find_bad_rows(table_, host_, batch, end, passed_over_);
+    const auto bad = find_bad_rows(table_, host_, batch, end, passed_over_here());
     if (bad.empty()) return false;
     const std::int64_t most = may ? host_.options().max_bad_rows : 0;
     if (most == 0) throw bad_rows_error(task_, bad, batch.reading);
     pass_over(task_, bad, most);
-    for (const auto& row : bad) passed_over_.insert(row.place);
+    for (const auto& row : bad) passed_over_[table_.leaf().relation].insert(row.place);
     return true;
 }
 
@@ -310,8 +325,7 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
             reason.clear();
         } catch (const pg::Error& error) {
             if (transient(error)) {
-                reason =
-                    std::string{"a batch on "} + task_.name + " had to give way: " + error.what();
+                reason = "a batch on " + table_.leaf().name + " had to give way: " + error.what();
             } else if (caused_by_row(error) && vanished < 3) {
                 if (pass_over_bad_rows(batch, !sweep.look_only)) {
                     attempts = -1;
@@ -323,7 +337,7 @@ bool Work::attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch
                 throw;
             }
         }
-        if (reason.empty()) reason = task_.name + " is locked by " + table_.lock_holder();
+        if (reason.empty()) reason = table_.leaf().name + " is locked by " + table_.lock_holder();
         back_off(attempts, reason);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -23,12 +24,21 @@
 
 namespace zdm::backfill {
 
+// A row of some leaf.
+struct Row {
+    Leaf leaf;
+    Tid place;
+};
+
 enum class SweepEnd { finished, stopped, rewritten };
 
 class Work {
 public:
     // `helper`: others work at the step as well, and one of them speaks for it.
     Work(const Task& task, Host& host, bool helper = false);
+
+    // Turns to a leaf of the task's table: what follows is about that one.
+    void aim(const Leaf& leaf) { table_.aim(leaf); }
 
     // Opens the table for reading in a transaction of its own, waiting outside of it while somebody
     // has it locked, and runs f inside. False: told to stop.
@@ -60,8 +70,8 @@ public:
     // Sleeps because there is nothing to do at this moment. False: told to stop.
     bool idle(std::chrono::milliseconds time);
 
-    // Who has one of the rows locked; empty when nobody has.
-    std::string holder_of(const std::vector<Tid>& rows);
+    // Who has one of the rows locked; empty when nobody has. Turns to their leaves.
+    std::string holder_of(const std::vector<Row>& rows);
 
     // Rests for work of ours since then that was no batch.
     void rest_for(double began_ms);
@@ -70,6 +80,7 @@ public:
     // them at other places.
     bool passed_over() const { return !passed_over_.empty(); }
     void forget_passed_over() { passed_over_.clear(); }
+    void forget_passed_over(const Leaf& leaf) { passed_over_.erase(leaf.relation); }
 
     // When old row versions may be cleaned away, as the standbys were last seen, and why not at
     // once.
@@ -97,6 +108,7 @@ private:
     double duty() const;  // as it was said, or as it finds it
     BatchLimits limits(const Sweep& sweep, int attempts) const;
     bool pass_over_bad_rows(const Batch& batch, bool may);
+    const std::set<Tid>& passed_over_here() const;
     bool attempt(Tid from, std::uint32_t end, const Sweep& sweep, Batch& batch);
     void back_off(int attempts, const std::string& reason);
 
@@ -126,7 +138,9 @@ private:
     Unheard unheard_;
     std::int64_t standbys_ms_ = INT64_MIN / 2;  // when they were looked at last
     bool kept_ = true;                          // as far as they are to be
-    std::set<Tid> passed_over_;  // rows that can't be changed, no more than max_bad_rows
+    // Rows that can't be changed, by relation; no more than max_bad_rows.
+    std::map<std::uint32_t, std::set<Tid>> passed_over_;
+    const std::set<Tid> none_;
 };
 
 }  // namespace zdm::backfill

@@ -150,7 +150,10 @@ std::vector<std::string> live_owners(const std::vector<std::uint32_t>& relations
     const auto found = spi.run(
         "SELECT name FROM zdm.migration"
         " WHERE state NOT IN ('planned', 'done', 'rolled_back') AND id <> $2"
-        "   AND relations && $1::oid[] ORDER BY id",
+        // A migration of a partitioned table owns also what became its partition since then.
+        "   AND relations && ARRAY(SELECT r FROM unnest($1::oid[]) r UNION"
+        "                          SELECT a.relid FROM unnest($1::oid[]) r,"
+        "                                 pg_partition_ancestors(r) a) ORDER BY id",
         {oid_texts(relations), except}, true);
     spi.finish();
     latest.finish();
@@ -370,7 +373,15 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> adopt_database(std::int64_t
         "                  FROM zdm.step s,"
         "                       regexp_split_to_table(s.parameters ->> 'locks', E'\\n') held"
         "                 WHERE s.migration_id = m.id) named"
-        "         WHERE named.relation <> '' AND to_regclass(named.relation) IS NOT NULL)"
+        "         WHERE named.relation <> '' AND to_regclass(named.relation) IS NOT NULL"
+        "        UNION SELECT below.oid FROM ("
+        "          WITH RECURSIVE tree(oid) AS ("
+        "            SELECT to_regclass(s.relation)::oid FROM zdm.step s"
+        "             WHERE s.migration_id = m.id AND s.kind IN ('backfill', 'delete')"
+        "            UNION SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.oid"
+        "                    AND p.relkind = 'p'"
+        "                    JOIN pg_inherits i ON i.inhparent = p.oid)"
+        "          SELECT t.oid FROM tree t WHERE t.oid IS NOT NULL) below)"
         "  FROM pg_control_system() c, pg_database d"
         " WHERE d.datname = current_database() AND m.id = $1",
         {id});

@@ -101,12 +101,13 @@ COMMENT ON TABLE zdm.chunk IS 'progress of backfills by ranges of pages, committ
 CREATE TABLE zdm.bad_row (
     migration_id     bigint NOT NULL,
     step             int NOT NULL,
+    relation         text NOT NULL,
     place            tid NOT NULL,
     key              text,
     sqlstate         text NOT NULL,
     message          text NOT NULL,
     at               timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (migration_id, step, place),
+    PRIMARY KEY (migration_id, step, relation, place),
     FOREIGN KEY (migration_id, step) REFERENCES zdm.step ON DELETE CASCADE
 );
 COMMENT ON TABLE zdm.bad_row IS 'rows that a backfill passed over because they cannot be changed (option max_bad_rows); people read the view zdm.bad_rows';

@@ -97,12 +97,11 @@ SELECT m.name AS migration, p.signal, p.value, p."limit", p.unit, p.tripped, p.s
  ORDER BY m.id, p.signal;
 
 CREATE VIEW zdm.bad_rows WITH (security_barrier) AS
-SELECT m.name AS migration, b.step, s.relation, b.place, b.key, b.sqlstate, b.message, b.at
+SELECT m.name AS migration, b.step, b.relation, b.place, b.key, b.sqlstate, b.message, b.at
   FROM zdm.bad_row b
-  JOIN zdm.step s ON s.migration_id = b.migration_id AND s.step = b.step
   JOIN zdm.migration m ON m.id = b.migration_id
  WHERE pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE')
- ORDER BY b.migration_id, b.step, b.place;
+ ORDER BY b.migration_id, b.step, b.relation, b.place;
 
 CREATE VIEW zdm.events WITH (security_barrier) AS
 SELECT e.id, m.name AS migration, e.at, e.kind, e.step, e.message, e.detail
@@ -167,7 +166,7 @@ COMMENT ON COLUMN zdm.steps.finished_at IS 'when it was done';
 COMMENT ON VIEW zdm.bad_rows IS 'rows that a backfill passed over because their new value cannot be computed or written, where the option max_bad_rows allows that';
 COMMENT ON COLUMN zdm.bad_rows.migration IS 'name of the migration';
 COMMENT ON COLUMN zdm.bad_rows.step IS 'number of the step that passed the row over; the last pass tries all of them again';
-COMMENT ON COLUMN zdm.bad_rows.relation IS 'the row''s table';
+COMMENT ON COLUMN zdm.bad_rows.relation IS 'the row''s table, or partition';
 COMMENT ON COLUMN zdm.bad_rows.place IS 'where it was (ctid); an update moves it';
 COMMENT ON COLUMN zdm.bad_rows.key IS 'its primary key, such as id = 7; null without one';
 COMMENT ON COLUMN zdm.bad_rows.sqlstate IS 'SQLSTATE of the error';
@@ -180,7 +179,7 @@ COMMENT ON COLUMN zdm.progress.step IS 'number of the step';
 COMMENT ON COLUMN zdm.progress.kind IS 'backfill, delete, last_pass or count';
 COMMENT ON COLUMN zdm.progress.relation IS 'table that is gone through';
 COMMENT ON COLUMN zdm.progress.state IS 'of the step: pending, running, done or undone';
-COMMENT ON COLUMN zdm.progress.chunks IS 'ranges of pages that the table is divided into';
+COMMENT ON COLUMN zdm.progress.chunks IS 'ranges of pages that the table, or each of its partitions, is divided into';
 COMMENT ON COLUMN zdm.progress.chunks_done IS 'of these, how many are done';
 COMMENT ON COLUMN zdm.progress.pages IS 'pages of the fixed range';
 COMMENT ON COLUMN zdm.progress.pages_done IS 'of these, how many are done';

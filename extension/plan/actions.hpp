@@ -26,7 +26,8 @@ struct Table {
     bool empty = false;
     bool small = false;
     bool partitioned = false;
-    bool named = false;  // by the SQL itself, not only a peer
+    std::vector<std::uint32_t> partitions;  // of one whose rows are changed: all below it
+    bool named = false;                     // by the SQL itself, not only a peer
 
     bool made_here() const { return oid == 0; }
 };

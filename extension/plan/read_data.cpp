@@ -9,6 +9,7 @@
 #include "pg/transaction.hpp"
 #include "plan/describe.hpp"
 #include "plan/expression.hpp"
+#include "plan/read_partitions.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
@@ -196,7 +197,8 @@ void DataReader::update(UpdateStmt* tree) {
     if (tree->fromClause != NIL) refuse_form(at, "an UPDATE with FROM", kNoJoin);
     if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
-    const auto table = r_.target(tree->relation, false).value();
+    const auto use = statement_.directives.direct ? Rehearsal::Use::anything : Rehearsal::Use::rows;
+    const auto table = r_.target(tree->relation, false, use).value();
     refuse_hidden_rows(table, at);
     refuse_unpublishable(table, false, at);
     if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
@@ -213,6 +215,10 @@ void DataReader::update(UpdateStmt* tree) {
     const std::uint32_t clone = r_.clones_.relation(table).clone;
     Node* const where = query->jointree->quals;
     if (where != nullptr) refuse_clone_reader(where, at);
+    if (r_.clones_.table(table).partitioned) {
+        refuse_for_leaves(tree->relation, query, at);
+        read_partitions(r_.clones_, table, {at, RowEvent::update, columns_set(query)});
+    }
     Action action = start(table);
     Update update;
     update.where = reader.text(where);
@@ -307,7 +313,8 @@ void DataReader::remove(DeleteStmt* tree) {
     if (tree->usingClause != NIL) refuse_form(at, "a DELETE with USING", kNoJoin);
     if (tree->whereClause != nullptr && IsA(tree->whereClause, CurrentOfExpr))
         refuse_form(at, "WHERE CURRENT OF", "Say in WHERE which rows are meant.");
-    const auto table = r_.target(tree->relation, false).value();
+    const auto use = statement_.directives.direct ? Rehearsal::Use::anything : Rehearsal::Use::rows;
+    const auto table = r_.target(tree->relation, false, use).value();
     refuse_hidden_rows(table, at);
     refuse_unpublishable(table, true, at);
     if (r_.clones_.table(table).made_here() || statement_.directives.direct) {
@@ -321,6 +328,10 @@ void DataReader::remove(DeleteStmt* tree) {
         refuse_form(at, "a DELETE with RETURNING", "Leave RETURNING out.");
     Node* const where = query->jointree->quals;
     if (where != nullptr) refuse_clone_reader(where, at);
+    if (r_.clones_.table(table).partitioned) {
+        refuse_for_leaves(tree->relation, query, at);
+        read_partitions(r_.clones_, table, {at, RowEvent::remove, {}});
+    }
     Action action = start(table);
     action.detail = Delete{expressions(table).text(where)};
     r_.add(std::move(action));

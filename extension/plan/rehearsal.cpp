@@ -195,7 +195,7 @@ std::optional<std::size_t> Rehearsal::find(RangeVar* relation) {
     return index;
 }
 
-std::optional<std::size_t> Rehearsal::target(RangeVar* relation, bool missing_ok) {
+std::optional<std::size_t> Rehearsal::target(RangeVar* relation, bool missing_ok, Use use) {
     const Place at = source_.place(std::max(relation->location, 0));
     const auto index = find(relation);
     if (!index) {
@@ -214,7 +214,7 @@ std::optional<std::size_t> Rehearsal::target(RangeVar* relation, bool missing_ok
         refuse(at, "ZD005", pg::state::kUndefinedTable, "relation \"" + name + "\" does not exist",
                {}, "Check the name and search_path of this session.");
     }
-    check_target(*index, at);
+    check_target(*index, at, use);
     if (clones_.relation(*index).dropped)
         refuse(at, "ZD005", pg::state::kUndefinedTable,
                "relation " + clones_.table(*index).qualified + " does not exist any more",
@@ -223,7 +223,7 @@ std::optional<std::size_t> Rehearsal::target(RangeVar* relation, bool missing_ok
     return index;
 }
 
-void Rehearsal::check_target(std::size_t index, Place at) const {
+void Rehearsal::check_target(std::size_t index, Place at, Use use) const {
     const Relation& relation = clones_.relation(index);
     const std::string& name = clones_.table(index).qualified;
     if (clones_.table(index).made_here()) return;
@@ -240,12 +240,17 @@ void Rehearsal::check_target(std::size_t index, Place at) const {
         refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is a system table", {},
                "zdm changes tables of applications only.");
     check_owner(index, at);
-    if (relation.kind == RELKIND_PARTITIONED_TABLE || relation.partition || relation.inherits)
+    const bool in_partitions = relation.kind == RELKIND_PARTITIONED_TABLE || relation.partition;
+    if (in_partitions && use == Use::anything)
         refuse(at, "ZD105", pg::state::kFeatureNotSupported,
-               name + " is partitioned, a partition, or part of an inheritance tree",
-               "zdm does not change such tables yet.",
+               name + " is partitioned or a partition",
+               "Of such tables zdm changes rows only yet (UPDATE, DELETE).",
                "Change partitions directly, one at a time, with a short lock_timeout.");
-    if (!relation.heap)
+    if (relation.inherits && !in_partitions)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               name + " is part of an inheritance tree", "zdm does not change such tables yet.",
+               "Change its tables directly, one at a time, with a short lock_timeout.");
+    if (!relation.heap && relation.kind != RELKIND_PARTITIONED_TABLE)
         refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is not stored as a heap", {},
                "zdm works on heap tables only.");
 }

@@ -210,8 +210,10 @@ Plan Composer::finish() {
 
     std::set<std::uint32_t> owned;
     const auto own = [&](std::size_t index) {
-        if (index != kNoTable && !facts_.tables.at(index).made_here())
-            owned.insert(facts_.tables.at(index).oid);
+        if (index == kNoTable || facts_.tables.at(index).made_here()) return;
+        const Table& table = facts_.tables.at(index);
+        owned.insert(table.oid);
+        owned.insert(table.partitions.begin(), table.partitions.end());
     };
     for (const auto& action : facts_.actions) {
         own(action.table);

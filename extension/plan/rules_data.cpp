@@ -175,6 +175,13 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
         keeps_values = keeps_values || !made(composer, action, assignment);
         composer.analyze(action, assignment.column);
         if (!fill || !needs_sync(composer.seen(), action.table, assignment)) continue;
+        if (table.partitioned)
+            refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+                   "new rows of the partitioned table " + table.qualified +
+                       " can't be given values yet",
+                   "A later statement of this migration relies on " + assignment.column +
+                       ", so a trigger must fill it in new rows too.",
+                   "Fill the column in this migration and enforce or drop in a later one.");
         check_rule(action, update, assignment);
         composer.sync(action, assignment, update.rest);
         synced = true;
@@ -186,8 +193,9 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     step.lock = LockMode::row_exclusive;
     step.scans = true;
     step.removal = removal;
-    step.note = removal ? "in batches; overwrites values, which can't be taken back"
-                        : "in batches; rows that others hold locked are left for later";
+    const std::string how = table.partitioned ? "in batches, partition by partition" : "in batches";
+    step.note = how + (removal ? "; overwrites values, which can't be taken back"
+                               : "; rows that others hold locked are left for later");
     if (!removal && keeps_values) step.note += "; rollback leaves the values";
     if (!synced) step.note += "; rows written after it began may be left, and are counted";
     step.parameters = {{"set", set},
@@ -198,7 +206,8 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     composer.add(Slot::data, step);
 
     Step pass = composer.start(action, StepKind::last_pass);
-    pass.command = "SELECT count(*) FROM ONLY " + table.qualified + " WHERE " + batched.predicate;
+    pass.command = "SELECT count(*) FROM " + std::string{table.partitioned ? "" : "ONLY "} +
+                   table.qualified + " WHERE " + batched.predicate;
     pass.lock = LockMode::row_exclusive;
     pass.scans = true;
     pass.note = "proves that no row is left";
@@ -215,7 +224,8 @@ void plan_action(Composer& composer, const Action& action, const Delete& stateme
     step.lock = LockMode::row_exclusive;
     step.scans = true;
     step.removal = true;
-    step.note = "in batches; deleted rows can't be taken back";
+    step.note = std::string{"in batches"} + (table.partitioned ? ", partition by partition" : "") +
+                "; deleted rows can't be taken back";
     step.parameters = {{"predicate", predicate}};
     composer.add(Slot::data, step);
 }

@@ -15,15 +15,20 @@ namespace zdm::pressure {
 
 namespace {
 
-// Tablespaces of its own of the table, its indexes and its out-of-line values; without a table, the
-// database's.
+// Tablespaces of its own of the table or its partitions, their indexes and out-of-line values;
+// without a table, the database's.
 constexpr auto kTablespaces =
+    "WITH RECURSIVE tree(oid) AS (SELECT $1::oid UNION ALL"
+    " SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind = 'p'"
+    "   JOIN pg_inherits i ON i.inhparent = t.oid)"
     "SELECT DISTINCT s.oid, s.spcname FROM"
     " (SELECT 0::oid AS space WHERE $1 = 0"
-    "  UNION ALL SELECT c.reltablespace FROM pg_class c"
-    "   WHERE c.oid = $1::oid OR c.oid = (SELECT t.reltoastrelid FROM pg_class t WHERE t.oid = "
-    "$1::oid)"
-    "      OR c.oid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = $1::oid)) used"
+    "  UNION ALL SELECT c.reltablespace FROM tree r JOIN pg_class c ON c.oid = r.oid"
+    "   WHERE c.relkind <> 'p'"
+    "  UNION ALL SELECT c.reltablespace FROM tree r JOIN pg_class t ON t.oid = r.oid"
+    "   JOIN pg_class c ON c.oid = t.reltoastrelid"
+    "  UNION ALL SELECT c.reltablespace FROM tree r JOIN pg_index i ON i.indrelid = r.oid"
+    "   JOIN pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i') used"
     " JOIN pg_tablespace s ON s.oid = coalesce(nullif(used.space, 0),"
     "      (SELECT d.dattablespace FROM pg_database d WHERE d.datname = current_database()))"
     " WHERE s.spcname NOT IN ('pg_default', 'pg_global')";

@@ -179,6 +179,11 @@ Estimate estimate(std::uint32_t relation, const std::string& set_clause,
     lock_for_reading(relation);
     const plan::Plan plan = plan::make_backfill_plan(relation, set_clause, where_clause);
     const plan::Step& step = backfill_of(plan);
+    if (pg::call([&] { return get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE; }))
+        throw pg::Error{pg::state::kFeatureNotSupported,
+                        "ZD105: " + step.relation + " is partitioned: there are no estimates yet",
+                        "zdm_backfill can fill it.",
+                        "Estimate one of its partitions, and multiply."};
 
     backfill::Task task;
     task.relation = relation;

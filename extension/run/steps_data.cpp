@@ -6,10 +6,26 @@
 #include "run/session.hpp"
 #include "run/steps.hpp"
 
+#include "pg/bridge.hpp"
+
+#include "pg/postgres.hpp"
+
 namespace zdm::run::steps {
 
 using catalog::StepState;
 using catalog::StoredStep;
+
+namespace {
+
+bool is_partitioned(std::uint32_t relation) {
+    pg::Transaction transaction;
+    const bool partitioned =
+        pg::call([&] { return get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE; });
+    transaction.commit();
+    return partitioned;
+}
+
+}  // namespace
 
 void run_backfill(Context& context, const StoredStep& stored) {
     {
@@ -39,7 +55,14 @@ void run_last_pass(Context& context, const StoredStep& stored) {
     mark(context, stored, StepState::done);
 }
 
+// With its partitions a table is analysed in a transaction for each, so that no snapshot is held
+// for long. To do it again does no harm.
 void run_analyze(Context& context, const StoredStep& stored) {
+    if (is_partitioned(stored.step.relation_oid)) {
+        run_alone(stored.step.command);
+        mark(context, stored, StepState::done);
+        return;
+    }
     {
         pg::Transaction transaction;
         set_local("lock_timeout", "5000");

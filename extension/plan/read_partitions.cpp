@@ -1,0 +1,176 @@
+#include "plan/read_partitions.hpp"
+
+#include "pg/bridge.hpp"
+#include "plan/ask.hpp"
+
+#include "pg/compat.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+// Without locks: nobody waits for a partition that somebody has locked. Partitions that are being
+// detached are none any more.
+#define ZDM_TREE                                                                         \
+    "WITH RECURSIVE tree(oid) AS (SELECT $1::pg_catalog.oid UNION ALL SELECT i.inhrelid" \
+    " FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid"                  \
+    " WHERE NOT i.inhdetachpending)"
+
+constexpr auto kMembers = ZDM_TREE
+    "SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
+    " c.relkind = 'p', c.relkind = 'f', coalesce(a.amname, 'heap') = 'heap',"
+    " pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.row_security_active(c.oid),"
+    " c.reltuples::bigint,"
+    " CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END"
+    " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam ORDER BY c.oid";
+
+// The columns of a partition key, those in its expressions too, hang on their table so.
+constexpr auto kKeyColumns = ZDM_TREE
+    "SELECT pg_catalog.quote_ident(k.attname),"
+    " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
+    " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relkind = 'p'"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    "  AND d.objid = c.oid AND d.objsubid > 0"
+    "  AND d.refclassid = d.classid AND d.refobjid = c.oid AND d.refobjsubid = 0"
+    "  AND d.deptype = 'i'"
+    " JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = d.objsubid"
+    " WHERE k.attname = ANY ($2::pg_catalog.text[]) ORDER BY c.oid, k.attnum LIMIT 1";
+
+// Triggers for the statement: of the table they would not fire, of a leaf they would; $2 is their
+// bit in tgtype. And rules for it; $4 is their event.
+constexpr auto kForStatement = ZDM_TREE
+    ", own AS (SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' ||"
+    "  pg_catalog.quote_ident(c.relname) AS name FROM tree t"
+    "  JOIN pg_catalog.pg_class c ON c.oid = t.oid AND (c.relkind <> 'p' OR c.oid = $1::oid)"
+    "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)"
+    "SELECT 'the statement trigger ' || pg_catalog.quote_ident(g.tgname), o.name, o.oid"
+    " FROM own o JOIN pg_catalog.pg_trigger g ON g.tgrelid = o.oid"
+    " WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')"
+    "  AND g.tgtype::int & 1 = 0 AND g.tgtype::int & $2::int <> 0"
+    "  AND (g.tgattr::pg_catalog.text = '' OR EXISTS (SELECT FROM pg_catalog.pg_attribute k"
+    "    WHERE k.attrelid = g.tgrelid AND k.attnum = ANY (g.tgattr)"
+    "     AND k.attname = ANY ($3::pg_catalog.text[])))"
+    " UNION ALL SELECT 'the rule ' || pg_catalog.quote_ident(r.rulename), o.name, o.oid"
+    " FROM own o JOIN pg_catalog.pg_rewrite r ON r.ev_class = o.oid"
+    " WHERE r.ev_type::pg_catalog.text = $4 AND r.ev_enabled IN ('O', 'A') ORDER BY 3, 1 LIMIT 1";
+
+#undef ZDM_TREE
+
+void check_leaf(const pg::Row& row, Place at) {
+    const std::string name = row.text(1);
+    if (row.flag(3) || !row.flag(4))
+        refuse(at, "ZD106", pg::state::kWrongObjectType,
+               "partition " + name +
+                   (row.flag(3) ? " is a foreign table" : " is not stored as a heap"),
+               "zdm changes rows of heap tables only.",
+               "Name the other partitions one by one, and change this one where its rows are.");
+    if (!row.flag(5))
+        refuse(at, "ZD107", pg::state::kInsufficientPrivilege, "must be owner of partition " + name,
+               "Its rows are changed through the partition itself.",
+               "Give all partitions the same owner: ALTER TABLE " + name + " OWNER TO ...;");
+    if (row.flag(6))
+        refuse(at, "ZD106", pg::state::kFeatureNotSupported,
+               "row level security hides rows of partition " + name + " from you", {},
+               "ALTER TABLE " + name +
+                   " NO FORCE ROW LEVEL SECURITY for the time of the migration, or run it as a "
+                   "role with BYPASSRLS.");
+}
+
+void refuse_moves(std::uint32_t table, const RowChange& change) {
+    const auto found = ask(kKeyColumns, {std::int64_t{table}, change.columns});
+    if (found.empty()) return;
+    const std::string column = found.front().text(0);
+    refuse(
+        change.at, "ZD111", pg::state::kFeatureNotSupported,
+        "this UPDATE sets " + column + ", a column of the partition key of " +
+            found.front().text(1),
+        "Rows would move from one partition to another, which zdm does not do in batches.",
+        "Leave " + column + " out of SET; move rows with statements of your own, a few at a time.");
+}
+
+void refuse_for_statement(std::uint32_t table, const RowChange& change) {
+    constexpr std::int64_t kDeleteBit = 8;
+    constexpr std::int64_t kUpdateBit = 16;
+    const bool update = change.event == RowEvent::update;
+    const auto found = ask(kForStatement, {std::int64_t{table}, update ? kUpdateBit : kDeleteBit,
+                                           change.columns, std::string{update ? "2" : "4"}});
+    if (found.empty()) return;
+    const pg::Row& row = found.front();
+    const bool of_leaf = static_cast<std::uint32_t>(row.number(2)) != table;
+    refuse(change.at, "ZD112", pg::state::kFeatureNotSupported,
+           row.text(0) + " of " + row.text(1) + " belongs to the statement as a whole",
+           of_leaf ? "Rows are changed in the partitions one by one, so it would act, where a "
+                     "statement on the partitioned table would leave it alone."
+                   : "Rows are changed in the partitions one by one, so it would be left out.",
+           "Use a trigger FOR EACH ROW, disable it for the time of the migration, or name the "
+           "partitions one by one.");
+}
+
+struct WholeRow {
+    int depth;
+};
+
+bool finds_whole_row(Node* node, void* context) {
+    auto* const whole = static_cast<WholeRow*>(context);
+    if (node == nullptr) return false;
+    if (IsA(node, Var)) {
+        const auto* const var = castNode(Var, node);
+        return var->varno == 1 && static_cast<int>(var->varlevelsup) == whole->depth &&
+               var->varattno == 0;
+    }
+    if (IsA(node, Query)) {
+        ++whole->depth;
+        const bool found = pg::compat::walk_query(castNode(Query, node), finds_whole_row, context);
+        --whole->depth;
+        return found;
+    }
+    return pg::compat::walk(node, finds_whole_row, context);
+}
+
+}  // namespace
+
+void read_partitions(Clones& clones, std::size_t table, const RowChange& change) {
+    Table& facts = clones.table(table);
+    const auto members = ask(kMembers, {std::int64_t{facts.oid}});
+    facts.partitions.clear();
+    facts.rows.reset();
+    facts.bytes = 0;
+    for (const auto& row : members.rows) {
+        const auto oid = static_cast<std::uint32_t>(row.number(0));
+        if (oid != facts.oid) facts.partitions.push_back(oid);
+        if (row.flag(2)) continue;
+        check_leaf(row, change.at);
+        // Never analysed is not empty.
+        if (row.number(7) >= 0) facts.rows = facts.rows.value_or(0) + row.number(7);
+        *facts.bytes += row.number(8);
+    }
+    if (change.event == RowEvent::update) refuse_moves(facts.oid, change);
+    refuse_for_statement(facts.oid, change);
+}
+
+void refuse_for_leaves(const RangeVar* target, ::Query* query, Place at) {
+    if (!target->inh)
+        refuse(at, "ZD104", pg::state::kFeatureNotSupported, "ONLY a partitioned table has no rows",
+               {}, "Leave ONLY out.");
+    WholeRow whole{-1};
+    const bool found =
+        pg::call([&] { return finds_whole_row(reinterpret_cast<Node*>(query), &whole); });
+    if (found)
+        refuse(at, "ZD104", pg::state::kFeatureNotSupported,
+               "a row of a partitioned table as a whole can't be used in batches",
+               "Its columns may stand in another order in a partition.", "Name the columns.");
+}
+
+std::vector<std::string> columns_set(const ::Query* query) {
+    std::vector<std::string> columns;
+    for (int i = 0; i < list_length(query->targetList); ++i) {
+        const auto* const target = static_cast<TargetEntry*>(list_nth(query->targetList, i));
+        if (!target->resjunk && target->resname != nullptr) columns.emplace_back(target->resname);
+    }
+    return columns;
+}
+
+}  // namespace zdm::plan
