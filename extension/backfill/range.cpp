@@ -94,8 +94,8 @@ void begin_again(const Task& task, Work& work, const Extent& extent) {
 
 }  // namespace
 
-std::optional<std::set<std::uint32_t>> fix_range(const Task& task, Work& work, const char* stage,
-                                                 bool begins) {
+std::optional<std::set<std::uint32_t>> fix_range(const Task& task, Work& work,
+                                                 [[maybe_unused]] const char* stage, bool begins) {
     std::vector<Listed> leaves;
     std::vector<Chunk> chunks;
     work.in_transaction([&] {
