@@ -21,7 +21,8 @@ std::int64_t wide(std::uint32_t number) { return number; }
 
 constexpr auto kChunk =
     "SELECT k.chunk, k.relfilenode, k.first_block, k.end_block, k.next_block, k.rows, k.left_rows,"
-    "       k.pages_done, k.done, k.relation_oid, format('%I.%I', n.nspname, c.relname),"
+    "       k.pages_done, k.done, k.relation_oid,"
+    "       quote_ident(n.nspname) || '.' || quote_ident(c.relname),"
     "       c.oid IS NULL"
     "  FROM zdm.chunk k LEFT JOIN pg_class c ON c.oid = k.relation_oid"
     "  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace"
