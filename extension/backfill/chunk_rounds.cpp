@@ -42,6 +42,10 @@ SweepEnd ChunkRounds::run() {
         now_ = Ripeness{};
         first_ = false;
     }
+    if (in_vain_)
+        patience_.in_vain();
+    else
+        patience_.not_in_vain();
     share_free_space();
     return SweepEnd::finished;
 }
@@ -113,8 +117,8 @@ bool ChunkRounds::wait_until_ripe(Pages pages) {
         });
         if (!go_on) return false;
         if (precedes(needed, horizon_)) break;
-        if (waited_ms_ + host.fine_ms() - began > double{kPatienceMs}) {
-            impatient_ = true;
+        if (waited_ms_ + host.fine_ms() - began > patience_.ms()) {
+            impatient_ = in_vain_ = true;
             break;
         }
         const auto pause = milliseconds{std::min(1 << std::max(0, std::min(tries - 20, 6)), 50)};

@@ -14,8 +14,14 @@ namespace zdm::backfill {
 class ChunkRounds {
 public:
     // `locked`: gets the pages on which rows are locked by others to the end.
-    ChunkRounds(const Task& task, Work& work, Rounds& rounds, const Chunk& chunk, PageSet& locked)
-        : task_(task), work_(work), rounds_(rounds), chunk_(chunk), locked_(locked) {}
+    ChunkRounds(const Task& task, Work& work, Rounds& rounds, Patience& patience,
+                const Chunk& chunk, PageSet& locked)
+        : task_(task),
+          work_(work),
+          rounds_(rounds),
+          patience_(patience),
+          chunk_(chunk),
+          locked_(locked) {}
 
     SweepEnd run();
 
@@ -31,13 +37,15 @@ private:
     const Task& task_;
     Work& work_;
     Rounds& rounds_;
+    Patience& patience_;
     const Chunk& chunk_;
     PageSet& locked_;
     Ripeness before_;              // of the round before
     Ripeness now_;                 // of this one
     std::uint32_t horizon_ = 0;    // as last seen
     double waited_ms_ = 0;         // for pages to get ripe, of the budget
-    bool impatient_ = false;       // the budget is used up
+    bool impatient_ = false;       // it takes all that is left, without waiting
+    bool in_vain_ = false;         // because the budget is used up
     bool first_ = true;            // the first round
     std::int64_t candidates_ = 0;  // rows that the first round found
     std::int64_t pages_told_ = 0;  // as progress

@@ -89,6 +89,7 @@ private:
     std::vector<Left> left_;
     std::int64_t left_behind_ = 0;  // rows that a DELETE could not delete
     Rounds rounds_;
+    Patience patience_;
     bool told_ = false;  // that there are no rounds
 };
 
@@ -186,7 +187,7 @@ SweepEnd Backfill::one_chunk(Chunk& chunk) {
     };
     SweepEnd end = SweepEnd::finished;
     if (in_rounds(chunk) && may_go_in_rounds())
-        end = ChunkRounds{task_, work_, rounds_, chunk, locked}.run();
+        end = ChunkRounds{task_, work_, rounds_, patience_, chunk, locked}.run();
     else
         end = work_.sweep({chunk.next, chunk.pages.end}, sweep);
     // Most row locks of an application are gone by now.

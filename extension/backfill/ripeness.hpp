@@ -6,6 +6,7 @@
 // versions to the next vacuum; beside such a standby ours are kept for a while as well (hold.hpp).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -17,9 +18,25 @@
 
 namespace zdm::backfill {
 
-// How long a chunk may wait for its pages to get ripe, all in all. Then it goes on without: rows
-// move to other pages, as a plain UPDATE moves them.
+// How long a chunk may wait for its pages to get ripe, all in all, at the most. Then it goes on
+// without: rows move to other pages, as a plain UPDATE moves them.
 inline constexpr std::int64_t kPatienceMs = 2000;
+
+// How long the next chunk may wait. Who holds the horizon (a dump, a forgotten transaction) does so
+// for hours, and each chunk would wait for him anew: after one that waited in vain the next waits a
+// quarter of that, and after one that did not, twice as long.
+class Patience {
+public:
+    double ms() const { return ms_; }
+    void in_vain() { ms_ = std::max(kLeastMs, ms_ / 4); }
+    void not_in_vain() { ms_ = std::min(static_cast<double>(kPatienceMs), ms_ * 2); }
+
+private:
+    // Enough for the batch of another worker to end.
+    static constexpr double kLeastMs = 60;
+
+    double ms_ = static_cast<double>(kPatienceMs);
+};
 
 class Ripeness {
 public:

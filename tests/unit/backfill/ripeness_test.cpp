@@ -29,6 +29,19 @@ TEST(Ripeness, OfSeveralPagesTheLastOneTells) {
     EXPECT_EQ(ripeness.needed({15, 40}), 702U);
 }
 
+TEST(Patience, IsNotLostTwiceWithTheSameHolder) {
+    Patience patience;
+    EXPECT_EQ(patience.ms(), 2000);
+    patience.in_vain();
+    EXPECT_EQ(patience.ms(), 500);
+    for (int i = 0; i < 10; ++i) patience.in_vain();
+    EXPECT_EQ(patience.ms(), 60);
+    patience.not_in_vain();
+    EXPECT_EQ(patience.ms(), 120);
+    for (int i = 0; i < 10; ++i) patience.not_in_vain();
+    EXPECT_EQ(patience.ms(), 2000);
+}
+
 TEST(Past, TellsWhatHadEndedThen) {
     Past past;
     EXPECT_EQ(past.as_of(1000), 0U);
