@@ -20,7 +20,8 @@ for my $table (qw(plain zdm plain_full zdm_full plain_gone zdm_gone)) {
     value($_, "CREATE TABLE $table ($shape); ALTER TABLE $table ALTER wide SET STORAGE EXTERNAL") for $publisher, $subscriber;
     value($publisher, "INSERT INTO $table SELECT i, repeat('x', 60), CASE WHEN i % 500 = 0 THEN repeat('w', 3000) END
         FROM generate_series(1, $rows) i; CREATE INDEX ON $table (note, id)");
-    value($_, "ALTER TABLE $table REPLICA IDENTITY FULL") for $table =~ /full/ ? ($publisher, $subscriber) : ();
+    # A generated column in such an identity is refused from 18 on.
+    value($_, "ALTER TABLE $table ALTER g DROP EXPRESSION, REPLICA IDENTITY FULL") for $table =~ /full/ ? ($publisher, $subscriber) : ();
     value($publisher, "VACUUM ANALYZE $table");
 }
 value($publisher, 'CREATE PUBLICATION all_of_it FOR TABLE plain, zdm, plain_full, zdm_full, plain_gone, zdm_gone');
