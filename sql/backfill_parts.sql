@@ -12,7 +12,7 @@ CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL
 CREATE PROCEDURE make(t text) LANGUAGE plpgsql AS $make$
 BEGIN
     EXECUTE replace($sql$
-        CREATE TABLE $ (gone int, id bigint NOT NULL, region text NOT NULL, v int CONSTRAINT no_13 CHECK (v <> 13), note text, PRIMARY KEY (id, region))
+        CREATE TABLE $ (gone int, id bigint NOT NULL, region text NOT NULL, v int CONSTRAINT no_13 CHECK (v <> 13), note text)
             PARTITION BY LIST (region);
         ALTER TABLE $ DROP COLUMN gone;
         CREATE TABLE $_a PARTITION OF $ FOR VALUES IN ('a');
@@ -24,6 +24,8 @@ BEGIN
         CREATE TABLE "$_c 1" PARTITION OF $_c FOR VALUES WITH (MODULUS 2, REMAINDER 1);
         CREATE TABLE $_rest PARTITION OF $ DEFAULT;
         CREATE TABLE $_empty PARTITION OF $ FOR VALUES IN ('nobody');
+        ALTER TABLE $_a ADD PRIMARY KEY (id);
+        ALTER TABLE $_b ADD PRIMARY KEY (region, id);
         INSERT INTO $ (id, region, note) SELECT g, (ARRAY['a', 'b', 'c', 'd', 'e'])[1 + g % 5], repeat('x', g % 90) FROM generate_series(1, 20000) g;
         ANALYZE $;
         CREATE TRIGGER note AFTER UPDATE OF v ON $ FOR EACH ROW WHEN (NEW.id % 100 = 0) EXECUTE FUNCTION note();

@@ -118,7 +118,10 @@ std::optional<std::set<std::uint32_t>> fix_range(const Task& task, Work& work,
         } else {
             for (const auto& chunk : chunks)
                 if (!chunk.done && !is_among(leaves, chunk.leaf.relation))
-                    let_go(task, chunk.leaf.relation, Gone{chunk.leaf, "is gone"}.what_happened);
+                    let_go(
+                        task, chunk.leaf.relation,
+                        Gone{chunk.leaf, chunk.leaf.name.empty() ? "was dropped" : "was detached"}
+                            .what_happened);
             for (const auto& extent : extents) begin_again(task, work, extent);
         }
         work.progress().begin(pages_of(load_chunks(task)));

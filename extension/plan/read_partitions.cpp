@@ -21,7 +21,7 @@ constexpr auto kMembers = ZDM_TREE
     " c.relkind = 'p', c.relkind = 'f', coalesce(a.amname, 'heap') = 'heap',"
     " pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.row_security_active(c.oid),"
     " c.reltuples::bigint,"
-    " CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END"
+    " c.relpages * pg_catalog.current_setting('block_size')::bigint"
     " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam ORDER BY c.oid";
@@ -59,6 +59,22 @@ constexpr auto kForStatement = ZDM_TREE
 
 #undef ZDM_TREE
 
+// Bytes of a leaf, which pg_relation_size would tell only when whoever has it locked is gone: as it
+// was last analysed then.
+std::int64_t size_of(std::uint32_t leaf, std::int64_t analysed_pages) {
+    return pg::call([&]() -> std::int64_t {
+        if (!ConditionalLockRelationOid(leaf, AccessShareLock)) return analysed_pages * BLCKSZ;
+        Relation relation = try_relation_open(leaf, NoLock);
+        std::int64_t pages = 0;
+        if (relation != nullptr) {
+            pages = RelationGetNumberOfBlocks(relation);
+            relation_close(relation, NoLock);
+        }
+        UnlockRelationOid(leaf, AccessShareLock);
+        return pages * BLCKSZ;
+    });
+}
+
 void check_leaf(const pg::Row& row, Place at) {
     const std::string name = row.text(1);
     if (row.flag(3) || !row.flag(4))
@@ -84,7 +100,7 @@ void refuse_moves(std::uint32_t table, const RowChange& change) {
     if (found.empty()) return;
     const std::string column = found.front().text(0);
     refuse(
-        change.at, "ZD111", pg::state::kFeatureNotSupported,
+        change.at, "ZD113", pg::state::kFeatureNotSupported,
         "this UPDATE sets " + column + ", a column of the partition key of " +
             found.front().text(1),
         "Rows would move from one partition to another, which zdm does not do in batches.",
@@ -137,15 +153,16 @@ void read_partitions(Clones& clones, std::size_t table, const RowChange& change)
     const auto members = ask(kMembers, {std::int64_t{facts.oid}});
     facts.partitions.clear();
     facts.rows.reset();
-    facts.bytes = 0;
+    facts.bytes.reset();
     for (const auto& row : members.rows) {
         const auto oid = static_cast<std::uint32_t>(row.number(0));
         if (oid != facts.oid) facts.partitions.push_back(oid);
         if (row.flag(2)) continue;
         check_leaf(row, change.at);
         // Never analysed is not empty.
-        if (row.number(7) >= 0) facts.rows = facts.rows.value_or(0) + row.number(7);
-        *facts.bytes += row.number(8);
+        if (row.number(7) < 0) continue;
+        facts.rows = facts.rows.value_or(0) + row.number(7);
+        facts.bytes = facts.bytes.value_or(0) + row.number(8);
     }
     if (change.event == RowEvent::update) refuse_moves(facts.oid, change);
     refuse_for_statement(facts.oid, change);
