@@ -59,22 +59,6 @@ constexpr auto kForStatement = ZDM_TREE
 
 #undef ZDM_TREE
 
-// Bytes of a leaf, which pg_relation_size would tell only when whoever has it locked is gone: as it
-// was last analysed then.
-std::int64_t size_of(std::uint32_t leaf, std::int64_t analysed_pages) {
-    return pg::call([&]() -> std::int64_t {
-        if (!ConditionalLockRelationOid(leaf, AccessShareLock)) return analysed_pages * BLCKSZ;
-        Relation relation = try_relation_open(leaf, NoLock);
-        std::int64_t pages = 0;
-        if (relation != nullptr) {
-            pages = RelationGetNumberOfBlocks(relation);
-            relation_close(relation, NoLock);
-        }
-        UnlockRelationOid(leaf, AccessShareLock);
-        return pages * BLCKSZ;
-    });
-}
-
 void check_leaf(const pg::Row& row, Place at) {
     const std::string name = row.text(1);
     if (row.flag(3) || !row.flag(4))
