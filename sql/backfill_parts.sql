@@ -22,6 +22,8 @@ BEGIN
         CREATE TABLE $_c PARTITION OF $ FOR VALUES IN ('c') PARTITION BY HASH ((id + 1), region);
         CREATE TABLE $_c0 PARTITION OF $_c FOR VALUES WITH (MODULUS 2, REMAINDER 0);
         CREATE TABLE "$_c 1" PARTITION OF $_c FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+        ALTER TABLE $_a ADD PRIMARY KEY (id);
+        ALTER TABLE $_b ADD PRIMARY KEY (id);
         CREATE TABLE $_rest PARTITION OF $ DEFAULT;
         CREATE TABLE $_empty PARTITION OF $ FOR VALUES IN ('nobody');
         ALTER TABLE $_a ADD PRIMARY KEY (id);
@@ -71,15 +73,14 @@ DELETE FROM updated WHERE id % 10 = 3;
 TABLE differs;
 SELECT rows_done FROM zdm.progress WHERE migration = 'delete';
 
--- Rows that can't be changed: two of them at the same place of their partitions.
-UPDATE filled SET v = -1 WHERE id IN (5, 1);
-SELECT zdm_backfill('filled', 'v = 14 + v', 'v = -1', 'bad', '{"max_bad_rows": 5}') > 0 AS made;
+-- Rows that can't be changed, in two partitions, are named with theirs.
+UPDATE filled SET v = NULL WHERE id IN (5, 6, 7);
+SELECT zdm_backfill('filled', 'v = CASE WHEN id < 7 THEN 13 ELSE 12 END', 'v IS NULL AND id < 10', 'bad', '{"max_bad_rows": 5}') > 0 AS made;
 CALL zdm_wait('bad');
 SELECT relation, key, sqlstate FROM zdm.bad_rows ORDER BY relation, key;
-SELECT detail FROM zdm.migrations WHERE name = 'bad';
+SELECT message, regexp_replace(detail, '\(\d+,\d+\)', '(place)', 'g') AS detail FROM zdm.migrations WHERE name = 'bad';
 SELECT zdm_rollback('bad');
 CALL zdm_wait('bad', 'rolled_back');
-SELECT count(*) FROM zdm.bad_rows;
 
 -- Refused: what would move rows, what means something else in a leaf, what belongs to the statement, other kinds of leaves.
 \set VERBOSITY default
