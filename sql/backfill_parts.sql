@@ -26,8 +26,6 @@ BEGIN
         ALTER TABLE $_b ADD PRIMARY KEY (id);
         CREATE TABLE $_rest PARTITION OF $ DEFAULT;
         CREATE TABLE $_empty PARTITION OF $ FOR VALUES IN ('nobody');
-        ALTER TABLE $_a ADD PRIMARY KEY (id);
-        ALTER TABLE $_b ADD PRIMARY KEY (region, id);
         INSERT INTO $ (id, region, note) SELECT g, (ARRAY['a', 'b', 'c', 'd', 'e'])[1 + g % 5], repeat('x', g % 90) FROM generate_series(1, 20000) g;
         ANALYZE $;
         CREATE TRIGGER note AFTER UPDATE OF v ON $ FOR EACH ROW WHEN (NEW.id % 100 = 0) EXECUTE FUNCTION note();
