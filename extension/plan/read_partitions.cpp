@@ -2,6 +2,7 @@
 
 #include "pg/bridge.hpp"
 #include "plan/ask.hpp"
+#include "plan/read_data.hpp"
 
 #include "pg/compat.hpp"
 
@@ -79,6 +80,15 @@ void check_leaf(const pg::Row& row, Place at) {
                    "role with BYPASSRLS.");
 }
 
+// One that somebody has locked is not waited for: it is checked again before each batch.
+void check_published(const pg::Row& row, const RowChange& change) {
+    const auto leaf = static_cast<std::uint32_t>(row.number(0));
+    if (!pg::call([&] { return ConditionalLockRelationOid(leaf, AccessShareLock); })) return;
+    refuse_without_identity(leaf, row.text(1), change.event == RowEvent::remove, change.at);
+    // Thousands of leaves would fill the table of locks.
+    pg::call([&] { UnlockRelationOid(leaf, AccessShareLock); });
+}
+
 void refuse_moves(std::uint32_t table, const RowChange& change) {
     const auto found = ask(kKeyColumns, {std::int64_t{table}, change.columns});
     if (found.empty()) return;
@@ -143,6 +153,7 @@ void read_partitions(Clones& clones, std::size_t table, const RowChange& change)
         if (oid != facts.oid) facts.partitions.push_back(oid);
         if (row.flag(2)) continue;
         check_leaf(row, change.at);
+        check_published(row, change);
         // Never analysed is not empty.
         if (row.number(7) < 0) continue;
         facts.rows = facts.rows.value_or(0) + row.number(7);
