@@ -116,8 +116,11 @@ std::optional<std::set<std::uint32_t>> fix_range(const Task& task, Work& work,
             make_chunks(task, extents, chunk_pages(pages_of(extents)));
             tell_begin(task, load_chunks(task), chunks.empty());
         } else {
+            // Of thousands of chunks one is enough to end all of its leaf.
+            std::set<std::uint32_t> let;
             for (const auto& chunk : chunks)
-                if (!chunk.done && !is_among(leaves, chunk.leaf.relation))
+                if (!chunk.done && !is_among(leaves, chunk.leaf.relation) &&
+                    let.insert(chunk.leaf.relation).second)
                     let_go(
                         task, chunk.leaf.relation,
                         Gone{chunk.leaf, chunk.leaf.name.empty() ? "was dropped" : "was detached"}
