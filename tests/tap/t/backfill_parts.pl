@@ -16,11 +16,19 @@ sub value { return $node->safe_psql('postgres', $_[0]) }
 
 sub poll { return poll_until($node, $_[0], $_[1] // 't', 60) }
 
-# A table of small partitions t_0, t_1, …, and one that notes how often each row was updated, and by which processes.
+# A table of small partitions t_0, t_1, …: some with another order of columns, the last two in a partition of their own. And one that notes how often each row was updated, and by which processes.
 sub table {
     my ($name) = @_;
     value("CREATE TABLE $name (id int, part int, pad text, n int) PARTITION BY LIST (part)");
-    value(join ';', map { "CREATE TABLE ${name}_$_ PARTITION OF $name FOR VALUES IN ($_)" } 0 .. $leaves - 1);
+    my ($a, $b) = ($leaves - 2, $leaves - 1);
+    value("CREATE TABLE ${name}_sub PARTITION OF $name FOR VALUES IN ($a, $b) PARTITION BY LIST (part)");
+    for my $n (0 .. $leaves - 1) {
+        my $parent = $n < $a ? $name : "${name}_sub";
+        value($n % 3
+            ? "CREATE TABLE ${name}_$n PARTITION OF $parent FOR VALUES IN ($n)"
+            : "CREATE TABLE ${name}_$n (n int, odd int, pad text, part int, id int); ALTER TABLE ${name}_$n DROP COLUMN odd;"
+                . " ALTER TABLE $parent ATTACH PARTITION ${name}_$n FOR VALUES IN ($n)");
+    }
     value(<<"SQL");
 INSERT INTO $name SELECT g, g % $leaves, repeat('x', 200), NULL FROM generate_series(1, $rows) g;
 CREATE TABLE ${name}_log (id int, pid int DEFAULT pg_backend_pid());
