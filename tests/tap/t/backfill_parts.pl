@@ -93,6 +93,7 @@ value(<<'SQL');
 CREATE TABLE varied_came (pad text, part int, n int, id int);
 INSERT INTO varied_came (id, part) SELECT -g, 99 FROM generate_series(1, 50) g;
 ALTER TABLE varied ATTACH PARTITION varied_came FOR VALUES IN (99);
+CREATE TABLE varied_here PARTITION OF varied FOR VALUES IN (98);
 SQL
 my $last = stop_at($node, 'last_pass:chunk_made');
 release($stop);
@@ -155,14 +156,20 @@ value(<<'SQL');
 CREATE TABLE emptied_came (LIKE emptied);
 INSERT INTO emptied_came SELECT -g, 99 FROM generate_series(1, 50) g;
 ALTER TABLE emptied ATTACH PARTITION emptied_came FOR VALUES IN (99);
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
+CREATE FOREIGN TABLE emptied_far PARTITION OF emptied FOR VALUES IN (100) SERVER nowhere;
 SQL
 release($stop);
 ok(wait_state($node, 'emptied', 'done'), 'it goes on to the end');
+value('DROP FOREIGN TABLE emptied_far');
 is(value('SELECT count(*) FROM emptied WHERE id % 2 = 0 AND part <> 99'), 0, 'rows of partitions that stayed are deleted');
 is(value('SELECT count(*) FROM emptied_4 WHERE id % 2 = 0'), $each, 'those of one that was detached are kept');
 is(value('SELECT count(*) FROM emptied_came'), 50, 'those of one that came are kept');
 like(events('emptied'), qr/25 rows that match are left in partitions of public\.emptied that were attached since it began/,
     'and counted');
+like(events('emptied'), qr/partition public\.emptied_far was attached since it began and can't be read: its rows are not counted/,
+    'and of those that can not be counted it is said');
 
 # --- the table itself is gone ---
 table('gone');
