@@ -80,6 +80,17 @@ SELECT message, regexp_replace(detail, '\(\d+,\d+\)', '(place)', 'g') AS detail 
 SELECT zdm_rollback('bad');
 CALL zdm_wait('bad', 'rolled_back');
 
+-- A trigger that would move a row to another partition: the row is named and stays.
+CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.region := 'b'; RETURN NEW; END$$;
+CREATE TRIGGER move BEFORE UPDATE ON filled FOR EACH ROW WHEN (OLD.id = 5) EXECUTE FUNCTION move();
+SELECT zdm_backfill('filled', 'v = 3', 'v IS NULL AND id < 10', 'moves') > 0 AS made;
+CALL zdm_wait('moves');
+SELECT sqlstate, message, regexp_replace(detail, '\(\d+,\d+\)', '(place)', 'g') AS detail FROM zdm.migrations WHERE name = 'moves';
+SELECT region, v FROM filled WHERE id = 5;
+SELECT zdm_rollback('moves');
+CALL zdm_wait('moves', 'rolled_back');
+DROP TRIGGER move ON filled;
+
 -- Refused: what would move rows, what means something else in a leaf, what belongs to the statement, other kinds of leaves.
 \set VERBOSITY default
 SELECT zdm_backfill('filled', 'region = ''z''', 'region = ''a'''); \echo :SQLSTATE
