@@ -72,6 +72,18 @@ ALTER TABLE keyed REPLICA IDENTITY NOTHING;
 SELECT * FROM compare('keyed');
 ROLLBACK;
 
+-- Of a partitioned table any partition may be published.
+CREATE TABLE parted (id int, v int, c int) PARTITION BY LIST (v);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES IN (2);
+BEGIN;
+CREATE PUBLICATION one FOR TABLE parted_2;
+SELECT * FROM compare('parted');
+SELECT * FROM compare('parted_1');
+ALTER TABLE parted_2 REPLICA IDENTITY FULL;
+SELECT * FROM compare('parted');
+ROLLBACK;
+
 -- One that comes up in the middle.
 SELECT zdm_backfill('bare', 'c = 1', 'c IS NULL', 'middle', '{"max_rate": 20, "batch_target": 10}') > 0 AS made;
 CREATE PROCEDURE wait_for_rows() LANGUAGE plpgsql AS $$

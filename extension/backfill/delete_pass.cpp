@@ -120,7 +120,14 @@ SweepEnd DeletePass::visit_leaf(Chunk all, Visit& visit) {
 // Nobody has said that their rows may go: they were not of the table when it began.
 SweepEnd DeletePass::count_late(std::int64_t& rows) {
     for (const auto& listed : late_) {
-        if (!listed.fillable) continue;
+        if (!listed.fillable) {
+            work_.in_transaction([&] {
+                add_event(task_, "partition " + listed.leaf.name +
+                                     " was attached since it began and can't be read: its rows "
+                                     "are not counted");
+            });
+            continue;
+        }
         work_.aim(listed.leaf);
         Work::Sweep sweep;
         sweep.stage = "delete";

@@ -214,7 +214,8 @@ void LastPassRun::make_parts(const std::vector<Listed>& leaves) {
         parts_.push_back({chunk, fill_end(chunk), PageSet{}, 0, false});
     }
     for (auto& part : parts_)
-        part.found_on = PageSet{kRanges / std::max<std::size_t>(parts_.size(), 16)};
+        part.found_on =
+            PageSet{std::max<std::size_t>(kRanges / std::max<std::size_t>(parts_.size(), 16), 4)};
     work_.progress().begin(pages);
 }
 

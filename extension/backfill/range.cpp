@@ -116,9 +116,15 @@ std::optional<std::set<std::uint32_t>> fix_range(const Task& task, Work& work,
             make_chunks(task, extents, chunk_pages(pages_of(extents)));
             tell_begin(task, load_chunks(task), chunks.empty());
         } else {
+            // Of thousands of chunks one is enough to end all of its leaf.
+            std::set<std::uint32_t> let;
             for (const auto& chunk : chunks)
-                if (!chunk.done && !is_among(leaves, chunk.leaf.relation))
-                    let_go(task, chunk.leaf.relation, Gone{chunk.leaf, "is gone"}.what_happened);
+                if (!chunk.done && !is_among(leaves, chunk.leaf.relation) &&
+                    let.insert(chunk.leaf.relation).second)
+                    let_go(
+                        task, chunk.leaf.relation,
+                        Gone{chunk.leaf, chunk.leaf.name.empty() ? "was dropped" : "was detached"}
+                            .what_happened);
             for (const auto& extent : extents) begin_again(task, work, extent);
         }
         work.progress().begin(pages_of(load_chunks(task)));

@@ -41,4 +41,9 @@ private:
     const Statement& statement_;
 };
 
+// ZD111 about a relation that is published without a replica identity that will do. To be called
+// with a lock on it.
+void refuse_without_identity(std::uint32_t relation, const std::string& name, bool deletes,
+                             Place at);
+
 }  // namespace zdm::plan

@@ -2,6 +2,7 @@
 
 #include "pg/bridge.hpp"
 #include "plan/ask.hpp"
+#include "plan/read_data.hpp"
 
 #include "pg/compat.hpp"
 
@@ -21,7 +22,7 @@ constexpr auto kMembers = ZDM_TREE
     " c.relkind = 'p', c.relkind = 'f', coalesce(a.amname, 'heap') = 'heap',"
     " pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.row_security_active(c.oid),"
     " c.reltuples::bigint,"
-    " CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END"
+    " c.relpages * pg_catalog.current_setting('block_size')::bigint"
     " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam ORDER BY c.oid";
@@ -79,12 +80,21 @@ void check_leaf(const pg::Row& row, Place at) {
                    "role with BYPASSRLS.");
 }
 
+// One that somebody has locked is not waited for: it is checked again before each batch.
+void check_published(const pg::Row& row, const RowChange& change) {
+    const auto leaf = static_cast<std::uint32_t>(row.number(0));
+    if (!pg::call([&] { return ConditionalLockRelationOid(leaf, AccessShareLock); })) return;
+    refuse_without_identity(leaf, row.text(1), change.event == RowEvent::remove, change.at);
+    // Thousands of leaves would fill the table of locks.
+    pg::call([&] { UnlockRelationOid(leaf, AccessShareLock); });
+}
+
 void refuse_moves(std::uint32_t table, const RowChange& change) {
     const auto found = ask(kKeyColumns, {std::int64_t{table}, change.columns});
     if (found.empty()) return;
     const std::string column = found.front().text(0);
     refuse(
-        change.at, "ZD111", pg::state::kFeatureNotSupported,
+        change.at, "ZD113", pg::state::kFeatureNotSupported,
         "this UPDATE sets " + column + ", a column of the partition key of " +
             found.front().text(1),
         "Rows would move from one partition to another, which zdm does not do in batches.",
@@ -137,15 +147,17 @@ void read_partitions(Clones& clones, std::size_t table, const RowChange& change)
     const auto members = ask(kMembers, {std::int64_t{facts.oid}});
     facts.partitions.clear();
     facts.rows.reset();
-    facts.bytes = 0;
+    facts.bytes.reset();
     for (const auto& row : members.rows) {
         const auto oid = static_cast<std::uint32_t>(row.number(0));
         if (oid != facts.oid) facts.partitions.push_back(oid);
         if (row.flag(2)) continue;
         check_leaf(row, change.at);
+        check_published(row, change);
         // Never analysed is not empty.
-        if (row.number(7) >= 0) facts.rows = facts.rows.value_or(0) + row.number(7);
-        *facts.bytes += row.number(8);
+        if (row.number(7) < 0) continue;
+        facts.rows = facts.rows.value_or(0) + row.number(7);
+        facts.bytes = facts.bytes.value_or(0) + row.number(8);
     }
     if (change.event == RowEvent::update) refuse_moves(facts.oid, change);
     refuse_for_statement(facts.oid, change);

@@ -11,6 +11,26 @@
 
 namespace zdm::plan {
 
+void refuse_without_identity(std::uint32_t relation, const std::string& name, bool deletes,
+                             Place at) {
+    try {
+        pg::Subtransaction attempt;
+        pg::check_replica_identity(relation, deletes);
+        attempt.commit();
+    } catch (const pg::Error& error) {
+        const std::string detail = error.detail.empty() ? "" : error.detail + " ";
+        refuse(at, "ZD111", error.sqlstate, error.what(),
+               detail + "It is in publication " + pg::publications_of(relation, deletes) + ".",
+               pg::sqlstate_text(error.sqlstate) == "55000"
+                   ? "ALTER TABLE " + name +
+                         " REPLICA IDENTITY FULL, or give it a primary key, or take it out of the "
+                         "publication."
+                   : "Change the publication's row filter or list of columns, or the identity "
+                     "(ALTER TABLE " +
+                         name + " REPLICA IDENTITY ...), so that they fit.");
+    }
+}
+
 // As the server refuses it when it runs. Not where the file itself gives the table another identity
 // before: that can be seen on the clone, which is never published.
 void DataReader::refuse_unpublishable(std::size_t table, bool deletes, Place at) const {
@@ -23,23 +43,7 @@ void DataReader::refuse_unpublishable(std::size_t table, bool deletes, Place at)
             {std::int64_t{relation.clone}, std::int64_t{relation.oid}});
     if (given.empty() || given.front().flag(0)) return;
     pg::call([&] { LockRelationOid(relation.oid, AccessShareLock); });
-    try {
-        pg::Subtransaction attempt;
-        pg::check_replica_identity(relation.oid, deletes);
-        attempt.commit();
-    } catch (const pg::Error& error) {
-        const std::string detail = error.detail.empty() ? "" : error.detail + " ";
-        const std::string& name = r_.clones_.table(table).qualified;
-        refuse(at, "ZD111", error.sqlstate, error.what(),
-               detail + "It is in publication " + pg::publications_of(relation.oid, deletes) + ".",
-               pg::sqlstate_text(error.sqlstate) == "55000"
-                   ? "ALTER TABLE " + name +
-                         " REPLICA IDENTITY FULL, or give it a primary key, or take it out of the "
-                         "publication."
-                   : "Change the publication's row filter or list of columns, or the identity "
-                     "(ALTER TABLE " +
-                         name + " REPLICA IDENTITY ...), so that they fit.");
-    }
+    refuse_without_identity(relation.oid, r_.clones_.table(table).qualified, deletes, at);
 }
 
 // The server does not let rules rewrite a statement that changes rows in WITH, as batches do.
