@@ -22,7 +22,8 @@ std::int64_t wide(std::uint32_t number) { return number; }
 constexpr auto kChunk =
     "SELECT k.chunk, k.relfilenode, k.first_block, k.end_block, k.next_block, k.rows, k.left_rows,"
     "       k.pages_done, k.done, k.relation_oid,"
-    "       CASE WHEN c.oid IS NOT NULL THEN format('%I.%I', n.nspname, c.relname) ELSE '' END"
+    "       quote_ident(n.nspname) || '.' || quote_ident(c.relname),"
+    "       c.oid IS NULL"
     "  FROM zdm.chunk k LEFT JOIN pg_class c ON c.oid = k.relation_oid"
     "  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE k.migration_id = $1 AND k.step = $2";
@@ -39,7 +40,7 @@ Chunk chunk_of(const pg::Row& row) {
     chunk.pages_done = row.number(7);
     chunk.done = row.flag(8);
     chunk.leaf.relation = static_cast<std::uint32_t>(row.number(9));
-    chunk.leaf.name = row.text(10);
+    if (!row.flag(11)) chunk.leaf.name = row.text(10);
     return chunk;
 }
 
