@@ -40,7 +40,7 @@ Chunk chunk_of(const pg::Row& row) {
     chunk.pages_done = row.number(7);
     chunk.done = row.flag(8);
     chunk.leaf.relation = static_cast<std::uint32_t>(row.number(9));
-    chunk.leaf.name = row.text(10);
+    if (!row.flag(11)) chunk.leaf.name = row.text(10);
     return chunk;
 }
 
