@@ -1,4 +1,6 @@
 // CALL zdm_wait: waits without a snapshot, so that it never holds back vacuum or an index build.
+#include <algorithm>
+
 #include "catalog/migration.hpp"
 #include "pg/arguments.hpp"
 #include "pg/door.hpp"
@@ -79,9 +81,11 @@ void commit() {
     zdm::pg::call([] { SPI_commit(); });
 }
 
-void nap() {
-    zdm::pg::call([] {
-        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100,
+// A look costs milliseconds of a processor: who has waited for long looks less often.
+void nap(double waited_ms) {
+    const long time = static_cast<long>(std::clamp(waited_ms / 20, 100.0, 1000.0));
+    zdm::pg::call([=] {
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, time,
                   zdm::pg::compat::wait_event());
         ResetLatch(MyLatch);
         CHECK_FOR_INTERRUPTS();
@@ -127,7 +131,7 @@ ZDM_FUNCTION(zdm_wait) {
                             ? "The time to wait is over; the server goes on with the migration."
                             : "The time to wait is over; nothing runs while zdm.enabled is off.",
                         "SELECT * FROM zdm.migrations shows what it waits for."};
-        nap();
+        nap(waited);
     }
     commit();
     zdm::pg::call([] { SPI_finish(); });
