@@ -37,6 +37,11 @@ void Pacer::worked(double took_ms, double duty) {
 
 void Pacer::rested(double took_ms) { owed_ms_ = std::max(owed_ms_ - took_ms, -kMostCreditMs); }
 
+double lock_goal_ms(double batch_target_ms, double duty) {
+    constexpr double kShortMs = 4;
+    return duty < 1 ? std::min(batch_target_ms, kShortMs) : batch_target_ms;
+}
+
 double RateLimit::rest_ms(double took_ms, double amount, double now_ms, double most) {
     double rest = 0;
     if (most > 0) {

@@ -32,6 +32,11 @@ private:
 // one stroke's.
 constexpr double kStrokeMs = 0.25;
 
+// How long a batch may hold row locks, in milliseconds: as the option says, but a short time where
+// it rests in the middle. Who wants one of its rows waits, and all that his connection was to do
+// behind it: so many wait, for so long, that it tells in a p99.
+double lock_goal_ms(double batch_target_ms, double duty);
+
 // Keeps an amount per second (rows, bytes of WAL) under a limit. Times in milliseconds.
 class RateLimit {
 public:

@@ -24,11 +24,6 @@ constexpr double kLeastWal = 64;
 // So long may a standby be there before it counts.
 constexpr std::int64_t kLookMs = 1000;
 
-// A batch that rests keeps its rows locked meanwhile. Who wants one of them waits, and all that his
-// connection was to do behind it: so many wait, for so long, that it tells in a p99. Where nobody
-// is there it does not rest, and its length costs nobody anything.
-constexpr double kShortMs = 4;
-
 // Reading holds a snapshot but no row lock; this keeps the snapshot small too.
 constexpr double kSurveyMs = 100;
 
@@ -208,7 +203,9 @@ void Work::advance(const Chunk& chunk, std::uint32_t next, std::int64_t rows, st
 void Work::rest(const Batch& batch, double began_ms) {
     const Options options = host_.options();
     page_sizer_.observe(batch.surveyed, batch.survey_ms, kSurveyMs);
-    if (batch.changed > 0) row_sizer_.observe(batch.changed, batch.locked_ms, goal_ms(options));
+    if (batch.changed > 0)
+        row_sizer_.observe(batch.changed, batch.locked_ms,
+                           lock_goal_ms(static_cast<double>(options.batch_target.count()), duty()));
     waiters_ = std::max(waiters_, batch.waiters);
     const double now = host_.fine_ms();
     const double took = now - began_ms;
@@ -219,12 +216,6 @@ void Work::rest(const Batch& batch, double began_ms) {
     if (rows > 0) wal_per_row_ += (wal / rows - wal_per_row_) / (wal_per_row_ > 0 ? 4 : 1);
     take_rest(std::max({pacer_.owed_ms(), rows_.rest_ms(took, rows, now, options.max_rate),
                         wal_.rest_ms(took, wal, now, options.max_wal_rate)}));
-}
-
-// How long a batch may hold row locks.
-double Work::goal_ms(const Options& options) const {
-    const auto most = static_cast<double>(options.batch_target.count());
-    return duty() < 1 ? std::min(most, kShortMs) : most;
 }
 
 // Rows that a batch may have so that the rates hold.

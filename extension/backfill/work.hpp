@@ -104,7 +104,6 @@ private:
     void show(const std::string& reason);
     void rest(const Batch& batch, double began_ms);
     void take_rest(double pause_ms);
-    double goal_ms(const Options& options) const;
     std::int64_t most_rows() const;
     double duty() const;  // as it was said, or as it finds it
     BatchLimits limits(const Sweep& sweep, int attempts) const;

@@ -217,5 +217,12 @@ TEST(RateMeter, SaysUnknownWhileNothingMoves) {
     EXPECT_LT(meter.seconds_for(10), 0);
 }
 
+TEST(LockGoal, IsShortWhereABatchRests) {
+    EXPECT_EQ(lock_goal_ms(50, 1), 50);
+    EXPECT_EQ(lock_goal_ms(50, 0.99), 4);
+    EXPECT_EQ(lock_goal_ms(50, 0.2), 4);
+    EXPECT_EQ(lock_goal_ms(2, 0.2), 2);
+}
+
 }  // namespace
 }  // namespace zdm::backfill
