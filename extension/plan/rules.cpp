@@ -8,6 +8,12 @@
 
 namespace zdm::plan {
 
+namespace {
+
+constexpr auto kTrigger = "zz_zdm_sync";
+
+}  // namespace
+
 Phase phase_of(Slot slot) {
     switch (slot) {
     case Slot::structure:
@@ -79,8 +85,7 @@ void Composer::add(Slot slot, Step step) {
 
 void Composer::sync(const Action& action, const Assignment& assignment,
                     const std::string& condition) {
-    Rules& rules = rules_[action.table];
-    if (rules.action == nullptr) rules.action = &action;
+    Rules& rules = rules_of(action);
     const bool step = !assignment.reads.empty();
     rules.columns.push_back(assignment.column);
     rules.notes.push_back(assignment.column +
@@ -89,7 +94,40 @@ void Composer::sync(const Action& action, const Assignment& assignment,
     for (const std::string& argument :
          {unquoted(assignment.column), std::string{step ? "step" : "once"}, assignment.expression,
           condition})
-        rules.arguments.push_back(argument);
+        rules.forward.push_back(argument);
+}
+
+Composer::Rules& Composer::rules_of(const Action& action) {
+    Rules& rules = rules_[action.table];
+    if (rules.action == nullptr) rules.action = &action;
+    return rules;
+}
+
+void Composer::back(const Action& action, const std::string& column, const std::string& expression,
+                    const std::vector<std::string>& reads) {
+    Rules& rules = rules_of(action);
+    rules.notes.push_back(column + " follows " + join(reads) + " where an application writes that");
+    for (const std::string& argument :
+         {unquoted(column), std::string{"back"}, expression, std::string{}})
+        rules.reverse.push_back(argument);
+}
+
+void Composer::pair(const Action& action, const Pair& pair) {
+    Assignment forward;
+    forward.column = pair.column;
+    forward.expression = pair.up;
+    forward.immutable = true;
+    forward.reads = {pair.old_column};
+    sync(action, forward, {});
+    back(action, pair.old_column, pair.down, {pair.column});
+    rules_of(action).pairs.push_back(pair);
+}
+
+void Composer::with_unsync(const Action& action, const std::vector<std::string>& statements,
+                           const Seen& seen) {
+    Rules& rules = rules_of(action);
+    rules.then.insert(rules.then.end(), statements.begin(), statements.end());
+    rules.locks.insert(rules.locks.end(), seen.locks.begin(), seen.locks.end());
 }
 
 void Composer::analyze(const Action& action, const std::string& column) {
@@ -119,37 +157,69 @@ std::string Composer::private_name(const std::string& about, const std::string& 
 // One trigger for each table, with all rules.
 void Composer::finish_sync() {
     for (const auto& [index, rules] : rules_) {
+        if (rules.forward.empty() && rules.reverse.empty()) continue;
         const Table& target = facts_.tables.at(index);
         std::vector<std::string> arguments = {literal(facts_.search_path)};
-        for (const auto& argument : rules.arguments) arguments.push_back(literal(argument));
-        const std::string trigger = "zz_zdm_sync";
-        const std::string create = "CREATE TRIGGER " + trigger + " BEFORE INSERT OR UPDATE ON " +
-                                   target.qualified + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" +
-                                   join(arguments) + ")";
-        const std::string drop = "DROP TRIGGER " + trigger + " ON " + target.qualified;
+        for (const auto* side : {&rules.forward, &rules.reverse})
+            for (const auto& argument : *side) arguments.push_back(literal(argument));
+        const std::string create =
+            "CREATE TRIGGER " + std::string{kTrigger} + " BEFORE INSERT OR UPDATE ON " +
+            target.qualified + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) + ")";
+        const std::string drop =
+            "DROP TRIGGER " + std::string{kTrigger} + " ON " + target.qualified;
 
         Step sync = start(*rules.action, StepKind::sync);
         sync.command = create;
         lock(sync, *rules.action, {{{index, LockMode::share_row_exclusive}}, false, false});
         sync.undo = {{StepKind::unsync,
                       drop,
-                      {{"trigger", trigger}},
+                      {{"trigger", kTrigger}},
                       locks_at(sync, LockMode::access_exclusive)}};
         sync.note = "rows that applications write from now on: " + join(rules.notes, "; ");
-        sync.parameters = {{"trigger", trigger}, {"columns", join(rules.columns)}};
+        sync.parameters = {{"trigger", kTrigger}, {"columns", join(rules.columns)}};
         add(Slot::sync, sync);
+        finish_unsync(index, rules, create, drop);
+    }
+}
 
-        Step unsync = start(*rules.action, StepKind::unsync);
+// Alone it can be taken back; what goes in the same transaction can't.
+void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
+                             const std::string& drop) {
+    Step unsync = start(*rules.action, StepKind::unsync);
+    Seen seen{{{index, LockMode::access_exclusive}}, false, false};
+    for (const auto& held : rules.locks) {
+        const auto same =
+            std::find_if(seen.locks.begin(), seen.locks.end(),
+                         [&](const auto& other) { return other.table == held.table; });
+        if (same == seen.locks.end())
+            seen.locks.push_back(held);
+        else
+            same->mode = std::max(same->mode, held.mode);
+    }
+    lock(unsync, *rules.action, seen);
+    unsync.parameters = {{"trigger", kTrigger}};
+    if (rules.then.empty()) {
         unsync.command = drop;
-        lock(unsync, *rules.action, {{{index, LockMode::access_exclusive}}, false, false});
         unsync.undo = {{StepKind::sync,
                         create,
-                        {{"trigger", trigger}, {"columns", join(rules.columns)}},
+                        {{"trigger", kTrigger}, {"columns", join(rules.columns)}},
                         locks_at(unsync, LockMode::share_row_exclusive)}};
         unsync.note = "applications give " + join(rules.columns) + " themselves from here on";
-        unsync.parameters = {{"trigger", trigger}};
-        add(Slot::unsync, unsync);
+    } else {
+        const std::string then = join(rules.then, " ");
+        unsync.command = drop + "; " + then;
+        unsync.parameters["drop"] = drop;
+        unsync.parameters["then"] = then;
+        unsync.parameters["statements"] = std::to_string(rules.then.size());
+        unsync.removal = true;
+        unsync.note =
+            "in one transaction, so that no row is refused in between; the old version fails from "
+            "here on, the new one sees " +
+            join(rules.columns) +
+            " alone; prepared statements that return all columns fail once with 0A000 and must be "
+            "prepared again";
     }
+    add(Slot::unsync, unsync);
 }
 
 void Composer::finish_statistics() {

@@ -35,6 +35,15 @@ Phase phase_of(Slot slot);
 
 using ColumnKey = std::pair<std::size_t, std::string>;
 
+// A new column and an old one that are kept equal both ways until contract. Columns are quoted.
+struct Pair {
+    std::string column;  // the new one
+    std::string type;    // its type, as behind a cast
+    std::string up;      // gives it, from old columns
+    std::string old_column;
+    std::string down;  // gives the old one back, from new columns
+};
+
 // What the whole file says about each column, which decides where a single action goes.
 struct Survey {
     std::map<ColumnKey, const AddColumn*> made;
@@ -70,6 +79,16 @@ public:
     void add(Slot slot, Step step);
     // Remembers that new rows of a table need this rule until contract.
     void sync(const Action& action, const Assignment& assignment, const std::string& condition);
+    // The reverse of such a rule: an existing column is given from new ones that applications
+    // write.
+    void back(const Action& action, const std::string& column, const std::string& expression,
+              const std::vector<std::string>& reads);
+    // Both, for one column each, and that they are compared before anything is removed.
+    void pair(const Action& action, const Pair& pair);
+    // Statements for the transaction in which the trigger of the action's table goes: without the
+    // trigger, what they remove would refuse rows of the new application. They may lock `seen`.
+    void with_unsync(const Action& action, const std::vector<std::string>& statements,
+                     const Seen& seen);
     // Remembers the columns of a table that a backfill gives values.
     void analyze(const Action& action, const std::string& column);
     // Tables of the migration that get rows in migrate: what follows must wait for them.
@@ -88,15 +107,22 @@ public:
 private:
     struct Rules {
         const Action* action = nullptr;
-        std::vector<std::string> arguments;
+        std::vector<std::string> forward;  // arguments of the trigger
+        std::vector<std::string> reverse;  // likewise, behind all forward ones
         std::vector<std::string> columns;
         std::vector<std::string> notes;
+        std::vector<Pair> pairs;
+        std::vector<std::string> then;  // statements when the trigger goes
+        std::vector<TableLock> locks;   // that these take
     };
+    Rules& rules_of(const Action& action);
     struct Statistics {
         const Action* action = nullptr;
         std::vector<std::string> columns;
     };
     void finish_sync();
+    void finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
+                       const std::string& drop);
     void finish_statistics();
     void finish_gate();
 
