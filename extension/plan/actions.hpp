@@ -75,6 +75,7 @@ struct DropColumn {
     std::string column;
     bool relax = false;      // NOT NULL without default: who no longer writes it would fail
     bool made_here = false;  // by this SQL
+    std::string given;       // whether a row has anything in it that an application gave
 };
 
 struct AddCheck {
@@ -154,6 +155,7 @@ struct DropTable {
 // One `column = expression` of an UPDATE.
 struct Assignment {
     std::string column;
+    std::string type;  // of the column, as behind a cast
     std::string expression;
     bool null = false;        // the constant NULL
     bool never_null = false;  // provably
