@@ -59,6 +59,9 @@ constexpr auto kDependents =
     "  AND c.relkind IN ('i', 'S'))"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.oid = d.objid"
     "  AND d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.tgrelid = $1::oid)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = w.ev_class"
+    "  AND v.relkind = 'v' AND w.rulename = '_RETURN'"
+    "  AND pg_catalog.pg_has_role(v.relowner, 'USAGE'))"
     " ORDER BY 1 LIMIT 5";
 
 constexpr auto kPublications =
@@ -149,6 +152,7 @@ void RenameReader::read() {
     prepare_indexes();
     prepare_statistics();
     prepare_triggers(rename);
+    prepare_views();
 
     Action action = start();
     replay();
@@ -163,6 +167,7 @@ void RenameReader::read() {
     read_indexes(rename);
     read_statistics(rename);
     read_triggers(rename);
+    read_views(rename);
     action.detail = std::move(rename);
     r_.add(std::move(action));
 }

@@ -35,6 +35,7 @@ private:
     void prepare_statistics();
     void prepare_triggers(RenameColumn& rename);
     void prepare_trigger(RenameColumn& rename, const pg::Row& row);
+    void prepare_views();
 
     // After it: what the server made of them.
     void read_constraints(RenameColumn& rename, Seen& seen);
@@ -45,6 +46,7 @@ private:
     std::uint32_t clone_index(const std::string& name) const;
     void read_statistics(RenameColumn& rename) const;
     void read_triggers(RenameColumn& rename) const;
+    void read_views(RenameColumn& rename) const;
 
     Rehearsal& r_;
     const Statement& statement_;

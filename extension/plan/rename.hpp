@@ -48,6 +48,12 @@ struct ChangedTrigger {
     Statements after;
 };
 
+// A view that reads the column. Its own columns keep their names.
+struct ChangedView {
+    std::string name;     // qualified
+    std::string command;  // CREATE OR REPLACE VIEW, over the new column
+};
+
 struct IdentityFacts {
     std::string sequence;
     std::string clause;  // GENERATED ... AS IDENTITY (...)
@@ -70,7 +76,7 @@ struct RenameColumn {
     std::vector<CopiedIndex> indexes;
     std::vector<CopiedStatistics> statistics;
     std::vector<ChangedTrigger> triggers;
-    Statements views;  // made anew over the new column, in contract
+    std::vector<ChangedView> views;
 };
 
 }  // namespace zdm::plan

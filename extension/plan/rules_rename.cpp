@@ -27,6 +27,7 @@ std::set<std::string> pieces(const RenameColumn& rename) {
     for (const auto& index : rename.indexes) names.insert(index.name);
     for (const auto& statistics : rename.statistics) names.insert(statistics.name);
     for (const auto& trigger : rename.triggers) names.insert(trigger.name);
+    for (const auto& view : rename.views) names.insert(view.name);
     return names;
 }
 
@@ -325,7 +326,7 @@ void Renaming::drop_old(Statements& then) const {
                        rename_.renamed + ";");
     for (const auto& trigger : rename_.triggers)
         then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
-    append(then, rename_.views);
+    for (const auto& view : rename_.views) then.push_back(view.command);
     if (!rename_.identity.sequence.empty())
         then.push_back(
             "SELECT pg_catalog.set_config('zdm_rename.last_value', last_value::pg_catalog.text, "
@@ -384,7 +385,9 @@ void Renaming::contract() {
         if (constraint.foreign_key)
             for (const std::size_t table : {constraint.table, constraint.referenced})
                 locks.push_back({table, LockMode::access_exclusive});
-    composer_.with_unsync(action_, then, locks_of(locks));
+    std::vector<std::string> views;
+    for (const auto& view : rename_.views) views.push_back(view.name);
+    composer_.with_unsync(action_, then, locks_of(locks), views);
 }
 
 void Renaming::add_notes() {
