@@ -239,6 +239,20 @@ TEST(PlanRename, TwoOfOneTableOnlyWithNothingInCommon) {
     EXPECT_NE(refusal({act(kUsers, first), act(kUsers, other)}).find("ZD105"), std::string::npos);
 }
 
+TEST(PlanRename, TwoTablesOnlyWithNothingInCommon) {
+    RenameColumn first = rename_email();
+    RenameColumn other = rename_email();
+    first.constraints = {foreign_key(kOrders, kUsers, true)};
+    EXPECT_EQ(refusal({act(kUsers, first), act(kOrders, other)}), "");
+    other.constraints = {foreign_key(kOrders, kUsers, false)};
+    EXPECT_NE(refusal({act(kUsers, first), act(kOrders, other)}), "");
+    DropConstraint drop;
+    drop.name = "fk";
+    EXPECT_NE(refusal({act(kUsers, first), act(kOrders, drop)}), "");
+    drop.name = "other";
+    EXPECT_EQ(refusal({act(kUsers, first), act(kOrders, drop)}), "");
+}
+
 TEST(PlanRename, NotTogetherWithStatementsAboutTheSame) {
     const auto with = [](Detail detail, std::size_t table = kUsers) {
         return refusal({act(kUsers, rename_email()), act(table, std::move(detail))});
