@@ -21,6 +21,7 @@ Phase phase_of(Slot slot) {
     case Slot::index: return Phase::expand;
     case Slot::data:
     case Slot::filled_index:
+    case Slot::copy:
     case Slot::statistics: return Phase::migrate;
     case Slot::gate:
     case Slot::verify:

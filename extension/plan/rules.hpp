@@ -23,6 +23,7 @@ enum class Slot {
     index,         // expand: indexes, beside the applications
     data,          // migrate: backfills and their last passes
     filled_index,  // migrate: indexes on columns that were filled
+    copy,          // migrate: constraints on new columns as the old ones have them
     statistics,    // migrate: ANALYZE
     gate,          // contract: evidence
     verify,        // contract: rows in which old and new differ
@@ -159,6 +160,7 @@ void plan_action(Composer&, const Action&, const DropTable&);
 void plan_action(Composer&, const Action&, const Update&);
 void plan_action(Composer&, const Action&, const Delete&);
 void plan_action(Composer&, const Action&, const Insert&);
+void plan_action(Composer&, const Action&, const RenameColumn&);
 void plan_action(Composer&, const Action&, const Direct&);
 
 // The NOT NULL recipe, for SET NOT NULL, ADD COLUMN NOT NULL and PRIMARY KEY.
