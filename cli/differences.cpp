@@ -46,8 +46,8 @@ void Compared::add(const Rows& part, std::size_t most) {
     differences += part.front().integer("differences").value_or(0);
     for (const auto& row : part) {
         if (!row["place"] || rows.size() >= most) continue;
-        rows.push_back({row.text("place"), row.text("key"), row.text("old_values"),
-                        row.text("new_values")});
+        rows.push_back(
+            {row.text("place"), row.text("key"), row.text("old_values"), row.text("new_values")});
     }
 }
 
@@ -60,22 +60,31 @@ std::int64_t differences_in(const std::vector<Compared>& tables) {
 std::int64_t next_pages(std::int64_t pages, double seconds) {
     constexpr std::int64_t kLeast = 16;
     constexpr std::int64_t kMost = 65536;
-    if (seconds > 1) pages /= 4;
-    else if (seconds > 0.5) pages /= 2;
-    else if (seconds < 0.25) pages *= 2;
+    if (seconds > 1)
+        pages /= 4;
+    else if (seconds > 0.5)
+        pages /= 2;
+    else if (seconds < 0.25)
+        pages *= 2;
     return std::clamp(pages, kLeast, kMost);
 }
 
-std::string render_differences(const std::vector<Compared>& tables) {
+std::string render_differences(const std::vector<Compared>& tables, bool going_back) {
+    const std::string_view fine =
+        going_back ? "going back loses no new value" : "old and new agree in all rows";
     std::string out;
     for (const auto& compared : tables) {
         if (!out.empty()) out += "\n";
         if (compared.differences == 0) {
-            out += fmt::format("{}: old and new agree in all rows", compared.relation);
+            out += fmt::format("{}: {}", compared.relation, fine);
             continue;
         }
-        out += fmt::format("{}: {} {}", compared.relation, show_count(compared.differences),
-                           compared.differences == 1 ? "row differs" : "rows differ");
+        const bool one = compared.differences == 1;
+        out += fmt::format("{}: {} {}{}", compared.relation, show_count(compared.differences),
+                           one ? "row" : "rows",
+                           going_back ? (one ? " loses values or stops a rollback"
+                                             : " lose values or stop a rollback")
+                                      : (one ? " differs" : " differ"));
         std::vector<std::vector<std::string>> list = {{"  row", "key", "old", "new"}};
         for (const auto& row : compared.rows)
             list.push_back({"  " + row.place, row.key.empty() ? "-" : cell(row.key),

@@ -54,7 +54,8 @@ std::optional<std::int64_t> number(FunctionCallInfo fcinfo, int i, const char* w
     const std::int64_t value = PG_GETARG_INT64(i);
     if (value < least || value > most)
         throw zdm::pg::Error{zdm::pg::state::kInvalidParameter,
-                             std::string{"ZD601: "} + what + " is out of range", {},
+                             std::string{"ZD601: "} + what + " is out of range",
+                             {},
                              "From " + std::to_string(least) + " to " + std::to_string(most) + "."};
     return value;
 }
@@ -90,6 +91,7 @@ ZDM_FUNCTION(zdm_verify) {
     if (range.pages) range.pages = std::min(*range.pages, kLast - range.first_page);
     zdm::pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    for (const auto& row : zdm::run::verify(name, range)) put(result, row);
+    const bool going_back = zdm::pg::flag_argument(fcinfo, 5, false);
+    for (const auto& row : zdm::run::verify(name, range, going_back)) put(result, row);
     return 0;
 }

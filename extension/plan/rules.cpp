@@ -210,10 +210,12 @@ void Composer::finish_verify(std::size_t index, const Rules& rules) {
                    comparison.differs;
     step.lock = LockMode::access_share;
     step.scans = true;
-    step.note = "rows in which " + new_columns + " " + (comparison.news.size() == 1 ? "is" : "are") +
-                " not what " + old_columns + " " + (comparison.olds.size() == 1 ? "gives" : "give") +
+    step.note = "rows in which " + new_columns + " " +
+                (comparison.news.size() == 1 ? "is" : "are") + " not what " + old_columns + " " +
+                (comparison.olds.size() == 1 ? "gives" : "give") +
                 " stop contract before anything is removed";
     step.parameters = {{"differs", comparison.differs},
+                       {"lost", comparison.lost},
                        {"old", old_columns},
                        {"new", new_columns},
                        {"show_old", shown(comparison.olds)},

@@ -44,7 +44,7 @@ struct Pair {
     std::string type;    // its type, as behind a cast
     std::string up;      // gives it, from old columns
     std::string old_column;
-    std::string down;      // gives the old one back, from new columns
+    std::string down;           // gives the old one back, from new columns
     std::string old_type = {};  // its type; without it only `up` is compared
 };
 
@@ -115,8 +115,8 @@ private:
         std::vector<std::string> reverse;  // likewise, behind all forward ones
         std::vector<std::string> columns;
         std::vector<std::string> notes;
-        std::vector<Following> news;  // kept in step
-        std::vector<Going> olds;      // given back from new ones
+        std::vector<Following> news;    // kept in step
+        std::vector<Going> olds;        // given back from new ones
         std::vector<std::string> then;  // statements when the trigger goes
         std::vector<TableLock> locks;   // that these take
     };

@@ -8,9 +8,8 @@ namespace {
 using Cells = std::vector<Value>;
 
 Rows part(const std::vector<Cells>& rows) {
-    const auto names = std::make_shared<const std::vector<std::string>>(
-        std::vector<std::string>{"relation", "differences", "place", "key", "old_values",
-                                 "new_values", "table_pages"});
+    const auto names = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{
+        "relation", "differences", "place", "key", "old_values", "new_values", "table_pages"});
     Rows out;
     for (const auto& cells : rows) out.emplace_back(names, cells);
     return out;
