@@ -111,7 +111,9 @@ Composer::Rules& Composer::rules_of(const Action& action) {
 void Composer::back(const Action& action, const std::string& column, const std::string& expression,
                     const std::vector<std::string>& reads, const std::string& type) {
     Rules& rules = rules_of(action);
-    rules.olds.push_back({column, given(column, {}, {}), true, type, expression, reads});
+    // What the rule gives where an application leaves the column out, nobody wrote.
+    rules.olds.push_back({column, given(column, type.empty() ? std::string{} : expression, type),
+                          true, type, expression, reads});
     rules.notes.push_back(column + " follows " + join(reads) + " where an application writes that");
     for (const std::string& argument :
          {unquoted(column), std::string{"back"}, expression, std::string{}})
