@@ -111,7 +111,9 @@ Composer::Rules& Composer::rules_of(const Action& action) {
 void Composer::back(const Action& action, const std::string& column, const std::string& expression,
                     const std::vector<std::string>& reads, const std::string& type) {
     Rules& rules = rules_of(action);
-    rules.olds.push_back({column, given(column, {}, {}), true, type, expression, reads});
+    // What the rule gives where an application leaves the column out, nobody wrote.
+    rules.olds.push_back({column, given(column, type.empty() ? std::string{} : expression, type),
+                          true, type, expression, reads});
     rules.notes.push_back(column + " follows " + join(reads) + " where an application writes that");
     for (const std::string& argument :
          {unquoted(column), std::string{"back"}, expression, std::string{}})
@@ -216,6 +218,7 @@ void Composer::finish_verify(std::size_t index, const Rules& rules) {
                 (comparison.olds.size() == 1 ? "gives" : "give") +
                 " stop contract before anything is removed";
     step.parameters = {{"differs", comparison.differs},
+                       {"lost", comparison.lost},
                        {"old", old_columns},
                        {"new", new_columns},
                        {"show_old", shown(comparison.olds)},
