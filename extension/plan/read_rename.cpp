@@ -13,7 +13,7 @@ namespace zdm::plan {
 
 namespace {
 
-// $1 the table, $2 the column's name.
+// $1 the table, $2 the column's name. Some minor versions keep a number of their own in attoptions.
 constexpr auto kColumn =
     "SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',"
     " a.attidentity, a.attnotnull,"
@@ -22,7 +22,7 @@ constexpr auto kColumn =
     " coalesce(a.attstattarget, -1),"
     " (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) ||"
     "   ' = ' || pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)),"
-    "   ', ') FROM unnest(a.attoptions) o),"
+    "   ', ') FROM unnest(a.attoptions) o WHERE pg_catalog.split_part(o, '=', 1) <> 'pg_attver'),"
     " pg_catalog.col_description(a.attrelid, a.attnum), c.reloftype <> 0,"
     " EXISTS (WITH RECURSIVE base AS (SELECT t.oid, t.typtype, t.typbasetype, t.typnotnull"
     "   UNION ALL SELECT d.oid, d.typtype, d.typbasetype, d.typnotnull FROM base"
