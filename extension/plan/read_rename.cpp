@@ -34,7 +34,8 @@ constexpr auto kColumn =
     " (SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass,"
     "   u.attrelid, u.attnum) FROM pg_catalog.pg_attribute u JOIN pg_catalog.pg_type r"
     "   ON u.atttypid IN (r.oid, r.typarray) WHERE r.typrelid = a.attrelid"
-    "   AND NOT u.attisdropped LIMIT 1)"
+    "   AND NOT u.attisdropped LIMIT 1),"
+    " CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END"
     " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
@@ -224,6 +225,7 @@ void RenameReader::check_column(RenameColumn& rename) {
     const std::string alter =
         "ALTER TABLE " + table().qualified + " ALTER COLUMN " + pg::quote_ident(new_) + " ";
     if (!row.is_null(5)) rename.dress.push_back(alter + "SET STORAGE " + row.text(5) + ";");
+    if (!row.is_null(13)) rename.dress.push_back(alter + "SET COMPRESSION " + row.text(13) + ";");
     if (row.number(6) >= 0) rename.dress.push_back(alter + "SET STATISTICS " + row.text(6) + ";");
     if (!row.is_null(7)) rename.dress.push_back(alter + "SET (" + row.text(7) + ");");
     if (!row.is_null(8))
