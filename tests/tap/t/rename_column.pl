@@ -28,7 +28,7 @@ COMMENT ON INDEX task_owner_idx IS 'who has what';
 COMMENT ON CONSTRAINT task_owner_check ON task IS 'nobody has number 0';
 COMMENT ON CONSTRAINT task_slot_key ON task IS 'one at a time';
 ALTER TABLE task ALTER owner SET STATISTICS 200, ALTER owner SET (n_distinct = 60);
-ALTER TABLE task CLUSTER ON task_owner_idx, REPLICA IDENTITY USING INDEX task_slot_key;
+ALTER TABLE task CLUSTER ON task_slot_key, REPLICA IDENTITY USING INDEX task_slot_key;
 CREATE STATISTICS task_stat ON owner, slot FROM task;
 GRANT SELECT, INSERT, UPDATE, DELETE ON task TO clerk;
 GRANT USAGE ON SCHEMA shop TO clerk;
@@ -98,7 +98,7 @@ UPDATE task SET owner = 3 WHERE slot = $old;
 UPDATE task SET assignee = 4 WHERE slot = $new;
 UPDATE task SET owner = 5, note = 'old again' WHERE slot = $new;
 UPDATE task SET assignee = 6 WHERE slot = $old;
-UPDATE task SET slot = -slot WHERE slot = $old + 1;
+UPDATE task SET slot = slot + 2 WHERE slot = $old + 1;
 DELETE FROM task WHERE slot = 10 + $n;
 INSERT INTO task (owner, slot) VALUES (3, $old + 2) ON CONFLICT (owner, slot) DO UPDATE SET note = 'twice';
 INSERT INTO task (assignee, slot) VALUES (3, $old + 2) ON CONFLICT (assignee, slot) DO UPDATE SET note = 'twice';
@@ -109,9 +109,9 @@ UPDATE code SET sku = sku || '!' WHERE code = 'old code $n'; UPDATE code SET cod
 INSERT INTO numbered (v) VALUES (-$n);
 SQL
     is($node->safe_psql($db, "SELECT string_agg(format('%s %s %s %s %s', owner, assignee, slot - 10 * $n, note, changes), '; ' ORDER BY slot)"
-                . " FROM shop.task WHERE slot BETWEEN $old AND $old + 9 OR slot = -$old - 1"),
-        "1 1 @{[ -10001 - 20 * $n ]} neither 0; 6 6 10000 old 2; 3 3 10002 twice 1; 5 5 10005 old again 2", "$db: rows of both versions, trigger UPDATE OF")
-        ;
+                . " FROM shop.task WHERE slot BETWEEN $old AND $old + 9"),
+        '6 6 10000 old 2; 3 3 10002 twice 1; 1 1 10003 neither 0; 5 5 10005 old again 2',
+        "$db: rows of both versions, and what the trigger UPDATE OF counted");
     is($node->safe_psql($db, "SELECT string_agg(code, ',' ORDER BY code) FROM shop.uses WHERE id = -$n"),
         "new code $n!,old code $n!", "$db: the keys cascade");
     return;
