@@ -132,7 +132,7 @@ SELECT phase || ' ' || kind || coalesce(' [' || lock || ']', '') || CASE WHEN re
 \echo # Of one with all
 -- How views are written, and that NOT NULL has a name, depends on the server.
 SELECT phase || ' ' || kind || coalesce(' [' || lock || ']', '') || CASE WHEN removal THEN ' REMOVAL' ELSE '' END || ': '
-       || replace(replace(regexp_replace(regexp_replace(command, 'CREATE OR REPLACE VIEW (\S+).*?;', 'view \1;', 'g'),
+       || replace(replace(regexp_replace(regexp_replace(command, 'CREATE OR REPLACE VIEW [^;]*;', 'a view;', 'g'),
               ' ADD CONSTRAINT \S+ NOT NULL "New name";', ' ALTER COLUMN "New name" SET NOT NULL;'),
               'ALTER TABLE ours.thing RENAME CONSTRAINT zdm_thing_a_not_null_copy TO thing_a_not_null; ', ''), '; ', E';\n    ')
   FROM zdm_plan('ALTER TABLE ours.thing RENAME COLUMN a TO "New name"') ORDER BY step;
