@@ -17,7 +17,9 @@ BEGIN
         EXIT WHEN m.state IN ('failed', 'done', 'rolled_back');
         PERFORM pg_sleep(0.01);
     END LOOP;
-    RAISE WARNING '%', concat_ws(E'\n', m.state, m.sqlstate, m.message, m.detail, m.hint);
+    -- Where rows are depends on how the backfill went.
+    RAISE WARNING '%', concat_ws(E'\n', m.state, m.sqlstate, m.message,
+        regexp_replace(m.detail, '(\(\d+,\d+\), id = \d+(; )?)+', '(keys)'), m.hint);
 END $$;
 
 SET SESSION AUTHORIZATION verify_alice;
@@ -54,8 +56,8 @@ ALTER TABLE person DISABLE TRIGGER zz_zdm_sync;
 UPDATE person SET kind = 'work' WHERE id = 20;
 UPDATE person SET phone = NULL WHERE id = 1500;
 ALTER TABLE person ENABLE ALWAYS TRIGGER zz_zdm_sync;
-SELECT relation, differences, key, old_values, new_values FROM zdm_verify('m');
-SELECT differences, key FROM zdm_verify('m', examples => 1);
+SELECT relation, differences, key, old_values, new_values FROM zdm_verify('m') ORDER BY length(key), key;
+SELECT differences, key IS NOT NULL AS named FROM zdm_verify('m', examples => 1);
 -- In parts, as for a large table.
 SELECT sum(n) FROM zdm_verify('m') w, LATERAL (SELECT generate_series(0, w.table_pages - 1) page WHERE w.key = 'id = 10') p,
     LATERAL (SELECT max(v.differences) n FROM zdm_verify('m', 5, 'person', page, 1) v) q;
@@ -85,7 +87,7 @@ SELECT zdm_contract('m', accept_differences => true);
 CALL outcome('m');
 SELECT attname FROM pg_attribute WHERE attrelid = 'person'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY 1;
 SELECT differences_accepted_by FROM zdm.migrations WHERE name = 'm';
-SELECT kind, message FROM zdm.events WHERE migration = 'm' AND kind IN ('accepted', 'differences') ORDER BY id;
+SELECT kind, regexp_replace(message, '\(\d+,\d+\)', '(place)') FROM zdm.events WHERE migration = 'm' AND kind IN ('accepted', 'differences') ORDER BY id;
 SELECT result ->> 'rows_different' FROM zdm.steps WHERE migration = 'm' AND kind = 'verify';
 SELECT * FROM zdm_verify('m');
 
@@ -113,9 +115,10 @@ SELECT zdm_contract('o', true, 'test', accept_differences => true);
 SET client_min_messages = warning;
 CALL outcome('o');
 -- A rule whose function makes something is refused that.
+CREATE FUNCTION trap() RETURNS void LANGUAGE plpgsql AS 'BEGIN CREATE TEMP TABLE trap (); END';
 CREATE FUNCTION sly(tel text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
-    IF current_setting('v.sly', true) = 'on' THEN CREATE TEMP TABLE trap (); END IF;
+    IF current_setting('v.sly', true) = 'on' THEN PERFORM v.trap(); END IF;
     RETURN tel;
 END $$;
 CREATE TABLE trapped (id int PRIMARY KEY, a text);
