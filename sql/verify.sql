@@ -66,6 +66,14 @@ SELECT * FROM zdm_verify('m', 0);
 SELECT * FROM zdm_verify('m', pages => 0);
 SELECT * FROM zdm_verify('m', first_page => -1);
 
+-- What going back would lose, or fail at; of a large table only when asked.
+SELECT kind, relation, object, used_by, regexp_replace(message, '\(\d+,\d+\), id = \d+(; )?', 'key ', 'g') AS message
+  FROM zdm_usage('m') WHERE kind IN ('loss', 'misfit', 'unread');
+SELECT differences, key, old_values, new_values FROM zdm_verify('m', going_back => true) ORDER BY length(key), key;
+SET zdm.small_table = 0;
+SELECT kind, message FROM zdm_usage('m') WHERE kind IN ('loss', 'misfit', 'unread');
+RESET zdm.small_table;
+
 -- It reads as the owner, whoever calls it, and only members of the owner's role may.
 RESET SESSION AUTHORIZATION;
 SELECT max(differences) FROM zdm_verify('m');
