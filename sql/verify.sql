@@ -111,6 +111,29 @@ SELECT differences, place IS NOT NULL AS placed, key, length(old_values ->> 'bod
 SELECT zdm_contract('n', true, 'test', true);
 CALL outcome('n');
 
+-- Columns kept equal both ways must be the same, whoever wrote last.
+CREATE TABLE renamed (id int PRIMARY KEY, a text NOT NULL DEFAULT 'x');
+INSERT INTO renamed SELECT g, 'v' || g FROM generate_series(1, 10) g;
+SELECT zdm_create('r', 'ALTER TABLE renamed RENAME COLUMN a TO b;') > 0 AS made;
+SELECT zdm_start('r');
+CALL zdm_wait('r', 'ready', '60 s');
+INSERT INTO renamed (id, a) VALUES (11, 'old');
+INSERT INTO renamed (id, b) VALUES (12, 'new');
+UPDATE renamed SET b = 'new' WHERE id = 1;
+UPDATE renamed SET a = 'old' WHERE id = 2;
+SELECT differences FROM zdm_verify('r');
+SELECT differing_writes FROM zdm.migrations WHERE name = 'r';
+UPDATE renamed SET a = 'old', b = 'new' WHERE id = 3;
+SELECT differences, key, old_values, new_values FROM zdm_verify('r');
+SELECT differing_writes FROM zdm.migrations WHERE name = 'r';
+SELECT zdm_contract('r', true, 'test');
+CALL outcome('r');
+UPDATE renamed SET a = 'new' WHERE id = 3;
+SELECT zdm_resume('r');
+CALL outcome('r');
+SELECT differing_writes IS NULL AS forgotten FROM zdm.migrations WHERE name = 'r';
+SELECT string_agg(b, ',' ORDER BY id) FROM renamed;
+
 -- What compares nothing says so.
 CREATE TABLE other (id int PRIMARY KEY);
 INSERT INTO other VALUES (1);
