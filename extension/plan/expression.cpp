@@ -11,6 +11,7 @@ extern "C" {
 #include "nodes/makefuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "utils/fmgroids.h"
 #include "utils/ruleutils.h"
 }
@@ -89,6 +90,66 @@ bool find_functions(Node* node, void* context) {
         return pg::compat::walk_query(castNode(Query, node), find_functions, context);
     check_functions_in_node(node, note_function, context);
     return pg::compat::walk(node, find_functions, context);
+}
+
+// The first part of an expression that can raise an error, in words of palloc memory.
+struct Failure {
+    const char* what;
+};
+
+const char* cast_text(Node* from, Node* to) {
+    return psprintf("the cast from %s to %s", format_type_be(exprType(from)),
+                    format_type_with_typemod(exprType(to), exprTypmod(to)));
+}
+
+// Casts that are not made implicitly lose something, or refuse it.
+const char* failing_cast(FuncExpr* call) {
+    if (call->funcformat == COERCE_EXPLICIT_CALL || call->funcformat == COERCE_SQL_SYNTAX ||
+        list_length(call->args) == 0)
+        return nullptr;
+    auto* const from = static_cast<Node*>(linitial(call->args));
+    // The same type again: a length or a precision.
+    if (exprType(from) == call->funcresulttype) {
+        switch (call->funcresulttype) {
+        case VARCHAROID:
+        case BPCHAROID:
+        case NUMERICOID:
+        case BITOID:
+        case VARBITOID:
+            return psprintf("a value that does not fit %s",
+                            format_type_with_typemod(call->funcresulttype,
+                                                     exprTypmod(reinterpret_cast<Node*>(call))));
+        default: return nullptr;
+        }
+    }
+    const Oid type = exprType(from);
+    if (can_coerce_type(1, &type, &call->funcresulttype, COERCION_IMPLICIT)) return nullptr;
+    return cast_text(from, reinterpret_cast<Node*>(call));
+}
+
+bool find_failure(Node* node, void* context) {
+    if (node == nullptr) return false;
+    auto* const failure = static_cast<Failure*>(context);
+    switch (nodeTag(node)) {
+    case T_CoerceViaIO: {
+        auto* const cast = castNode(CoerceViaIO, node);
+        if (TypeCategory(cast->resulttype) != TYPCATEGORY_STRING)
+            failure->what = cast_text(reinterpret_cast<Node*>(cast->arg), node);
+        break;
+    }
+    case T_CoerceToDomain:
+        failure->what = psprintf("a value that %s does not allow", format_type_be(exprType(node)));
+        break;
+    case T_FuncExpr: failure->what = failing_cast(castNode(FuncExpr, node)); break;
+    case T_OpExpr: {
+        const char* const name = get_opname(castNode(OpExpr, node)->opno);
+        if (name != nullptr && (strcmp(name, "/") == 0 || strcmp(name, "%") == 0))
+            failure->what = "a division by zero";
+        break;
+    }
+    default: break;
+    }
+    return failure->what != nullptr || pg::compat::walk(node, find_failure, context);
 }
 
 // Functions that give a value for every call, or for every call without a NULL.
@@ -224,6 +285,12 @@ bool has_subquery(Node* expression) {
 
 bool reads_clone(Node* expression) {
     return pg::call([&] { return find_clone(expression, nullptr); });
+}
+
+std::string may_fail(Node* expression) {
+    Failure failure{nullptr};
+    pg::call([&] { find_failure(expression, &failure); });
+    return failure.what == nullptr ? std::string{} : failure.what;
 }
 
 List* conjuncts(Node* condition) {
