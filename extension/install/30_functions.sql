@@ -20,8 +20,9 @@ COMMENT ON FUNCTION @extschema@.zdm_create(text, text) IS 'stores a migration an
 CREATE FUNCTION @extschema@.zdm_start(name text, upto text DEFAULT 'ready') RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_start(text, text) IS 'starts a migration, or lets it go on, up to the state expanded, ready or done; returns at once, background workers begin when you commit';
 
-CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
+CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL,
+        accept_differences boolean DEFAULT false) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
 
 CREATE FUNCTION @extschema@.zdm_rollback(name text, keep boolean DEFAULT false) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304), and says who uses what goes; keep stops, leaves the new structure and returns the SQL that cleans up later, each time that it is called';

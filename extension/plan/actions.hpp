@@ -73,6 +73,7 @@ struct SetDefault {
 // `-- zdm: down`: what gives a dropped column its value from the columns that stay.
 struct Down {
     Place at;
+    std::string type;  // of the dropped column, as behind a cast
     std::string expression;
     std::vector<std::string> reads;  // columns
     bool never_null = false;         // provably, where the new version obeys its own NOT NULLs
@@ -88,6 +89,7 @@ struct DropColumn {
     std::string column;
     bool relax = false;      // NOT NULL without default: who no longer writes it would fail
     bool made_here = false;  // by this SQL
+    std::string given;       // whether a row has anything in it that an application gave
     bool not_null = false;
     bool fixed_not_null = false;  // a key or identity, which can't be made nullable
     bool has_default = false;
@@ -172,6 +174,7 @@ struct DropTable {
 // One `column = expression` of an UPDATE.
 struct Assignment {
     std::string column;
+    std::string type;  // of the column, as behind a cast
     std::string expression;
     bool null = false;        // the constant NULL
     bool never_null = false;  // provably

@@ -9,6 +9,7 @@
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "plan/describe.hpp"
 #include "plan/replay.hpp"
 
 #include "pg/compat.hpp"
@@ -28,6 +29,12 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// What the server says about a directive, at its place.
+[[noreturn]] void refuse_text(Place at, const pg::Error& error, const std::string& hint) {
+    refuse(at, "ZD005", error.sqlstate, error.what(), error.detail,
+           error.hint.empty() ? hint : error.hint);
+}
+
 }  // namespace
 
 void refuse_misplaced(const Source& source, const Given& given) {
@@ -41,12 +48,6 @@ void refuse_misplaced(const Source& source, const Given& given) {
                : "It gives a dropped column its value as long as the old version runs.",
            "Put it right before the ALTER TABLE that " + verb +
                " the column, without -- zdm: direct, or take it out.");
-}
-
-// What the server says about a directive, at its place.
-[[noreturn]] static void refuse_text(Place at, const pg::Error& error, const std::string& hint) {
-    refuse(at, "ZD005", error.sqlstate, error.what(), error.detail,
-           error.hint.empty() ? hint : error.hint);
 }
 
 UpdateStmt* DataReader::tree_of(const Given& given, RangeVar* relation) const {
@@ -95,6 +96,7 @@ Down DataReader::reverse(std::size_t table, const Given& given, const std::strin
         Node* const value =
             reinterpret_cast<Node*>(linitial_node(TargetEntry, query->targetList)->expr);
         const Expressions reader = expressions(table, relation.clone);
+        down.type = describe_column(relation.clone, given.column)->type;
         down.expression = reader.text(value);
         down.reads = reader.columns(value);
         down.never_null = reader.never_null(value);

@@ -23,6 +23,7 @@ Phase phase_of(Slot slot) {
     case Slot::filled_index:
     case Slot::statistics: return Phase::migrate;
     case Slot::gate:
+    case Slot::verify:
     case Slot::count:
     case Slot::unique_index:
     case Slot::enforce:
@@ -95,6 +96,9 @@ void Composer::sync(const Action& action, const Assignment& assignment,
          {unquoted(assignment.column), std::string{step ? "step" : "once"}, assignment.expression,
           condition})
         rules.forward.push_back(argument);
+    if (step)
+        rules.news.push_back({assignment.column, assignment.type, assignment.expression, condition,
+                              assignment.reads});
 }
 
 Composer::Rules& Composer::rules_of(const Action& action) {
@@ -104,9 +108,12 @@ Composer::Rules& Composer::rules_of(const Action& action) {
 }
 
 void Composer::back(const Action& action, const std::string& column, const std::string& expression,
-                    const std::vector<std::string>& reads) {
+                    const std::vector<std::string>& reads, const std::string& type,
+                    const std::string& remark) {
     Rules& rules = rules_of(action);
-    rules.notes.push_back(column + " follows " + join(reads) + " where an application writes that");
+    rules.olds.push_back({column, given(column, {}, {}), true, type, expression, reads});
+    rules.notes.push_back(column + " follows " + join(reads) +
+                          " where an application writes that" + remark);
     for (const std::string& argument :
          {unquoted(column), std::string{"back"}, expression, std::string{}})
         rules.reverse.push_back(argument);
@@ -115,12 +122,12 @@ void Composer::back(const Action& action, const std::string& column, const std::
 void Composer::pair(const Action& action, const Pair& pair) {
     Assignment forward;
     forward.column = pair.column;
+    forward.type = pair.type;
     forward.expression = pair.up;
     forward.immutable = true;
     forward.reads = {pair.old_column};
     sync(action, forward, {});
-    back(action, pair.old_column, pair.down, {pair.column});
-    rules_of(action).pairs.push_back(pair);
+    back(action, pair.old_column, pair.down, {pair.column}, pair.old_type);
 }
 
 void Composer::with_unsync(const Action& action, const std::vector<std::string>& statements,
@@ -179,7 +186,38 @@ void Composer::finish_sync() {
         sync.parameters = {{"trigger", kTrigger}, {"columns", join(rules.columns)}};
         add(Slot::sync, sync);
         finish_unsync(index, rules, create, drop);
+        finish_verify(index, rules);
     }
+}
+
+// What is carried over from columns that go must have arrived.
+void Composer::finish_verify(std::size_t index, const Rules& rules) {
+    std::vector<Going> olds = rules.olds;
+    for (const auto& action : facts_.actions) {
+        const auto* drop = std::get_if<DropColumn>(&action.detail);
+        if (drop == nullptr || action.table != index) continue;
+        const auto is_it = [&](const Going& old) { return old.column == drop->column; };
+        if (std::none_of(olds.begin(), olds.end(), is_it))
+            olds.push_back({drop->column, drop->given, false, {}, {}, {}});
+    }
+    const Comparison comparison = compare(rules.news, olds);
+    if (comparison.differs.empty()) return;
+    const Table& target = facts_.tables.at(index);
+    const std::string old_columns = join(comparison.olds);
+    const std::string new_columns = join(comparison.news);
+    Step step = start(*rules.action, StepKind::verify);
+    step.command = "SELECT ctid, " + old_columns + ", " + new_columns + " FROM " +
+                   (target.partitioned ? "" : "ONLY ") + target.qualified + " WHERE " +
+                   comparison.differs;
+    step.lock = LockMode::access_share;
+    step.scans = true;
+    step.note = "rows in which " + new_columns + " " + (comparison.news.size() == 1 ? "is" : "are") +
+                " not what " + old_columns + " " + (comparison.olds.size() == 1 ? "gives" : "give") +
+                " stop contract before anything is removed";
+    step.parameters = {{"differs", comparison.differs},
+                       {"old", old_columns},
+                       {"new", new_columns}};
+    add(Slot::verify, step);
 }
 
 // Alone it can be taken back; what goes in the same transaction can't.
@@ -214,9 +252,9 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         unsync.removal = true;
         unsync.note =
             "in one transaction, so that no row is refused in between; the old version fails from "
-            "here on, the new one sees " +
-            join(rules.columns) +
-            " alone; prepared statements that return all columns fail once with 0A000 and must be "
+            "here on" +
+            (rules.columns.empty() ? "" : ", the new one sees " + join(rules.columns) + " alone") +
+            "; prepared statements that return all columns fail once with 0A000 and must be "
             "prepared again";
     }
     add(Slot::unsync, unsync);

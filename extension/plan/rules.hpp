@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "plan/actions.hpp"
+#include "plan/compare.hpp"
 
 namespace zdm::plan {
 
@@ -24,6 +25,7 @@ enum class Slot {
     filled_index,  // migrate: indexes on columns that were filled
     statistics,    // migrate: ANALYZE
     gate,          // contract: evidence
+    verify,        // contract: rows in which old and new differ
     count,         // contract: rows that a constraint would refuse, before anything is added
     unique_index,  // contract: a build that can fail on rows, before constraints
     enforce,       // contract: constraints
@@ -41,7 +43,8 @@ struct Pair {
     std::string type;    // its type, as behind a cast
     std::string up;      // gives it, from old columns
     std::string old_column;
-    std::string down;  // gives the old one back, from new columns
+    std::string down;      // gives the old one back, from new columns
+    std::string old_type = {};  // its type; without it only `up` is compared
 };
 
 // What the whole file says about each column, which decides where a single action goes.
@@ -82,7 +85,8 @@ public:
     // The reverse of such a rule: an existing column is given from new ones that applications
     // write.
     void back(const Action& action, const std::string& column, const std::string& expression,
-              const std::vector<std::string>& reads);
+              const std::vector<std::string>& reads, const std::string& type = {},
+              const std::string& remark = {});
     // Both, for one column each, and that they are compared before anything is removed.
     void pair(const Action& action, const Pair& pair);
     // Statements for the transaction in which the trigger of the action's table goes: without the
@@ -111,7 +115,8 @@ private:
         std::vector<std::string> reverse;  // likewise, behind all forward ones
         std::vector<std::string> columns;
         std::vector<std::string> notes;
-        std::vector<Pair> pairs;
+        std::vector<Following> news;  // kept in step
+        std::vector<Going> olds;      // given back from new ones
         std::vector<std::string> then;  // statements when the trigger goes
         std::vector<TableLock> locks;   // that these take
     };
@@ -123,6 +128,7 @@ private:
     void finish_sync();
     void finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
                        const std::string& drop);
+    void finish_verify(std::size_t index, const Rules& rules);
     void finish_statistics();
     void finish_gate();
 
@@ -156,6 +162,10 @@ void plan_action(Composer&, const Action&, const Delete&);
 void plan_action(Composer&, const Action&, const Insert&);
 void plan_action(Composer&, const Action&, const Direct&);
 
+// DROP COLUMN with `-- zdm: down`.
+void drop_with_down(Composer&, const Action&, const DropColumn&);
+// NOT NULL goes in expand; undo brings it back.
+void relax_not_null(Composer&, const Action&, const std::string& column, const std::string& note);
 // The NOT NULL recipe, for SET NOT NULL, ADD COLUMN NOT NULL and PRIMARY KEY.
 void enforce_not_null(Composer&, const Action&, const std::string& column, bool proven);
 

@@ -174,6 +174,17 @@ void plan_action(Composer& composer, const Action& action, const SetDefault& set
     composer.add(Slot::structure, step);
 }
 
+void relax_not_null(Composer& composer, const Action& action, const std::string& column,
+                    const std::string& note) {
+    const Table& table = composer.table(action);
+    Step relax = ddl(composer, action, alter_column(table, column) + "DROP NOT NULL;", "");
+    composer.lock(relax, action, exclusive(action));
+    relax.undo =
+        undo_by_not_null(relax, column, composer.private_name(column, "not_null_again"));
+    relax.note = note;
+    composer.add(Slot::structure, relax);
+}
+
 void plan_action(Composer& composer, const Action& action, const DropColumn& drop) {
     const Table& table = composer.table(action);
     if (drop.made_here)
@@ -181,21 +192,17 @@ void plan_action(Composer& composer, const Action& action, const DropColumn& dro
                "column " + drop.column + " of " + table.qualified +
                    " is made and dropped in one migration",
                {}, "Take both statements out, or drop it in a later migration.");
-    if (drop.relax) {
-        Step relax = ddl(composer, action, alter_column(table, drop.column) + "DROP NOT NULL;", "");
-        composer.lock(relax, action, exclusive(action));
-        relax.undo = undo_by_not_null(relax, drop.column,
-                                      composer.private_name(drop.column, "not_null_again"));
-        relax.note = "so that the new version need not write " + drop.column + " any more";
-        composer.add(Slot::structure, relax);
-    }
+    composer.blind("who still reads " + table.qualified + "." + drop.column);
+    if (drop.down) return drop_with_down(composer, action, drop);
+    if (drop.relax)
+        relax_not_null(composer, action, drop.column,
+                       "so that the new version need not write " + drop.column + " any more");
     Step step = ddl(composer, action, alter(table) + "DROP COLUMN " + drop.column + ";", "");
     step.removal = true;
     step.note =
         "the values are lost; prepared statements that return all columns fail once with 0A000 and "
         "must be prepared again";
     composer.add(Slot::remove, step);
-    composer.blind("who still reads " + table.qualified + "." + drop.column);
 }
 
 }  // namespace zdm::plan

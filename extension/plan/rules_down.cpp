@@ -1,0 +1,100 @@
+// DROP COLUMN with `-- zdm: down`: until contract a reverse rule gives the column its value in rows
+// that the new version writes, so that the old version finds it; trigger and column go together.
+//
+// What NOT NULL becomes: it stays where no row of the new version can lack a value, which takes an
+// expression that is never NULL and a column in it that each such row must give (or a default).
+// Else it is relaxed, as without a directive: a write of the new version never fails for the old
+// one's sake. Where it can't be relaxed, the expression is refused.
+#include <algorithm>
+
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+[[noreturn]] void refuse_down(const Down& down, const std::string& what, const std::string& detail,
+                              const std::string& hint) {
+    refuse(down.at, "ZD116", pg::state::kFeatureNotSupported, what, detail, hint);
+}
+
+// Whether the rule can run inside the applications' own statements.
+void check_down(const DropColumn& drop, const Down& down) {
+    const std::string subject = "-- zdm: down of " + drop.column;
+    if (drop.generated)
+        refuse_down(down, "column " + drop.column + " is generated and takes no value", {},
+                    "Take the comment out: the server gives it its value until it is dropped.");
+    if (down.subquery)
+        refuse(down.at, "ZD104", pg::state::kFeatureNotSupported, subject + " has a subquery",
+               "A trigger computes it in each row that the new version writes, from that row.",
+               "Write an expression over the row alone.");
+    if (std::find(down.reads.begin(), down.reads.end(), drop.column) != down.reads.end())
+        refuse_down(down, subject + " reads " + drop.column + " itself",
+                    "It must give the column its value where the new version does not write it.",
+                    "Write an expression over the columns that stay.");
+    if (down.reads.empty())
+        refuse_down(down, subject + " reads no column",
+                    "The trigger computes it where an application writes what it reads.",
+                    "Give the column a default instead (ALTER COLUMN " + drop.column +
+                        " SET DEFAULT ...), in a migration before this one.");
+    if (!down.unreadable.empty())
+        refuse_down(down, subject + " reads " + down.unreadable,
+                    "A trigger that runs before the row is written can't know it.",
+                    "Write out what it is made of.");
+    if (!down.immutable)
+        refuse(down.at, "ZD108", pg::state::kFeatureNotSupported,
+               subject + " is not IMMUTABLE and could differ by session",
+               drop.column + " is kept in step with " + join(down.reads) + ".",
+               "Use an immutable form, e.g. (c AT TIME ZONE 'UTC') where the time zone of the "
+               "session counts, or to_char and casts with their settings spelt out.");
+    if (!down.not_public.empty())
+        refuse(down.at, "ZD109", pg::state::kInsufficientPrivilege,
+               "not every role may use " + down.not_public + ", which gives " + drop.column +
+                   " its value",
+               "The trigger that computes it runs as the role that writes the row.",
+               "GRANT EXECUTE on the function and USAGE on its schema TO PUBLIC, or use another "
+               "expression.");
+}
+
+// Why a row of the new version may be left without a value; empty: it can't be.
+std::string may_lack(const DropColumn& drop, const Down& down) {
+    if (!down.never_null) return "its -- zdm: down may give NULL";
+    if (!down.always_given && !drop.has_default)
+        return "a row of the new version may leave out " + join(down.reads);
+    return {};
+}
+
+void keep_or_relax(Composer& composer, const Action& action, const DropColumn& drop,
+                   const Down& down) {
+    if (!drop.not_null) return;
+    const std::string why = may_lack(drop, down);
+    if (why.empty()) return;
+    if (drop.fixed_not_null)
+        refuse_down(down, "column " + drop.column + " is NOT NULL, and " + why,
+                    "It is in a primary key, or an identity column, so that it can't be made "
+                    "nullable until it goes.",
+                    "Write coalesce(<expression>, <constant>) over a new column that is NOT NULL.");
+    relax_not_null(composer, action, drop.column,
+                   why + ": the old version may read NULL; coalesce(..., <constant>) over a new "
+                         "column that is NOT NULL would keep " +
+                       drop.column + " NOT NULL");
+}
+
+}  // namespace
+
+void drop_with_down(Composer& composer, const Action& action, const DropColumn& drop) {
+    const Down& down = *drop.down;
+    check_down(drop, down);
+    keep_or_relax(composer, action, drop, down);
+    const std::string remark =
+        down.may_fail.empty() ? ""
+                              : " (" + down.may_fail + " makes that statement of the new version fail)";
+    composer.back(action, drop.column, down.expression, down.reads, down.type, remark);
+    composer.with_unsync(action,
+                         {"ALTER TABLE " + composer.table(action).qualified + " DROP COLUMN " +
+                          drop.column + ";"},
+                         action.seen);
+}
+
+}  // namespace zdm::plan
