@@ -92,7 +92,7 @@ bool find_functions(Node* node, void* context) {
     return pg::compat::walk(node, find_functions, context);
 }
 
-// The first part of an expression that can raise an error, in words of palloc memory.
+// The first part of an expression that can raise an error, in words.
 struct Failure {
     const char* what;
 };
@@ -113,9 +113,12 @@ const char* failing_cast(FuncExpr* call) {
         switch (call->funcresulttype) {
         case VARCHAROID:
         case BPCHAROID:
-        case NUMERICOID:
         case BITOID:
         case VARBITOID:
+            // An explicit cast cuts it off.
+            if (call->funcformat == COERCE_EXPLICIT_CAST) return nullptr;
+            [[fallthrough]];
+        case NUMERICOID:
             return psprintf("a value that does not fit %s",
                             format_type_with_typemod(call->funcresulttype,
                                                      exprTypmod(reinterpret_cast<Node*>(call))));
@@ -160,10 +163,45 @@ bool gives_a_value(Oid function) {
     case F_STATEMENT_TIMESTAMP:
     case F_TRANSACTION_TIMESTAMP:
     case F_GEN_RANDOM_UUID:
+    case F_NEXTVAL:
     case F_TEXTCAT:
     case F_LOWER_TEXT:
     case F_UPPER_TEXT:
-    case F_NEXTVAL: return true;
+    case F_INITCAP:
+    case F_BTRIM_TEXT:
+    case F_BTRIM_TEXT_TEXT:
+    case F_LTRIM_TEXT:
+    case F_LTRIM_TEXT_TEXT:
+    case F_RTRIM_TEXT:
+    case F_RTRIM_TEXT_TEXT:
+    case F_SPLIT_PART:
+    case F_REPLACE:
+    case F_TRANSLATE:
+    case F_LEFT:
+    case F_RIGHT:
+    case F_REVERSE:
+    case F_SUBSTR_TEXT_INT4:
+    case F_SUBSTR_TEXT_INT4_INT4:
+    case F_SUBSTRING_TEXT_INT4:
+    case F_SUBSTRING_TEXT_INT4_INT4:
+    case F_LENGTH_TEXT:
+    case F_STRPOS:
+    case F_VARCHAR_VARCHAR_INT4_BOOL:
+    case F_BPCHAR_BPCHAR_INT4_BOOL:
+    case F_NUMERIC_NUMERIC_INT4:
+    case F_INT4_INT2:
+    case F_INT8_INT4:
+    case F_INT4PL:
+    case F_INT4MI:
+    case F_INT4MUL:
+    case F_INT8PL:
+    case F_INT8MI:
+    case F_INT8MUL:
+    case F_NUMERIC_INT4:
+    case F_NUMERIC_INT8:
+    case F_NUMERIC_ADD:
+    case F_NUMERIC_SUB:
+    case F_NUMERIC_MUL: return true;
     default: return false;
     }
 }

@@ -146,6 +146,7 @@ Facts Rehearsal::run() {
     }
     read_downs();
     facts_.tables = clones_.tables();
+    try_rules();
     return std::move(facts_);
 }
 

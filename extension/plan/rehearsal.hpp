@@ -63,6 +63,8 @@ private:
         downs_.push_back({facts_.actions.size(), table, &given, definition});
     }
     void read_downs();
+    // Computes the rules for some rows of their tables, with notes about what came out.
+    void try_rules();
     void note(Place at, const std::string& text) { facts_.notes.push_back(place_text(at) + text); }
 
     // What is read when all statements are.
