@@ -147,10 +147,10 @@ private:
     // What an old value becomes on its way up and down again.
     void compare(const TriedRule& rule, const std::string& target,
                  std::vector<std::string>& notes) const {
-        const std::string sql = "SELECT count(*), count(*) FILTER (WHERE differs), (array_agg("
-                                "zdm_place) FILTER (WHERE differs))[1], (array_agg(zdm_key) FILTER "
-                                "(WHERE differs))[1] FROM (SELECT *, record_image_ne(ROW(" +
-                                rule.column + "), ROW(" + target + ")) AS differs FROM " + table_ +
+        const std::string sql = "SELECT count(*), count(*) FILTER (WHERE zdm_differs), (array_agg("
+                                "zdm_place) FILTER (WHERE zdm_differs))[1], (array_agg(zdm_key) FILTER "
+                                "(WHERE zdm_differs))[1] FROM (SELECT *, record_image_ne(ROW(" +
+                                rule.column + "), ROW(" + target + ")) AS zdm_differs FROM " + table_ +
                                 " ORDER BY ctid) t";
         const auto found = pg::query(sql.c_str());
         const auto& row = found.front();
