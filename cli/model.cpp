@@ -99,6 +99,7 @@ Migration migration_from(const Row& row) {
     m.hint = row.text("hint");
     m.forced_reason = row.text("forced_reason");
     m.forced_by = row.text("forced_by");
+    m.differences_accepted_by = row.text("differences_accepted_by");
     m.created_at = row.text("created_at");
     m.started_at = row.text("started_at");
     m.ready_at = row.text("ready_at");

@@ -24,6 +24,13 @@ CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false,
         accept_differences boolean DEFAULT false) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
 
+CREATE FUNCTION @extschema@.zdm_verify(name text, examples bigint DEFAULT 20, of regclass DEFAULT NULL,
+        first_page bigint DEFAULT 0, pages bigint DEFAULT NULL,
+        OUT relation text, OUT differences bigint, OUT place text, OUT key text, OUT old_values jsonb, OUT new_values jsonb,
+        OUT table_pages bigint)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.zdm_verify(text, bigint, regclass, bigint, bigint) IS 'compares old and new columns from ready on, until the first removal: rows that differ, at most so many examples of each table, with the number of all of them in differences; one row without a place for a table in which none does. Of a part of one table with of, first_page and pages: each call is one snapshot, so large tables are better read in parts, as the command line does';
+
 CREATE FUNCTION @extschema@.zdm_rollback(name text, keep boolean DEFAULT false) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304), and says who uses what goes; keep stops, leaves the new structure and returns the SQL that cleans up later, each time that it is called';
 

@@ -85,6 +85,20 @@ std::string differs_from(const std::string& column, const std::string& expressio
            (type.empty() ? "" : "::" + type) + "))";
 }
 
+std::string shown(const std::vector<std::string>& columns) {
+    // A function takes at most 100 arguments.
+    constexpr std::size_t kAtOnce = 40;
+    std::vector<std::string> objects;
+    for (std::size_t from = 0; from < columns.size(); from += kAtOnce) {
+        std::vector<std::string> pairs;
+        for (std::size_t i = from; i < std::min(columns.size(), from + kAtOnce); ++i)
+            pairs.push_back(literal(unquoted(columns[i])) + ", pg_catalog.left(" + columns[i] +
+                            "::pg_catalog.text, 1000)");
+        objects.push_back("pg_catalog.jsonb_build_object(" + join(pairs) + ")");
+    }
+    return join(objects, " OPERATOR(pg_catalog.||) ");
+}
+
 std::string given(const std::string& column, const std::string& default_text,
                   const std::string& type) {
     const std::string there = column + " IS NOT NULL";

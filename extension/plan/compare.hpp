@@ -39,6 +39,8 @@ struct Comparison {
 // columns, the new application made it.
 Comparison compare(const std::vector<Following>& news, const std::vector<Going>& olds);
 
+// The columns of a row with their values, as a JSON object; long values are cut.
+std::string shown(const std::vector<std::string>& columns);
 // Whether a column is not, by bytes, this value of its type.
 std::string differs_from(const std::string& column, const std::string& expression,
                          const std::string& type);

@@ -216,7 +216,9 @@ void Composer::finish_verify(std::size_t index, const Rules& rules) {
                 " stop contract before anything is removed";
     step.parameters = {{"differs", comparison.differs},
                        {"old", old_columns},
-                       {"new", new_columns}};
+                       {"new", new_columns},
+                       {"show_old", shown(comparison.olds)},
+                       {"show_new", shown(comparison.news)}};
     add(Slot::verify, step);
 }
 
