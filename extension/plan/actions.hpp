@@ -77,7 +77,7 @@ struct Down {
     std::string expression;
     std::vector<std::string> reads;  // columns
     bool never_null = false;         // provably, where the new version obeys its own NOT NULLs
-    bool always_given = false;       // it reads a column that each row of the new version must give
+    std::vector<std::string> required;  // of these, those that each row of the new version gives
     bool immutable = false;
     bool subquery = false;
     std::string unreadable;  // what in it the trigger that computes it can't read, in words

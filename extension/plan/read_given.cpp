@@ -108,7 +108,7 @@ Down DataReader::reverse(std::size_t table, const Given& given, const std::strin
             if (!contains(down.reads, column.text(0))) continue;
             if (column.flag(1)) down.unreadable = "the system column " + column.text(0);
             if (column.flag(2)) down.unreadable = "the generated column " + column.text(0);
-            down.always_given = down.always_given || column.flag(3);
+            if (column.flag(3)) down.required.push_back(column.text(0));
         }
     } catch (const pg::Error& error) {
         if (std::string_view{error.what()}.substr(0, 2) == "ZD") throw;

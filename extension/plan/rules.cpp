@@ -112,8 +112,10 @@ void Composer::back(const Action& action, const std::string& column, const std::
                     const std::string& remark) {
     Rules& rules = rules_of(action);
     rules.olds.push_back({column, given(column, {}, {}), true, type, expression, reads});
-    rules.notes.push_back(column + " follows " + join(reads) +
-                          " where an application writes that" + remark);
+    rules.notes.push_back(
+        (reads.empty() ? column + " is given where an INSERT leaves it out"
+                       : column + " follows " + join(reads) + " where an application writes that") +
+        remark);
     for (const std::string& argument :
          {unquoted(column), std::string{"back"}, expression, std::string{}})
         rules.reverse.push_back(argument);
@@ -278,12 +280,15 @@ void Composer::finish_gate() {
     gate.kind = StepKind::gate;
     gate.command = "zdm_contract gate";
     std::vector<std::string> relations;
-    for (const auto& [index, rules] : rules_)
+    std::vector<std::string> filled;
+    for (const auto& [index, rules] : rules_) {
         relations.push_back(facts_.tables.at(index).qualified);
+        if (!rules.forward.empty()) filled.push_back(relations.back());
+    }
     gate.parameters = {{"relations", join(relations, "\n")}, {"blind", join(blind_, "; ")}};
-    if (!relations.empty())
+    if (!filled.empty())
         gate.note = "waits until for zdm.quiet_period no application wrote a row of " +
-                    join(relations) + " without the new columns";
+                    join(filled) + " without the new columns";
     if (!blind_.empty()) {
         if (!gate.note.empty()) gate.note += "; ";
         gate.note += "zdm can't see " + join(blind_, ", nor ");

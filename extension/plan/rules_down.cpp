@@ -14,6 +14,10 @@ namespace zdm::plan {
 
 namespace {
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 [[noreturn]] void refuse_down(const Down& down, const std::string& what, const std::string& detail,
                               const std::string& hint) {
     refuse(down.at, "ZD116", pg::state::kFeatureNotSupported, what, detail, hint);
@@ -29,15 +33,10 @@ void check_down(const DropColumn& drop, const Down& down) {
         refuse(down.at, "ZD104", pg::state::kFeatureNotSupported, subject + " has a subquery",
                "A trigger computes it in each row that the new version writes, from that row.",
                "Write an expression over the row alone.");
-    if (std::find(down.reads.begin(), down.reads.end(), drop.column) != down.reads.end())
+    if (contains(down.reads, drop.column))
         refuse_down(down, subject + " reads " + drop.column + " itself",
                     "It must give the column its value where the new version does not write it.",
                     "Write an expression over the columns that stay.");
-    if (down.reads.empty())
-        refuse_down(down, subject + " reads no column",
-                    "The trigger computes it where an application writes what it reads.",
-                    "Give the column a default instead (ALTER COLUMN " + drop.column +
-                        " SET DEFAULT ...), in a migration before this one.");
     if (!down.unreadable.empty())
         refuse_down(down, subject + " reads " + down.unreadable,
                     "A trigger that runs before the row is written can't know it.",
@@ -57,18 +56,43 @@ void check_down(const DropColumn& drop, const Down& down) {
                "expression.");
 }
 
+// Whether the column is carried over into another: a new one that its expression reads.
+bool carries(const Composer& composer, const Action& action, const DropColumn& drop,
+             const Assignment& fill) {
+    return composer.seen().fills.count(&fill) != 0 && contains(drop.down->reads, fill.column) &&
+           contains(fill.reads, drop.column) && needs_sync(composer.seen(), action.table, fill);
+}
+
+// The columns that make the trigger compute the expression when a row gives one of them: those that
+// the column is carried over into, or all that are read when it is into none.
+std::vector<std::string> followed(const Composer& composer, const Action& action,
+                                  const DropColumn& drop) {
+    std::vector<std::string> news;
+    for (const auto& other : composer.facts().actions)
+        if (const auto* update = std::get_if<Update>(&other.detail);
+            update != nullptr && other.table == action.table)
+            for (const auto& fill : update->assignments)
+                if (carries(composer, action, drop, fill)) news.push_back(fill.column);
+    return news.empty() ? drop.down->reads : news;
+}
+
 // Why a row of the new version may be left without a value; empty: it can't be.
-std::string may_lack(const DropColumn& drop, const Down& down) {
+std::string may_lack(const Composer& composer, const Action& action, const DropColumn& drop) {
+    const Down& down = *drop.down;
     if (!down.never_null) return "its -- zdm: down may give NULL";
-    if (!down.always_given && !drop.has_default)
-        return "a row of the new version may leave out " + join(down.reads);
-    return {};
+    if (drop.has_default || down.reads.empty()) return {};
+    const auto news = followed(composer, action, drop);
+    const bool given = std::any_of(news.begin(), news.end(), [&](const std::string& column) {
+        return contains(down.required, column);
+    });
+    if (given) return {};
+    return "a row of the new version may leave out " + join(news);
 }
 
 void keep_or_relax(Composer& composer, const Action& action, const DropColumn& drop,
                    const Down& down) {
     if (!drop.not_null) return;
-    const std::string why = may_lack(drop, down);
+    const std::string why = may_lack(composer, action, drop);
     if (why.empty()) return;
     if (drop.fixed_not_null)
         refuse_down(down, "column " + drop.column + " is NOT NULL, and " + why,
