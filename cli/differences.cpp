@@ -46,8 +46,8 @@ void Compared::add(const Rows& part, std::size_t most) {
     differences += part.front().integer("differences").value_or(0);
     for (const auto& row : part) {
         if (!row["place"] || rows.size() >= most) continue;
-        rows.push_back({row.text("place"), row.text("key"), row.text("old_values"),
-                        row.text("new_values")});
+        rows.push_back(
+            {row.text("place"), row.text("key"), row.text("old_values"), row.text("new_values")});
     }
 }
 
@@ -60,9 +60,12 @@ std::int64_t differences_in(const std::vector<Compared>& tables) {
 std::int64_t next_pages(std::int64_t pages, double seconds) {
     constexpr std::int64_t kLeast = 16;
     constexpr std::int64_t kMost = 65536;
-    if (seconds > 1) pages /= 4;
-    else if (seconds > 0.5) pages /= 2;
-    else if (seconds < 0.25) pages *= 2;
+    if (seconds > 1)
+        pages /= 4;
+    else if (seconds > 0.5)
+        pages /= 2;
+    else if (seconds < 0.25)
+        pages *= 2;
     return std::clamp(pages, kLeast, kMost);
 }
 

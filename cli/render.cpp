@@ -54,7 +54,8 @@ Mark mark_of(const Step& step) {
     if (kind == "gate") return {"?", "gate", Style::warning};
     if (kind == "backfill" || kind == "insert" || kind == "delete")
         return {"~", "changes rows", Style::plain};
-    if (kind == "verify" || kind == "count" || kind == "last_pass" || kind == "validate" || kind == "analyze")
+    if (kind == "verify" || kind == "count" || kind == "last_pass" || kind == "validate" ||
+        kind == "analyze")
         return {"=", "checks", Style::plain};
     if (kind == "unsync" || kind == "drop_index") return {"-", "drops", Style::plain};
     if (step.phase == "contract") return {"=", "enforces", Style::plain};

@@ -163,8 +163,13 @@ std::optional<Call> read_call(std::string_view text) {
 }  // namespace
 
 std::string as_commands(std::string_view hint) {
-    static constexpr std::array<std::string_view, 7> kCalls = {
-        "SELECT * FROM zdm_verify", "CALL zdm_wait", "zdm_contract", "zdm_rollback", "zdm_resume", "zdm_pause", "zdm_wait"};
+    static constexpr std::array<std::string_view, 7> kCalls = {"SELECT * FROM zdm_verify",
+                                                               "CALL zdm_wait",
+                                                               "zdm_contract",
+                                                               "zdm_rollback",
+                                                               "zdm_resume",
+                                                               "zdm_pause",
+                                                               "zdm_wait"};
     std::string out;
     while (!hint.empty()) {
         std::size_t taken = 0;

@@ -50,9 +50,9 @@ bool pass_gate(Session& session, const std::string& name, const ContractCall& ho
     for (;;) {
         try {
             session.surviving(deadline, [&] {
-                session.call("zdm_contract", "$1, $2::boolean, $3, $4::boolean",
-                             {name, how.force ? "t" : "f", how.reason,
-                              how.accept_differences ? "t" : "f"});
+                session.call(
+                    "zdm_contract", "$1, $2::boolean, $3, $4::boolean",
+                    {name, how.force ? "t" : "f", how.reason, how.accept_differences ? "t" : "f"});
             });
             console.draw({});
             return true;

@@ -49,8 +49,8 @@ Exit run_contract(const ContractOptions& options, Session& session) {
     Follower follower{session, {m.name}, {"done", deadline_in(options.timeout)}};
     follower.remember();
     try {
-        if (!pass_gate(session, m.name,
-                       {options.force, options.reason, options.accept_differences}, gate_deadline))
+        if (!pass_gate(session, m.name, {options.force, options.reason, options.accept_differences},
+                       gate_deadline))
             return Exit::detached;
         const auto exit = drive_to_done(session, follower, m.name, gate_deadline);
         return conclude(session, "zdm.contract/1", m.name, exit);

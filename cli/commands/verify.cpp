@@ -1,4 +1,5 @@
-// zdm verify NAME: whether old and new columns agree, read in short statements, a range of pages each.
+// zdm verify NAME: whether old and new columns agree, read in short statements, a range of pages
+// each.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -31,10 +32,10 @@ enum class End { finished, detached, timeout };
 End read_table(Session& session, const VerifyOptions& options, const Deadline& deadline,
                Compared& table) {
     auto& client = session.client();
-    const auto sql =
-        fmt::format("SELECT v.relation, v.differences, v.place, v.key, v.old_values, v.new_values,"
-                    " v.table_pages FROM {}($1, $2::bigint, $3::regclass, $4::bigint, $5::bigint) v",
-                    client.function("zdm_verify"));
+    const auto sql = fmt::format(
+        "SELECT v.relation, v.differences, v.place, v.key, v.old_values, v.new_values,"
+        " v.table_pages FROM {}($1, $2::bigint, $3::regclass, $4::bigint, $5::bigint) v",
+        client.function("zdm_verify"));
     const auto most = static_cast<std::size_t>(std::stoi(options.examples));
     std::int64_t first = 0;
     std::int64_t pages = 256;
@@ -72,10 +73,11 @@ Exit finish(Session& session, const std::string& name, const std::vector<Compare
                                     "another."
                                   : render_differences(tables));
     if (exit == Exit::failed)
-        console.narrate(fmt::format(
-            "contract stops while they differ. Next: correct them; or, if the new values are right: "
-            "zdm contract {} --accept-differences",
-            shell_word(name)));
+        console.narrate(
+            fmt::format("contract stops while they differ. Next: correct them; or, if the new "
+                        "values are right: "
+                        "zdm contract {} --accept-differences",
+                        shell_word(name)));
     return exit;
 }
 

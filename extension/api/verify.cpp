@@ -50,7 +50,8 @@ std::optional<std::int64_t> number(FunctionCallInfo fcinfo, int i, const char* w
     const std::int64_t value = PG_GETARG_INT64(i);
     if (value < least || value > most)
         throw zdm::pg::Error{zdm::pg::state::kInvalidParameter,
-                             std::string{"ZD601: "} + what + " is out of range", {},
+                             std::string{"ZD601: "} + what + " is out of range",
+                             {},
                              "From " + std::to_string(least) + " to " + std::to_string(most) + "."};
     return value;
 }

@@ -42,7 +42,8 @@ constexpr auto kColumns =
     "SELECT m.id, m.name, m.sql, m.checksum, m.owner::oid, m.login::oid, m.owner::text, m.state,"
     "       m.upto, m.transition, m.paused, m.keep, m.forced_reason IS NOT NULL, m.failed_state,"
     "       m.system_identifier = (SELECT c.system_identifier FROM pg_control_system() c)"
-    "   AND m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),"
+    "   AND m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = "
+    "current_database()),"
     "       m.differences_accepted_by"
     "  FROM zdm.migration m ";
 

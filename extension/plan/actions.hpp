@@ -11,6 +11,7 @@
 
 #include "plan/plan.hpp"
 #include "plan/refusal.hpp"
+#include "plan/rename.hpp"
 
 namespace zdm::plan {
 
@@ -223,7 +224,7 @@ struct Direct {
 
 using Detail = std::variant<AddColumn, SetNotNull, DropNotNull, SetDefault, DropColumn, AddCheck,
                             AddForeignKey, AddUnique, Validate, DropConstraint, CreateIndex,
-                            DropIndex, DropTable, Update, Delete, Insert, Direct>;
+                            DropIndex, DropTable, Update, Delete, Insert, RenameColumn, Direct>;
 
 struct Action {
     Place at;

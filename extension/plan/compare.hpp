@@ -28,8 +28,8 @@ struct Going {
 };
 
 struct Comparison {
-    std::string differs;             // empty: nothing that goes is carried over
-    std::vector<std::string> olds;   // columns
+    std::string differs;            // empty: nothing that goes is carried over
+    std::vector<std::string> olds;  // columns
     std::vector<std::string> news;
 };
 

@@ -49,8 +49,8 @@ ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constrai
 IndexFacts describe_index(std::uint32_t index);
 
 struct ColumnFacts {
-    std::string name;          // quoted
-    std::string definition;    // type, collation, storage
+    std::string name;        // quoted
+    std::string definition;  // type, collation, storage
     std::string type;
     std::string default_text;  // empty: none
     bool not_null = false;

@@ -21,6 +21,7 @@ Phase phase_of(Slot slot) {
     case Slot::index: return Phase::expand;
     case Slot::data:
     case Slot::filled_index:
+    case Slot::copy:
     case Slot::statistics: return Phase::migrate;
     case Slot::gate:
     case Slot::verify:
@@ -133,8 +134,9 @@ void Composer::pair(const Action& action, const Pair& pair) {
 }
 
 void Composer::with_unsync(const Action& action, const std::vector<std::string>& statements,
-                           const Seen& seen) {
+                           const Seen& seen, const std::vector<std::string>& views) {
     Rules& rules = rules_of(action);
+    rules.views.insert(rules.views.end(), views.begin(), views.end());
     rules.then.insert(rules.then.end(), statements.begin(), statements.end());
     rules.locks.insert(rules.locks.end(), seen.locks.begin(), seen.locks.end());
 }
@@ -213,8 +215,9 @@ void Composer::finish_verify(std::size_t index, const Rules& rules) {
                    comparison.differs;
     step.lock = LockMode::access_share;
     step.scans = true;
-    step.note = "rows in which " + new_columns + " " + (comparison.news.size() == 1 ? "is" : "are") +
-                " not what " + old_columns + " " + (comparison.olds.size() == 1 ? "gives" : "give") +
+    step.note = "rows in which " + new_columns + " " +
+                (comparison.news.size() == 1 ? "is" : "are") + " not what " + old_columns + " " +
+                (comparison.olds.size() == 1 ? "gives" : "give") +
                 " stop contract before anything is removed";
     step.parameters = {{"differs", comparison.differs},
                        {"old", old_columns},
@@ -239,6 +242,9 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
             same->mode = std::max(same->mode, held.mode);
     }
     lock(unsync, *rules.action, seen);
+    // Whoever reads a view locks it before its tables.
+    for (const auto& view : rules.views)
+        unsync.locks.insert(unsync.locks.begin(), {view, LockMode::access_exclusive});
     unsync.parameters = {{"trigger", kTrigger}};
     if (rules.then.empty()) {
         unsync.command = drop;

@@ -23,6 +23,7 @@ enum class Slot {
     index,         // expand: indexes, beside the applications
     data,          // migrate: backfills and their last passes
     filled_index,  // migrate: indexes on columns that were filled
+    copy,          // migrate: constraints on new columns as the old ones have them
     statistics,    // migrate: ANALYZE
     gate,          // contract: evidence
     verify,        // contract: rows in which old and new differ
@@ -43,7 +44,7 @@ struct Pair {
     std::string type;    // its type, as behind a cast
     std::string up;      // gives it, from old columns
     std::string old_column;
-    std::string down;      // gives the old one back, from new columns
+    std::string down;           // gives the old one back, from new columns
     std::string old_type = {};  // its type; without it only `up` is compared
 };
 
@@ -90,9 +91,10 @@ public:
     // Both, for one column each, and that they are compared before anything is removed.
     void pair(const Action& action, const Pair& pair);
     // Statements for the transaction in which the trigger of the action's table goes: without the
-    // trigger, what they remove would refuse rows of the new application. They may lock `seen`.
+    // trigger, what they remove would refuse rows of the new application. They may lock `seen`, and
+    // change these views.
     void with_unsync(const Action& action, const std::vector<std::string>& statements,
-                     const Seen& seen);
+                     const Seen& seen, const std::vector<std::string>& views = {});
     // Remembers the columns of a table that a backfill gives values.
     void analyze(const Action& action, const std::string& column);
     // Tables of the migration that get rows in migrate: what follows must wait for them.
@@ -115,10 +117,11 @@ private:
         std::vector<std::string> reverse;  // likewise, behind all forward ones
         std::vector<std::string> columns;
         std::vector<std::string> notes;
-        std::vector<Following> news;  // kept in step
-        std::vector<Going> olds;      // given back from new ones
-        std::vector<std::string> then;  // statements when the trigger goes
-        std::vector<TableLock> locks;   // that these take
+        std::vector<Following> news;     // kept in step
+        std::vector<Going> olds;         // given back from new ones
+        std::vector<std::string> then;   // statements when the trigger goes
+        std::vector<TableLock> locks;    // that these take
+        std::vector<std::string> views;  // that these change
     };
     Rules& rules_of(const Action& action);
     struct Statistics {
@@ -160,6 +163,7 @@ void plan_action(Composer&, const Action&, const DropTable&);
 void plan_action(Composer&, const Action&, const Update&);
 void plan_action(Composer&, const Action&, const Delete&);
 void plan_action(Composer&, const Action&, const Insert&);
+void plan_action(Composer&, const Action&, const RenameColumn&);
 void plan_action(Composer&, const Action&, const Direct&);
 
 // DROP COLUMN with `-- zdm: down`.

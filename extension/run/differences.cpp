@@ -26,13 +26,13 @@ std::string describe(const Differences& differences) {
 }
 
 pg::Error refusal(const std::string& name, const Differences& differences) {
-    return pg::Error{
-        pg::state::kNotInPrerequisiteState, "ZD210: " + counted(differences),
-        "For example: " + named(differences) + ". Nothing was removed.",
-        "SELECT * FROM zdm_verify(" + name + ") shows them. Correct the rows, then call zdm_resume(" +
-            name + "); if what " + differences.news +
-            " says is right, let the old values go: zdm_contract(" + name +
-            ", accept_differences => true); or call zdm_rollback(" + name + ")."};
+    return pg::Error{pg::state::kNotInPrerequisiteState, "ZD210: " + counted(differences),
+                     "For example: " + named(differences) + ". Nothing was removed.",
+                     "SELECT * FROM zdm_verify(" + name +
+                         ") shows them. Correct the rows, then call zdm_resume(" + name +
+                         "); if what " + differences.news +
+                         " says is right, let the old values go: zdm_contract(" + name +
+                         ", accept_differences => true); or call zdm_rollback(" + name + ")."};
 }
 
 }  // namespace zdm::run

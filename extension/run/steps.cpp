@@ -172,7 +172,9 @@ backfill::Task task_of(const Context& context, const StoredStep& stored, const c
     task.name = stored.step.relation;
     task.set_clause = parameter(stored, "set");
     task.predicate = parameter(stored, predicate);
-    task.fire_triggers = context.options().fire_triggers;
+    // A fill that the user did not write is not the applications' business.
+    task.fire_triggers =
+        context.options().fire_triggers && parameter(stored, "fire_triggers") != "no";
     task.sync = parameter(stored, "sync") == "yes";
     const std::string of = parameter(stored, "of");
     task.of = of.empty() ? 0 : std::stoi(of);

@@ -12,7 +12,7 @@ struct VerifyRange {
     std::int64_t examples = 20;             // of each table
     std::optional<std::uint32_t> relation;  // only this one
     std::int64_t first_page = 0;
-    std::optional<std::int64_t> pages;      // all from there on
+    std::optional<std::int64_t> pages;  // all from there on
 };
 
 // A row that differs, or (without place) a table in which none does.

@@ -38,9 +38,9 @@ TEST(PlanCompare, ColumnThatNothingGivesBackCountsWhereItHasAnything) {
     Following rule = follows("b", "f(a)", {"a", "z"});
     rule.condition = "z > 0";
     Going old{"a", given("a", "'new'::text", "text"), false, {}, {}, {}};
-    EXPECT_EQ(compare({rule}, {old}).differs,
-              "(((z > 0) AND " + ne("b", "f(a)") + ") AND (b IS NULL OR (a IS NOT NULL AND " +
-                  ne("a", "'new'::text") + ")))");
+    EXPECT_EQ(compare({rule}, {old}).differs, "(((z > 0) AND " + ne("b", "f(a)") +
+                                                  ") AND (b IS NULL OR (a IS NOT NULL AND " +
+                                                  ne("a", "'new'::text") + ")))");
 }
 
 TEST(PlanCompare, ValueThatDoesNotFitTheOldColumnIsNoDifference) {
@@ -52,9 +52,8 @@ TEST(PlanCompare, ValueThatDoesNotFitTheOldColumnIsNoDifference) {
 }
 
 TEST(PlanCompare, SplitAndMergeAreOneComparisonEach) {
-    const auto split =
-        compare({follows("f", "l(n)", {"n"}), follows("l", "r(n)", {"n"})},
-                {back("n", "f || l", {"f", "l"})});
+    const auto split = compare({follows("f", "l(n)", {"n"}), follows("l", "r(n)", {"n"})},
+                               {back("n", "f || l", {"f", "l"})});
     EXPECT_EQ(split.differs, "((" + ne("f", "l(n)") + " OR " + ne("l", "r(n)") + ") AND " +
                                  ne("n", "f || l") + ")");
     EXPECT_EQ(split.news, (std::vector<std::string>{"f", "l"}));
@@ -79,8 +78,8 @@ TEST(PlanVerify, ComesAfterTheGateAndBeforeAllThatEnforcesOrRemoves) {
     DropColumn drop;
     drop.column = "tel";
     drop.given = "tel IS NOT NULL";
-    const Plan plan = plan_of({act(kUsers, column("phone", true)), act(kUsers, update({phone})),
-                               act(kUsers, drop)});
+    const Plan plan = plan_of(
+        {act(kUsers, column("phone", true)), act(kUsers, update({phone})), act(kUsers, drop)});
     std::vector<StepKind> contract;
     for (const auto& step : plan.steps)
         if (step.phase == Phase::contract) contract.push_back(step.kind);
