@@ -20,7 +20,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 [[noreturn]] void refuse_down(const Down& down, const std::string& what, const std::string& detail,
                               const std::string& hint) {
-    refuse(down.at, "ZD116", pg::state::kFeatureNotSupported, what, detail, hint);
+    refuse(down.at, "ZD114", pg::state::kFeatureNotSupported, what, detail, hint);
 }
 
 // Whether the rule can run inside the applications' own statements.

@@ -52,7 +52,7 @@ public:
            const std::string& name)
         : relation_(relation), qualified_(qualified), trial_(trial), table_("pg_temp." + name) {}
 
-    // Notes about rows that come back differently. Throws pg::Error ZD117 for a row on which a rule
+    // Notes about rows that come back differently. Throws pg::Error ZD115 for a row on which a rule
     // fails.
     std::vector<std::string> run() {
         copy_rows();
@@ -137,7 +137,7 @@ private:
                                  const std::string& row) const {
         const std::string what = rule.way == Way::up ? "the value of " + rule.column
                                                      : "-- zdm: down of " + rule.column;
-        refuse(rule.at, "ZD117", error.sqlstate,
+        refuse(rule.at, "ZD115", error.sqlstate,
                what + " can't be computed for a row of " + qualified_ + ": " + error.what(),
                "It is " + row + ". Writes of applications would fail in the same way.",
                "Correct the row, or write an expression that takes such values too, e.g. CASE "

@@ -131,7 +131,7 @@ TEST(PlanDown, WhatCanNotBeRelaxedIsRefused) {
     maybe.never_null = false;
     DropColumn drop = drop_of("name", maybe);
     drop.fixed_not_null = true;
-    EXPECT_NE(refusal(split_with(drop)).find("ZD116: line 7"), std::string::npos);
+    EXPECT_NE(refusal(split_with(drop)).find("ZD114: line 7"), std::string::npos);
     drop.down->never_null = true;
     EXPECT_EQ(refusal(split_with(drop)), "");
 }
@@ -146,9 +146,9 @@ TEST(PlanDown, ExpressionsThatNoTriggerCanComputeAreRefused) {
     EXPECT_EQ(with([](DropColumn& drop) { drop.down->subquery = true; }), "ZD104");
     EXPECT_EQ(with([](DropColumn& drop) { drop.down->immutable = false; }), "ZD108");
     EXPECT_EQ(with([](DropColumn& drop) { drop.down->not_public = "function f()"; }), "ZD109");
-    EXPECT_EQ(with([](DropColumn& drop) { drop.down->reads = {"name"}; }), "ZD116");
-    EXPECT_EQ(with([](DropColumn& drop) { drop.down->unreadable = "the column x"; }), "ZD116");
-    EXPECT_EQ(with([](DropColumn& drop) { drop.generated = true; }), "ZD116");
+    EXPECT_EQ(with([](DropColumn& drop) { drop.down->reads = {"name"}; }), "ZD114");
+    EXPECT_EQ(with([](DropColumn& drop) { drop.down->unreadable = "the column x"; }), "ZD114");
+    EXPECT_EQ(with([](DropColumn& drop) { drop.generated = true; }), "ZD114");
     EXPECT_EQ(with([](DropColumn& drop) { drop.made_here = true; }), "ZD105");
 }
 
