@@ -76,8 +76,8 @@ struct Down {
     Place at;
     std::string type;  // of the dropped column, as behind a cast
     std::string expression;
-    std::vector<std::string> reads;  // columns
-    bool never_null = false;         // provably, where the new version obeys its own NOT NULLs
+    std::vector<std::string> reads;     // columns
+    bool never_null = false;            // provably, where the new version obeys its own NOT NULLs
     std::vector<std::string> required;  // of these, those that each row of the new version gives
     bool immutable = false;
     bool subquery = false;

@@ -88,8 +88,8 @@ void AlterReader::read() {
         return pass_of(a.command) < pass_of(b.command);
     });
     // What is given in the same statement may read columns that it drops.
-    const auto drops_last = std::stable_partition(
-        ordered.begin(), ordered.end(), [&](const Piece& piece) {
+    const auto drops_last =
+        std::stable_partition(ordered.begin(), ordered.end(), [&](const Piece& piece) {
             return given_.empty() || piece.command->subtype != AT_DropColumn;
         });
     const std::vector<Piece> last{drops_last, ordered.end()};

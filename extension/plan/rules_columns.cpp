@@ -179,8 +179,7 @@ void relax_not_null(Composer& composer, const Action& action, const std::string&
     const Table& table = composer.table(action);
     Step relax = ddl(composer, action, alter_column(table, column) + "DROP NOT NULL;", "");
     composer.lock(relax, action, exclusive(action));
-    relax.undo =
-        undo_by_not_null(relax, column, composer.private_name(column, "not_null_again"));
+    relax.undo = undo_by_not_null(relax, column, composer.private_name(column, "not_null_again"));
     relax.note = note;
     composer.add(Slot::structure, relax);
 }

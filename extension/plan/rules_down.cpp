@@ -100,8 +100,9 @@ void keep_or_relax(Composer& composer, const Action& action, const DropColumn& d
                     "nullable until it goes.",
                     "Write coalesce(<expression>, <constant>) over a new column that is NOT NULL.");
     relax_not_null(composer, action, drop.column,
-                   why + ": the old version may read NULL; coalesce(..., <constant>) over a new "
-                         "column that is NOT NULL would keep " +
+                   why +
+                       ": the old version may read NULL; coalesce(..., <constant>) over a new "
+                       "column that is NOT NULL would keep " +
                        drop.column + " NOT NULL");
 }
 
@@ -112,13 +113,14 @@ void drop_with_down(Composer& composer, const Action& action, const DropColumn& 
     check_down(drop, down);
     keep_or_relax(composer, action, drop, down);
     const std::string remark =
-        down.may_fail.empty() ? ""
-                              : " (" + down.may_fail + " makes that statement of the new version fail)";
+        down.may_fail.empty()
+            ? ""
+            : " (" + down.may_fail + " makes that statement of the new version fail)";
     composer.back(action, drop.column, down.expression, down.reads, down.type, remark);
-    composer.with_unsync(action,
-                         {"ALTER TABLE " + composer.table(action).qualified + " DROP COLUMN " +
-                          drop.column + ";"},
-                         action.seen);
+    composer.with_unsync(
+        action,
+        {"ALTER TABLE " + composer.table(action).qualified + " DROP COLUMN " + drop.column + ";"},
+        action.seen);
 }
 
 }  // namespace zdm::plan

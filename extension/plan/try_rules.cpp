@@ -113,8 +113,8 @@ private:
     // One row after the other, to find the one.
     [[noreturn]] void name_row(const TriedRule& rule, const std::string& sql,
                                const pg::Error& first) {
-        const std::string one = sql + (rule.condition.empty() ? " WHERE " : " AND ") +
-                                "zdm_place = $1";
+        const std::string one =
+            sql + (rule.condition.empty() ? " WHERE " : " AND ") + "zdm_place = $1";
         const auto rows =
             pg::query(("SELECT zdm_place, zdm_key FROM " + table_ + " ORDER BY ctid").c_str());
         for (const auto& row : rows.rows) {
@@ -135,8 +135,8 @@ private:
 
     [[noreturn]] void refuse_row(const TriedRule& rule, const pg::Error& error,
                                  const std::string& row) const {
-        const std::string what = rule.way == Way::up ? "the value of " + rule.column
-                                                     : "-- zdm: down of " + rule.column;
+        const std::string what =
+            rule.way == Way::up ? "the value of " + rule.column : "-- zdm: down of " + rule.column;
         refuse(rule.at, "ZD115", error.sqlstate,
                what + " can't be computed for a row of " + qualified_ + ": " + error.what(),
                "It is " + row + ". Writes of applications would fail in the same way.",
@@ -147,16 +147,17 @@ private:
     // What an old value becomes on its way up and down again.
     void compare(const TriedRule& rule, const std::string& target,
                  std::vector<std::string>& notes) const {
-        const std::string sql = "SELECT count(*), count(*) FILTER (WHERE zdm_differs), (array_agg("
-                                "zdm_place) FILTER (WHERE zdm_differs))[1], (array_agg(zdm_key) FILTER "
-                                "(WHERE zdm_differs))[1] FROM (SELECT *, record_image_ne(ROW(" +
-                                rule.column + "), ROW(" + target + ")) AS zdm_differs FROM " + table_ +
-                                " ORDER BY ctid) t";
+        const std::string sql =
+            "SELECT count(*), count(*) FILTER (WHERE zdm_differs), (array_agg("
+            "zdm_place) FILTER (WHERE zdm_differs))[1], (array_agg(zdm_key) FILTER "
+            "(WHERE zdm_differs))[1] FROM (SELECT *, record_image_ne(ROW(" +
+            rule.column + "), ROW(" + target + ")) AS zdm_differs FROM " + table_ +
+            " ORDER BY ctid) t";
         const auto found = pg::query(sql.c_str());
         const auto& row = found.front();
         if (row.number(1) == 0) return;
-        notes.push_back(place_text(rule.at) + "of " + row.text(0) + " rows tried, " + row.text(1) +
-                        " would have another " + rule.column + " after -- zdm: down, e.g. " +
+        notes.push_back(place_text(rule.at) + row.text(1) + " of " + row.text(0) +
+                        " rows tried would not get the same " + rule.column + " back, e.g. " +
                         row_text(row.text(2), row.text(3)));
     }
 

@@ -71,11 +71,11 @@ TEST(PlanDown, OldColumnIsGivenBackUntilItGoesWithTheTrigger) {
 }
 
 TEST(PlanDown, MergedColumnsGoTogether) {
-    const Plan plan = plan_of(
-        {act(kUsers, column("full", true)),
-         act(kUsers, update({carried("full", "first || last", {"first", "last"})})),
-         act(kUsers, drop_of("first", gives("l(full)", {"full"}))),
-         act(kUsers, drop_of("last", gives("r(full)", {"full"})))});
+    const Plan plan =
+        plan_of({act(kUsers, column("full", true)),
+                 act(kUsers, update({carried("full", "first || last", {"first", "last"})})),
+                 act(kUsers, drop_of("first", gives("l(full)", {"full"}))),
+                 act(kUsers, drop_of("last", gives("r(full)", {"full"})))});
     EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.at("then"),
               "ALTER TABLE public.users DROP COLUMN first; ALTER TABLE public.users DROP COLUMN "
               "last;");
@@ -120,8 +120,9 @@ TEST(PlanDown, DefaultAndConstantsGiveAValueByThemselves) {
     EXPECT_EQ(relaxed(plan_of(split_with(drop))), 1);
     const Plan constant = plan_of({act(kUsers, drop_of("name", gives("'x'::text", {})))});
     EXPECT_EQ(relaxed(constant), 0);
-    EXPECT_NE(step_of(constant, StepKind::sync).note.find("name is given where an INSERT leaves it out"),
-              std::string::npos);
+    EXPECT_NE(
+        step_of(constant, StepKind::sync).note.find("name is given where an INSERT leaves it out"),
+        std::string::npos);
     EXPECT_EQ(step_of(constant, StepKind::gate).note.find("without the new columns"),
               std::string::npos);
 }
@@ -156,8 +157,9 @@ TEST(PlanDown, WhatMayFailIsSaid) {
     Down down = gives("first", {"first"});
     down.may_fail = "a value that does not fit varchar(9)";
     const Plan plan = plan_of(split(down));
-    EXPECT_NE(step_of(plan, StepKind::sync).note.find("(a value that does not fit varchar(9) makes"),
-              std::string::npos);
+    EXPECT_NE(
+        step_of(plan, StepKind::sync).note.find("(a value that does not fit varchar(9) makes"),
+        std::string::npos);
 }
 
 Facts facts_of(std::vector<Action> actions) {
