@@ -43,6 +43,7 @@ Json to_json(const Migration& m) {
                 {"seconds", or_null(m.seconds)},
                 {"failure", nullptr},
                 {"forced", nullptr},
+                {"differing_writes", or_null(m.differing_writes)},
                 {"differences_accepted_by", or_null(m.differences_accepted_by)}};
     if (m.state == "failed")
         out["failure"] = {{"state", or_null(m.failed_state)}, {"step", or_null(m.failed_step)},

@@ -1,16 +1,20 @@
-// zdm_verify(name): rows in which old and new columns differ.
+// zdm_verify(name): rows in which old and new columns differ; and how many were written so.
 #include "run/verify.hpp"
+#include "sync/install.hpp"
 
 #include "pg/arguments.hpp"
 #include "pg/error.hpp"
 
 #include "pg/bridge.hpp"
 
-#include "pg/postgres.hpp"
+#include "pg/compat.hpp"
 
 extern "C" {
+#include "catalog/pg_authid.h"
 #include "storage/block.h"
+#include "utils/acl.h"
 #include "utils/jsonb.h"
+#include "utils/syscache.h"
 }
 
 namespace {
@@ -56,7 +60,24 @@ std::optional<std::int64_t> number(FunctionCallInfo fcinfo, int i, const char* w
     return value;
 }
 
+// As the views have it: members of the owner's role, and of pg_monitor.
+bool may_see(Oid relation) {
+    return zdm::pg::call([&] {
+        return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)) &&
+               (zdm::pg::compat::owns_relation(relation, GetUserId()) ||
+                has_privs_of_role(GetUserId(), ROLE_PG_MONITOR));
+    });
+}
+
 }  // namespace
+
+ZDM_FUNCTION(zdm_differing_writes) {
+    const Oid relation = PG_GETARG_OID(0);
+    const auto rows = may_see(relation) ? zdm::sync::differences(relation) : std::nullopt;
+    if (rows) return Int64GetDatum(*rows);
+    fcinfo->isnull = true;
+    return 0;
+}
 
 ZDM_FUNCTION(zdm_verify) {
     const auto name = zdm::pg::text_argument(fcinfo, 0, "name");

@@ -1,3 +1,6 @@
+CREATE FUNCTION zdm.differing_writes(relation oid) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'zdm_differing_writes';
+COMMENT ON FUNCTION zdm.differing_writes(oid) IS 'rows of a table with a sync trigger that applications wrote with old and new columns that differ; null where nobody counts, and for who is no member of its owner''s role or of pg_monitor';
+
 -- Each role sees the migrations that it owns, or whose owner it is a member of; members of pg_monitor see all.
 CREATE VIEW zdm.migrations WITH (security_barrier) AS
 SELECT m.id, m.name, m.state,
@@ -28,7 +31,7 @@ SELECT m.id, m.name, m.state,
        m.owner::text AS owner, m.checksum, m.sql, m.options,
        s.steps, s.steps_done, s.point_of_no_return, s.removal_started,
        m.failed_state, m.failed_step, m.sqlstate, m.message, m.detail, m.hint,
-       m.forced_reason, m.forced_by, m.differences_accepted_by,
+       m.forced_reason, m.forced_by, d.differing_writes, m.differences_accepted_by,
        m.created_at, m.started_at, m.ready_at, m.finished_at
   FROM zdm.migration m
   LEFT JOIN LATERAL (
@@ -36,6 +39,10 @@ SELECT m.id, m.name, m.state,
               min(step) FILTER (WHERE removal) AS point_of_no_return,
               coalesce(bool_or(removal AND state IN ('running', 'done')), false) AS removal_started
          FROM zdm.step WHERE migration_id = m.id) s ON true
+  LEFT JOIN LATERAL (
+       SELECT sum(zdm.differing_writes(relation_oid))::bigint AS differing_writes
+         FROM zdm.step WHERE migration_id = m.id AND kind = 'sync' AND state = 'done'
+          AND m.state NOT IN ('planned', 'done', 'rolled_back')) d ON true
   LEFT JOIN LATERAL (
        SELECT l.pid FROM pg_locks l
         WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock' AND l.objsubid = 23108
@@ -139,6 +146,7 @@ COMMENT ON COLUMN zdm.migrations.detail IS 'what happened';
 COMMENT ON COLUMN zdm.migrations.hint IS 'what to do next';
 COMMENT ON COLUMN zdm.migrations.forced_reason IS 'why contract was forced through a gate that was not open';
 COMMENT ON COLUMN zdm.migrations.forced_by IS 'the session user who forced it';
+COMMENT ON COLUMN zdm.migrations.differing_writes IS 'rows that applications wrote with old and new columns that differ, as the sync triggers count them; null while there is none. Later writes may have made them equal again: zdm_verify looks';
 COMMENT ON COLUMN zdm.migrations.differences_accepted_by IS 'the session user who let contract remove values that differ (zdm_contract, accept_differences)';
 COMMENT ON COLUMN zdm.migrations.created_at IS 'when zdm_create made it';
 COMMENT ON COLUMN zdm.migrations.started_at IS 'when zdm_start started it last';

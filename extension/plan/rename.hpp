@@ -3,6 +3,7 @@
 // qualified; each statement is ended.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 

@@ -2,8 +2,8 @@
 // of all that hangs on the old one. Contract drops the old column with the trigger, in one
 // transaction, and there the copies take the names.
 #include <algorithm>
-#include <set>
 
+#include "plan/apart.hpp"
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -19,52 +19,6 @@ Seen locks_of(std::vector<TableLock> locks) { return {std::move(locks), false, f
 void append(Statements& all, const Statements& more) {
     all.insert(all.end(), more.begin(), more.end());
 }
-
-// All names by which two renames of one table could get into each other's way.
-std::set<std::string> pieces(const RenameColumn& rename) {
-    std::set<std::string> names;
-    for (const auto& constraint : rename.constraints) names.insert(constraint.name);
-    for (const auto& index : rename.indexes) names.insert(index.name);
-    for (const auto& statistics : rename.statistics) names.insert(statistics.name);
-    for (const auto& trigger : rename.triggers) names.insert(trigger.name);
-    for (const auto& view : rename.views) names.insert(view.name);
-    return names;
-}
-
-// What another action names of its table: columns, constraints, indexes. nullopt: who knows.
-struct Named {
-    using Names = std::optional<std::vector<std::string>>;
-    Names operator()(const AddColumn& add) const { return {{add.column}}; }
-    Names operator()(const SetNotNull& set) const { return {{set.column}}; }
-    Names operator()(const DropNotNull& drop) const { return {{drop.column}}; }
-    Names operator()(const SetDefault& set) const { return {{set.column}}; }
-    Names operator()(const AddCheck& add) const { return add.columns; }
-    Names operator()(const AddForeignKey& add) const { return add.columns; }
-    Names operator()(const AddUnique& add) const { return add.columns; }
-    Names operator()(const CreateIndex& index) const { return index.columns; }
-    Names operator()(const Validate& validate) const { return {{validate.name}}; }
-    Names operator()(const DropConstraint& drop) const { return {{drop.name}}; }
-    Names operator()(const DropIndex& drop) const { return {{drop.name}}; }
-    Names operator()(const Insert&) const { return Names{std::in_place}; }
-    Names operator()(const RenameColumn& rename) const {
-        const auto names = pieces(rename);
-        Names all{{rename.column, rename.renamed}};
-        all->insert(all->end(), names.begin(), names.end());
-        return all;
-    }
-    Names operator()(const Update& update) const {
-        Names all = update.rest_reads;
-        for (const auto& assignment : update.assignments) {
-            all->push_back(assignment.column);
-            all->insert(all->end(), assignment.reads.begin(), assignment.reads.end());
-        }
-        return all;
-    }
-    Names operator()(const DropColumn&) const { return std::nullopt; }
-    Names operator()(const DropTable&) const { return std::nullopt; }
-    Names operator()(const Delete&) const { return std::nullopt; }
-    Names operator()(const Direct&) const { return std::nullopt; }
-};
 
 // One whose plan comes in parts, each in its place.
 class Renaming {
@@ -131,16 +85,8 @@ private:
 };
 
 void Renaming::check_alone() const {
-    auto mine = pieces(rename_);
-    mine.insert(rename_.column);
-    mine.insert(rename_.renamed);
     for (const auto& other : composer_.facts().actions) {
-        if (&other == &action_ || other.table != action_.table) continue;
-        const auto names = std::visit(Named{}, other.detail);
-        const bool apart =
-            names && std::none_of(names->begin(), names->end(),
-                                  [&](const auto& name) { return mine.count(name) != 0; });
-        if (apart) continue;
+        if (&other == &action_ || are_apart(action_, rename_, other)) continue;
         refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
                "column " + rename_.column + " of " + table_.qualified +
                    " can't be renamed together with another statement about it, or about what "
