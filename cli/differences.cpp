@@ -69,16 +69,22 @@ std::int64_t next_pages(std::int64_t pages, double seconds) {
     return std::clamp(pages, kLeast, kMost);
 }
 
-std::string render_differences(const std::vector<Compared>& tables) {
+std::string render_differences(const std::vector<Compared>& tables, bool going_back) {
+    const std::string_view fine =
+        going_back ? "going back loses no new value" : "old and new agree in all rows";
     std::string out;
     for (const auto& compared : tables) {
         if (!out.empty()) out += "\n";
         if (compared.differences == 0) {
-            out += fmt::format("{}: old and new agree in all rows", compared.relation);
+            out += fmt::format("{}: {}", compared.relation, fine);
             continue;
         }
-        out += fmt::format("{}: {} {}", compared.relation, show_count(compared.differences),
-                           compared.differences == 1 ? "row differs" : "rows differ");
+        const bool one = compared.differences == 1;
+        out += fmt::format("{}: {} {}{}", compared.relation, show_count(compared.differences),
+                           one ? "row" : "rows",
+                           going_back ? (one ? " loses values or stops a rollback"
+                                             : " lose values or stop a rollback")
+                                      : (one ? " differs" : " differ"));
         std::vector<std::vector<std::string>> list = {{"  row", "key", "old", "new"}};
         for (const auto& row : compared.rows)
             list.push_back({"  " + row.place, row.key.empty() ? "-" : cell(row.key),

@@ -35,7 +35,7 @@ std::int64_t differences_in(const std::vector<Compared>& tables);
 std::int64_t next_pages(std::int64_t pages, double seconds);
 
 // A line for each table, and its rows as a list.
-std::string render_differences(const std::vector<Compared>& tables);
+std::string render_differences(const std::vector<Compared>& tables, bool going_back = false);
 Json to_json(const Compared& table);
 
 }  // namespace zdm::cli

@@ -297,9 +297,10 @@ std::string render_migration(const Dress& dress, const Migration& m, const std::
     if (!m.forced_reason.empty())
         out += fmt::format("  gate forced by {}: {}\n", m.forced_by, m.forced_reason);
     if (m.differing_writes.value_or(0) > 0)
-        out += fmt::format("  {} were written with old and new columns that differ: zdm verify {}\n",
-                           *m.differing_writes == 1 ? "1 row" : show_count(*m.differing_writes) + " rows",
-                           shell_word(m.name));
+        out += fmt::format(
+            "  {} were written with old and new columns that differ: zdm verify {}\n",
+            *m.differing_writes == 1 ? "1 row" : show_count(*m.differing_writes) + " rows",
+            shell_word(m.name));
     if (!m.differences_accepted_by.empty())
         out += fmt::format("  values that differ may go, says {}\n", m.differences_accepted_by);
     if (!steps.empty() && m.state != "done" && m.state != "rolled_back")

@@ -16,6 +16,7 @@ namespace {
 struct VerifyOptions {
     std::string name;
     std::string examples = "20";
+    bool going_back = false;
     std::optional<Milliseconds> timeout;
 };
 
@@ -34,7 +35,8 @@ End read_table(Session& session, const VerifyOptions& options, const Deadline& d
     auto& client = session.client();
     const auto sql = fmt::format(
         "SELECT v.relation, v.differences, v.place, v.key, v.old_values, v.new_values,"
-        " v.table_pages FROM {}($1, $2::bigint, $3::regclass, $4::bigint, $5::bigint) v",
+        " v.table_pages FROM {}($1, $2::bigint, $3::regclass, $4::bigint, $5::bigint,"
+        " $6::boolean) v",
         client.function("zdm_verify"));
     const auto most = static_cast<std::size_t>(std::stoi(options.examples));
     std::int64_t first = 0;
@@ -45,7 +47,8 @@ End read_table(Session& session, const VerifyOptions& options, const Deadline& d
         const auto began = Clock::now();
         session.surviving(deadline, [&] {
             table.add(client.query(sql, {options.name, options.examples, table.relation,
-                                         fmt::format("{}", first), fmt::format("{}", pages)}),
+                                         fmt::format("{}", first), fmt::format("{}", pages),
+                                         options.going_back ? "t" : "f"}),
                       most);
         });
         first += pages;
@@ -57,13 +60,14 @@ End read_table(Session& session, const VerifyOptions& options, const Deadline& d
     return End::finished;
 }
 
-Exit finish(Session& session, const std::string& name, const std::vector<Compared>& tables) {
+Exit finish(Session& session, const VerifyOptions& options, const std::vector<Compared>& tables) {
     auto& console = session.console();
     const auto exit = differences_in(tables) == 0 ? Exit::done : Exit::failed;
     if (console.json()) {
         console.result(dump({{"schema", "zdm.verify/1"},
                              {"target", to_json(session.client().target())},
-                             {"name", name},
+                             {"name", options.name},
+                             {"going_back", options.going_back},
                              {"differences", differences_in(tables)},
                              {"tables", to_json(tables)},
                              {"exit_code", code(exit)}}));
@@ -71,13 +75,13 @@ Exit finish(Session& session, const std::string& name, const std::vector<Compare
     }
     console.result(tables.empty() ? "Nothing to compare: no column that goes is carried over to "
                                     "another."
-                                  : render_differences(tables));
-    if (exit == Exit::failed)
+                                  : render_differences(tables, options.going_back));
+    if (exit == Exit::failed && !options.going_back)
         console.narrate(
             fmt::format("contract stops while they differ. Next: correct them; or, if the new "
                         "values are right: "
                         "zdm contract {} --accept-differences",
-                        shell_word(name)));
+                        shell_word(options.name)));
     return exit;
 }
 
@@ -85,10 +89,13 @@ Exit run_verify(const VerifyOptions& options, Session& session) {
     const auto m = session.migration(options.name);
     const auto deadline = deadline_in(options.timeout);
     std::vector<Compared> tables;
-    for (const auto& step : session.steps(m.name))
-        if (step.kind == "verify") tables.push_back({step.relation, 0, 0, {}});
-    // Whether it is the time for it is for the server to say, in all cases.
-    if (tables.empty()) session.call("zdm_verify", "$1", {m.name});
+    // A page of each tells which tables there are, and whether it is the time for it.
+    for (const auto& row : session.client().query(
+             fmt::format("SELECT DISTINCT v.relation FROM {}($1, 1, NULL, 0, 1, $2::boolean) v"
+                         " ORDER BY 1",
+                         session.client().function("zdm_verify")),
+             {m.name, options.going_back ? "t" : "f"}))
+        tables.push_back({row.text("relation"), 0, 0, {}});
     const Interrupts interrupts;
     for (auto& table : tables) {
         const auto end = read_table(session, options, deadline, table);
@@ -98,13 +105,15 @@ Exit run_verify(const VerifyOptions& options, Session& session) {
                                   " were compared; nothing was changed.");
         return end == End::timeout ? Exit::timeout : Exit::detached;
     }
-    return finish(session, m.name, tables);
+    return finish(session, options, tables);
 }
 
 void declare(Command& command, VerifyOptions& options) {
     command.required("NAME", options.name, "a migration");
     command.text("--examples", options.examples, "N", "rows to show of each table (default: 20)");
     command.check(not_examples);
+    command.flag("--going-back", options.going_back,
+                 "look for rows of which a rollback loses new values, or which stop it");
     command.time("--timeout", options.timeout, "stop reading after this time (exit 8)");
 }
 

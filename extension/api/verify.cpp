@@ -91,6 +91,7 @@ ZDM_FUNCTION(zdm_verify) {
     if (range.pages) range.pages = std::min(*range.pages, kLast - range.first_page);
     zdm::pg::call([&] { InitMaterializedSRF(fcinfo, 0); });
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    for (const auto& row : zdm::run::verify(name, range)) put(result, row);
+    const bool going_back = zdm::pg::flag_argument(fcinfo, 5, false);
+    for (const auto& row : zdm::run::verify(name, range, going_back)) put(result, row);
     return 0;
 }

@@ -32,7 +32,7 @@ bool are_pair(const Following& rule, const Going& old) {
 }
 
 // The new column of a rule that is no pair: the new application may have written it alone.
-std::string lost(const Following& rule, const std::vector<const Going*>& read) {
+std::string not_arrived(const Following& rule, const std::vector<const Going*>& read) {
     std::vector<std::string> somewhere = {rule.column + " IS NULL"};
     for (const auto* old : read) add_once(somewhere, old->given);
     return "(" + wrong(rule) + " AND " + any(somewhere) + ")";
@@ -125,7 +125,7 @@ Comparison compare(const std::vector<Following>& news, const std::vector<Going>&
         for (const auto* old : read) add_once(result.olds, old->column);
         if (!paired) {
             add_once(result.news, rule->column);
-            terms.push_back(lost(*rule, read));
+            terms.push_back(not_arrived(*rule, read));
             continue;
         }
         const Group group = take_group(*rule, all, olds, taken);
@@ -133,7 +133,13 @@ Comparison compare(const std::vector<Following>& news, const std::vector<Going>&
         for (const auto* old : group.olds) add_once(result.olds, old->column);
         terms.push_back(group.differs());
     }
-    if (!terms.empty()) result.differs = any(terms);
+    if (terms.empty()) return result;
+    result.differs = any(terms);
+    std::vector<std::string> lost;
+    for (const auto& rule : news)
+        if (contains(result.news, rule.column))
+            add_once(lost, "(" + rule.column + " IS NOT NULL AND " + wrong(rule) + ")");
+    result.lost = any(lost);
     return result;
 }
 

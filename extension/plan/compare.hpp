@@ -28,7 +28,8 @@ struct Going {
 };
 
 struct Comparison {
-    std::string differs;            // empty: nothing that goes is carried over
+    std::string differs;  // empty: nothing that goes is carried over
+    std::string lost;     // new values that the old columns don't have: what going back loses
     std::vector<std::string> olds;  // columns
     std::vector<std::string> news;
 };

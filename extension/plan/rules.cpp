@@ -112,7 +112,9 @@ void Composer::back(const Action& action, const std::string& column, const std::
                     const std::vector<std::string>& reads, const std::string& type,
                     const std::string& remark) {
     Rules& rules = rules_of(action);
-    rules.olds.push_back({column, given(column, {}, {}), true, type, expression, reads});
+    // What the rule gives where an application leaves the column out, nobody wrote.
+    rules.olds.push_back({column, given(column, type.empty() ? std::string{} : expression, type),
+                          true, type, expression, reads});
     rules.notes.push_back(
         (reads.empty() ? column + " is given where an INSERT leaves it out"
                        : column + " follows " + join(reads) + " where an application writes that") +
@@ -220,6 +222,7 @@ void Composer::finish_verify(std::size_t index, const Rules& rules) {
                 (comparison.olds.size() == 1 ? "gives" : "give") +
                 " stop contract before anything is removed";
     step.parameters = {{"differs", comparison.differs},
+                       {"lost", comparison.lost},
                        {"old", old_columns},
                        {"new", new_columns},
                        {"show_old", shown(comparison.olds)},
