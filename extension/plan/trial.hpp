@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/directive.hpp"
 #include "plan/rules.hpp"
 
 namespace zdm::plan {
