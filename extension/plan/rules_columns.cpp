@@ -1,4 +1,6 @@
 // Columns: ADD, DROP, NOT NULL, DEFAULT.
+#include <algorithm>
+
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -43,6 +45,15 @@ Step ddl(const Composer& composer, const Action& action, std::string command,
            "Add to the file: UPDATE " + table.qualified + " SET " + add.column +
                " = <value> WHERE " + add.column +
                " IS NULL; or give the column a DEFAULT that is constant.");
+}
+
+// Whether a column of the table goes together with the sync trigger.
+bool drops_with_trigger(const Composer& composer, std::size_t table) {
+    const auto& actions = composer.facts().actions;
+    return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
+        const auto* const drop = std::get_if<DropColumn>(&action.detail);
+        return action.table == table && drop != nullptr && drop->down;
+    });
 }
 
 }  // namespace
@@ -196,7 +207,11 @@ void plan_action(Composer& composer, const Action& action, const DropColumn& dro
     if (drop.relax)
         relax_not_null(composer, action, drop.column,
                        "so that the new version need not write " + drop.column + " any more");
-    Step step = ddl(composer, action, alter(table) + "DROP COLUMN " + drop.column + ";", "");
+    const std::string command = alter(table) + "DROP COLUMN " + drop.column + ";";
+    // The order of the file counts where one depends on the other, as a generated column does.
+    if (drops_with_trigger(composer, action.table))
+        return composer.with_unsync(action, {command}, seen_or_exclusive(action));
+    Step step = ddl(composer, action, command, "");
     step.removal = true;
     step.note =
         "the values are lost; prepared statements that return all columns fail once with 0A000 and "

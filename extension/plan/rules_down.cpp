@@ -44,7 +44,8 @@ void check_down(const DropColumn& drop, const Down& down) {
     if (!down.immutable)
         refuse(down.at, "ZD108", pg::state::kFeatureNotSupported,
                subject + " is not IMMUTABLE and could differ by session",
-               drop.column + " is kept in step with " + join(down.reads) + ".",
+               down.reads.empty() ? ""
+                                  : drop.column + " is kept in step with " + join(down.reads) + ".",
                "Use an immutable form, e.g. (c AT TIME ZONE 'UTC') where the time zone of the "
                "session counts, or to_char and casts with their settings spelt out.");
     if (!down.not_public.empty())

@@ -82,6 +82,18 @@ TEST(PlanDown, MergedColumnsGoTogether) {
     EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.at("statements"), "2");
 }
 
+TEST(PlanDown, OtherColumnsOfTheTableGoWithThemInTheOrderOfTheFile) {
+    std::vector<Action> actions = split();
+    actions.insert(actions.begin() + 3, act(kUsers, DropColumn{"upper_name", false, false}));
+    actions.push_back(act(kUsers, DropColumn{"code", false, false}));
+    actions.push_back(act(kOrders, DropColumn{"code", false, false}));
+    const Plan plan = plan_of(actions);
+    EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.at("then"),
+              "ALTER TABLE public.users DROP COLUMN upper_name; ALTER TABLE public.users DROP "
+              "COLUMN name; ALTER TABLE public.users DROP COLUMN code;");
+    EXPECT_EQ(plan.steps.back().command, "ALTER TABLE public.orders DROP COLUMN code;");
+}
+
 TEST(PlanDown, NotNullIsRelaxedWhereANewRowMayLackAValue) {
     Down maybe = gives("first || last", {"first", "last"});
     maybe.never_null = false;
