@@ -191,6 +191,10 @@ bool gives_a_value(Oid function) {
     case F_NUMERIC_NUMERIC_INT4:
     case F_INT4_INT2:
     case F_INT8_INT4:
+    case F_INT4_INT8:
+    case F_INT2_INT4:
+    case F_INT4_NUMERIC:
+    case F_INT8_NUMERIC:
     case F_INT4PL:
     case F_INT4MI:
     case F_INT4MUL:

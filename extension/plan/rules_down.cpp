@@ -116,7 +116,7 @@ void drop_with_down(Composer& composer, const Action& action, const DropColumn& 
     const std::string remark =
         down.may_fail.empty()
             ? ""
-            : " (" + down.may_fail + " makes that statement of the new version fail)";
+            : " (" + down.may_fail + " can make that statement of the new version fail)";
     composer.back(action, drop.column, down.expression, down.reads, down.type, remark);
     composer.with_unsync(
         action,

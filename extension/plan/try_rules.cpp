@@ -26,7 +26,8 @@ constexpr auto kPlaces =
     " WHERE ctid = ANY (ARRAY(SELECT DISTINCT ('(' || p * (b.blocks - 1) / 19 || ',' || o || "
     "')')::tid FROM (SELECT greatest(pg_relation_size($1::oid::regclass) /"
     " current_setting('block_size')::bigint, 1) AS blocks) b,"
-    " generate_series(0::bigint, 19) p, generate_series(1, 20) o)) LIMIT 300";
+    " generate_series(0::bigint, 19) p,"
+    " generate_series(1, greatest(20, least(300 / b.blocks, 290))) o)) LIMIT 300";
 
 constexpr auto kKey =
     "SELECT pg_catalog.quote_ident(a.attname), a.attname FROM pg_catalog.pg_index i"

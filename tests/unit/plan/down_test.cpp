@@ -170,7 +170,7 @@ TEST(PlanDown, WhatMayFailIsSaid) {
     down.may_fail = "a value that does not fit varchar(9)";
     const Plan plan = plan_of(split(down));
     EXPECT_NE(
-        step_of(plan, StepKind::sync).note.find("(a value that does not fit varchar(9) makes"),
+        step_of(plan, StepKind::sync).note.find("(a value that does not fit varchar(9) can make"),
         std::string::npos);
 }
 
