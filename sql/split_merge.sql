@@ -4,11 +4,11 @@
 \pset format unaligned
 SET client_min_messages = warning;
 SET zdm.quiet_period = 0;
+\set split 'ALTER TABLE people ADD COLUMN first text NOT NULL, ADD COLUMN last text NOT NULL;\nUPDATE people SET first = split_part(name, '' '', 1), last = split_part(name, '' '', 2);\n-- zdm: down name = first || '' '' || last\nALTER TABLE people DROP COLUMN name;'
+CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, note text);
 CREATE VIEW shape AS
 SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull FROM pg_attribute
  WHERE attrelid = 'people'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
-\set split 'ALTER TABLE people ADD COLUMN first text NOT NULL, ADD COLUMN last text NOT NULL;\nUPDATE people SET first = split_part(name, '' '', 1), last = split_part(name, '' '', 2);\n-- zdm: down name = first || '' '' || last\nALTER TABLE people DROP COLUMN name;'
-CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, note text);
 INSERT INTO people SELECT g, 'First' || g || ' Last' || g FROM generate_series(1, 5) g;
 
 -- Split.
@@ -36,7 +36,10 @@ INSERT INTO people (id, note) VALUES (99, 'nobody');
 -- A row that somebody wrote on both sides, and not the same.
 INSERT INTO people (id, name, first, last) VALUES (14, 'Gil Roe', 'Hal', 'Sun');
 SELECT zdm_contract('split', true, 'test');
+\set VERBOSITY terse
 CALL zdm_wait('split', 'done', '60 s');
+SELECT relation, differences, key, old_values, new_values FROM zdm_verify('split');
+\set VERBOSITY default
 UPDATE people SET name = 'Hal Sun' WHERE id = 14;
 SELECT zdm_resume('split');
 CALL zdm_wait('split', 'done', '60 s');
@@ -81,7 +84,9 @@ INSERT INTO pets (id, called) VALUES (2, 'Tom');
 INSERT INTO pets (id) VALUES (3);
 SELECT * FROM pets ORDER BY id;
 SELECT zdm_rollback('pets');
+\set VERBOSITY terse
 CALL zdm_wait('pets', 'rolled_back', '60 s');
+\set VERBOSITY default
 UPDATE pets SET name = 'Zoe' WHERE id = 3;
 SELECT zdm_resume('pets');
 CALL zdm_wait('pets', 'rolled_back', '60 s');
