@@ -46,7 +46,7 @@ TEST(Differences, InWords) {
 
 TEST(Differences, LongValuesAndLineBreaksFitIntoACell) {
     Compared table{"s.t", 1, 1, {{"(0,1)", "id = 1", R"({"a": "1\n2"})", ""}}};
-    table.rows[0].news = "{\"b\": \"" + std::string(55, 'x') + "\xC3\xA4\xC3\xA4\xC3\xA4\"}";
+    table.rows[0].news = "{\"b\": \"" + std::string(54, 'x') + "\xC3\xA4\xC3\xA4\xC3\xA4\"}";
     const auto text = render_differences({table});
     EXPECT_NE(text.find("a = 1 2"), std::string::npos);
     EXPECT_NE(text.find("x\xC3\xA4..."), std::string::npos) << text;
