@@ -231,7 +231,7 @@ sub group {
 
 sub values_for {
     my ($self, $id, @columns) = @_;
-    return { map { $_ => $self->{shape}{values}{$_}->($id) } @columns };
+    return { map { $_ => $self->{shape}{values}{$_}->($id) } sort @columns };
 }
 
 sub plan_op {

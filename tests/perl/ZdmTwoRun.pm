@@ -13,7 +13,8 @@
 #     first, carry, defaults   for the oracle (ZdmTwoOracle)
 #     switched   true if it has a switch: the new application works from there on
 #     backfill   false if nothing is filled
-#     gone       SQLSTATE of the old shape after contract (42703)
+#     gone       SQLSTATE of the old shape after contract (42703), or none
+#     orphans    { old → SQL, new → SQL } that counts rows of other tables that point nowhere, if there are any
 #
 # The old application works from the start until contract, the new one from ready (or switched) to the end; before
 # a rollback the new one ends. At each stop all rows are compared with the oracle through the shapes that there are, while
@@ -117,6 +118,9 @@ sub rows_are_right {
     my ($self, $when, @shapes) = @_;
     my @wrong = eval { $self->{oracle}->compare($self->{session}, map { $_ => $self->{case}{$_} } @shapes) };
     push @wrong, ZdmTwoApps::describe($@) if $@;
+    if (my $orphans = $self->{case}{orphans}) {
+        push @wrong, map { my $n = $self->value($orphans->{$_}); $n ? "$n rows point nowhere in the $_ shape" : () } @shapes;
+    }
     return is(few(@wrong), '', "$self->{way}, $when: each row and each write is as the oracle says, in shape " . join(' and ', @shapes));
 }
 
