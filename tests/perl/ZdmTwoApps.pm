@@ -262,7 +262,7 @@ sub plan_new {
     my ($self, $kind) = @_;
     my %leave = map { $_ => 1 } grep { rand() < 0.4 } @{ $self->{shape}{omits} // [] };
     my @rows;
-    for (1 .. $kind eq 'copy' ? 3 : 1) {
+    for (1 .. ($kind eq 'copy' ? 3 : 1)) {
         my $id = $per_writer * ($self->{w} + 1) + ++$self->{key};
         push @rows, { id => $id, set => $self->values_for($id, grep { !$leave{$_} } sort keys %{ $self->{shape}{values} }) };
     }
