@@ -23,6 +23,12 @@ char* allowed_hours_text = nullptr;
 int small_table_kb = 1024;
 int quiet_period_ms = 600000;
 bool enabled_flag = true;
+int writes_value = static_cast<int>(Writes::by_row);
+
+const config_enum_entry kWrites[] = {{"auto", static_cast<int>(Writes::by_row), false},
+                                     {"old", static_cast<int>(Writes::old_side), false},
+                                     {"new", static_cast<int>(Writes::new_side), false},
+                                     {nullptr, 0, false}};
 
 struct IntSetting {
     const char* name;
@@ -105,6 +111,12 @@ void define_settings() {
     DefineCustomBoolVariable("zdm.enabled",
                              "Kill switch: off stops all migrations between batches.", nullptr,
                              &enabled_flag, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "zdm.writes",
+        "Whose values count where a session writes columns that a migration keeps equal.",
+        "old or new: those of the old or the new columns. auto: each row tells who wrote it.",
+        &writes_value, static_cast<int>(Writes::by_row), kWrites, PGC_USERSET, 0, nullptr, nullptr,
+        nullptr);
     MarkGUCPrefixReserved("zdm");
 }
 
@@ -127,6 +139,7 @@ std::int64_t min_free_disk_bytes() { return std::int64_t{min_free_disk_mb} << 20
 const char* allowed_hours() { return allowed_hours_text == nullptr ? "" : allowed_hours_text; }
 std::int64_t small_table_bytes() { return std::int64_t{small_table_kb} * 1024; }
 std::chrono::milliseconds quiet_period() { return std::chrono::milliseconds{quiet_period_ms}; }
+Writes writes() { return static_cast<Writes>(writes_value); }
 bool enabled() { return enabled_flag; }
 }  // namespace settings
 

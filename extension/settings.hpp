@@ -8,6 +8,13 @@ namespace zdm {
 
 void define_settings();
 
+// Whose values count for a session where a trigger keeps old and new columns equal (zdm.writes).
+enum class Writes : unsigned char {
+    by_row,    // each row tells who wrote it
+    old_side,  // the old columns' values, where there are both
+    new_side   // the new columns' values
+};
+
 namespace settings {
 std::chrono::milliseconds lock_timeout();     // zdm.lock_timeout
 std::chrono::milliseconds batch_target();     // zdm.batch_target
@@ -25,6 +32,7 @@ std::int64_t min_free_disk_bytes();           // zdm.min_free_disk
 const char* allowed_hours();                  // zdm.allowed_hours, empty: all
 std::int64_t small_table_bytes();             // zdm.small_table
 std::chrono::milliseconds quiet_period();     // zdm.quiet_period
+Writes writes();                              // zdm.writes
 bool enabled();                               // zdm.enabled, the kill switch
 }  // namespace settings
 

@@ -118,7 +118,7 @@ SELECT zdm_rollback('m');
 CALL zdm_wait('m', 'rolled_back', '60 s');
 CALL settle('m'); SELECT state, activity FROM here WHERE name = 'm';
 \d item
-SELECT count(*) FROM pg_class WHERE relnamespace = 'zdm'::regnamespace AND relname ~ '^(acted|wrote)_';
+SELECT count(*) FROM pg_class WHERE relnamespace = 'zdm'::regnamespace AND relname ~ '^(acted|wrote|differs)_';
 SELECT zdm_contract('m');
 SELECT zdm_pause('m');
 SELECT zdm_resume('m');
@@ -160,7 +160,7 @@ SELECT depth FROM item WHERE id = 1003;
 SELECT zdm_start('kept');
 :clean_up
 \d item
-SELECT count(*) AS evidence_left FROM pg_class WHERE relnamespace = 'zdm'::regnamespace AND relname ~ '^(acted|wrote)_';
+SELECT count(*) AS evidence_left FROM pg_class WHERE relnamespace = 'zdm'::regnamespace AND relname ~ '^(acted|wrote|differs)_';
 SELECT state FROM here WHERE name = 'kept';
 
 -- Without a transition start goes to the end.

@@ -126,7 +126,7 @@ SELECT is_called AS evidence FROM :evidence;
 SELECT name, owner, state FROM zdm.migrations;
 SELECT zdm_rollback('of alice');
 CALL zdm_wait('of alice', 'rolled_back', '60 s');
-SELECT count(*) FROM pg_class WHERE relname ~ '^(acted|wrote)_';
+SELECT count(*) FROM pg_class WHERE relname ~ '^(acted|wrote|differs)_';
 DROP SCHEMA a, b CASCADE;
 DROP OWNED BY sec_views_alice, sec_views_bob, sec_views_dev, sec_views_noinherit, sec_views_watch;
 DROP ROLE sec_views_alice, sec_views_bob, sec_views_dev, sec_views_noinherit, sec_views_watch;

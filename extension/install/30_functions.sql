@@ -1,5 +1,5 @@
 CREATE FUNCTION zdm.sync() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync';
-COMMENT ON FUNCTION zdm.sync() IS 'row trigger that gives the columns a running migration fills to rows of applications that do not know them; made by zdm, its arguments are the rules';
+COMMENT ON FUNCTION zdm.sync() IS 'row trigger that gives the columns a running migration fills to rows of applications that do not know them, and keeps old and new columns equal; made by zdm, its arguments are the rules';
 
 CREATE FUNCTION zdm.stroke(tid) RETURNS boolean LANGUAGE c VOLATILE STRICT COST 0.0001 AS 'MODULE_PATHNAME', 'zdm_stroke';
 COMMENT ON FUNCTION zdm.stroke(tid) IS 'called for each row that a backfill reads, where its worker rests between two strokes of work; true, but for a row that the backfill passes over';

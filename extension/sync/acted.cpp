@@ -9,11 +9,26 @@ namespace zdm::sync {
 
 namespace {
 
+const char* prefix(Sign sign) {
+    switch (sign) {
+    case Sign::acted: return "acted";
+    case Sign::wrote: return "wrote";
+    case Sign::differs: return "differs";
+    }
+    return "";
+}
+
 void write_name(char (&name)[NAMEDATALEN], Sign sign, std::uint32_t relation) {
-    if (sign == Sign::acted)
-        std::snprintf(name, sizeof name, "acted_%u", relation);
-    else
-        std::snprintf(name, sizeof name, "wrote_%u", relation);
+    std::snprintf(name, sizeof name, "%s_%u", prefix(sign), relation);
+}
+
+// The sequence of a sign. Its name is made of the relation that fired, never of an argument: nobody
+// can write evidence about a table of others.
+Oid find_sequence(Sign sign, std::uint32_t relation) {
+    char name[NAMEDATALEN];
+    write_name(name, sign, relation);
+    const Oid schema = get_namespace_oid("zdm", true);
+    return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
 // The sequence's owner, InvalidOid when this is no sequence (any more).
@@ -26,15 +41,40 @@ Oid sequence_owner(Oid sequence) {
     return owner;
 }
 
-// setval as the owner of the sequence, for whom no code of others runs here. When it raises, the
-// abort of the (sub)transaction restores the user.
-void set_value(Oid sequence, Oid owner, std::int64_t value) {
+// While it works on a sequence the session is its owner, for whom no code of others runs here. When
+// something raises, the abort of the (sub)transaction restores the user.
+template <typename F>
+void as_owner(Oid owner, F f) {
     Oid user;
     int context;
     GetUserIdAndSecContext(&user, &context);
     SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
-    DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(value));
+    f();
     SetUserIdAndSecContext(user, context);
+}
+
+void set_value(Oid sequence, std::int64_t value) {
+    DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(value));
+}
+
+// The value of the sequence; 0 when it has none yet.
+std::int64_t value_of(Oid sequence) {
+    LOCAL_FCINFO(call, 1);
+    InitFunctionCallInfoData(*call, nullptr, 1, InvalidOid, nullptr, nullptr);
+    call->args[0].value = ObjectIdGetDatum(sequence);
+    call->args[0].isnull = false;
+    const Datum value = pg_sequence_last_value(call);
+    return call->isnull ? 0 : DatumGetInt64(value);
+}
+
+// nextval() would count by itself, but then it would be what the application's lastval() gives. So
+// reading and writing must be one, and this lock is held for that moment only.
+void add_to(Oid sequence, std::int64_t rows) {
+    LOCKTAG moment;
+    SET_LOCKTAG_OBJECT(moment, MyDatabaseId, RelationRelationId, sequence, 1);
+    LockAcquire(&moment, ExclusiveLock, false, false);
+    set_value(sequence, value_of(sequence) + rows);
+    LockRelease(&moment, ExclusiveLock, false);
 }
 
 }  // namespace
@@ -51,12 +91,7 @@ void note(Sign sign, std::uint32_t relation, std::int64_t* last) {
     // Only rows of temporary tables get here in a read-only transaction, and setval would refuse.
     if (XactReadOnly || IsInParallelMode()) return;
 
-    // The name is made of the relation that fired, never of an argument: nobody can write evidence
-    // about a table of others.
-    char name[NAMEDATALEN];
-    write_name(name, sign, relation);
-    const Oid schema = get_namespace_oid("zdm", true);
-    const Oid sequence = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+    const Oid sequence = find_sequence(sign, relation);
     if (!OidIsValid(sequence)) {
         *last = now;
         return;
@@ -64,8 +99,16 @@ void note(Sign sign, std::uint32_t relation, std::int64_t* last) {
     // Somebody is dropping it: the application must not wait for that. The next row tries again.
     if (!ConditionalLockRelationOid(sequence, RowExclusiveLock)) return;
     const Oid owner = sequence_owner(sequence);
-    if (OidIsValid(owner)) set_value(sequence, owner, now);
+    if (OidIsValid(owner)) as_owner(owner, [=] { set_value(sequence, now); });
     *last = now;
+}
+
+void add_differences(std::uint32_t relation, std::int64_t rows) {
+    if (XactReadOnly || IsInParallelMode()) return;
+    const Oid sequence = find_sequence(Sign::differs, relation);
+    if (!OidIsValid(sequence) || !ConditionalLockRelationOid(sequence, RowExclusiveLock)) return;
+    const Oid owner = sequence_owner(sequence);
+    if (OidIsValid(owner)) as_owner(owner, [=] { add_to(sequence, rows); });
 }
 
 }  // namespace zdm::sync

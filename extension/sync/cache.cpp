@@ -4,6 +4,7 @@
 // functions and types through CachedExpression. Both are looked at when a set is taken, and a stale
 // set is freed when a new one is added, when it is not busy. A set that is busy when an error ends
 // its trigger stays so until its (sub)transaction's abort is announced.
+#include "sync/acted.hpp"
 #include "sync/compiled.hpp"
 
 #include "pg/executor.hpp"
@@ -16,6 +17,7 @@ namespace {
 constexpr int kMostSets = 8;
 
 HTAB* entries = nullptr;
+bool counted = false;  // an entry has differing rows
 
 template <typename F>
 void for_each_entry(F f) {
@@ -33,6 +35,21 @@ void release_busy(SubTransactionId least) {
     });
 }
 
+void forget_counted() {
+    if (!counted) return;
+    counted = false;
+    for_each_entry([](Entry* entry) { entry->differing = 0; });
+}
+
+// What is rolled back is no difference, and so it costs a transaction one write.
+void note_counted() {
+    if (!counted) return;
+    for_each_entry([](Entry* entry) {
+        if (entry->differing > 0) add_differences(entry->key.relation, entry->differing);
+    });
+    forget_counted();
+}
+
 extern "C" {
 
 static void relation_changed(Datum, Oid relation) {
@@ -42,7 +59,15 @@ static void relation_changed(Datum, Oid relation) {
 }
 
 static void transaction_ended(XactEvent event, void*) {
-    if (event == XACT_EVENT_ABORT) release_busy(InvalidSubTransactionId);
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+    case XACT_EVENT_PRE_PREPARE: note_counted(); break;
+    case XACT_EVENT_ABORT:
+        release_busy(InvalidSubTransactionId);
+        forget_counted();
+        break;
+    default: break;
+    }
 }
 
 static void subtransaction_ended(SubXactEvent event, SubTransactionId mine, SubTransactionId,
@@ -91,6 +116,7 @@ Entry* find_entry(std::uint32_t trigger, std::uint32_t relation) {
         entry->sets = nullptr;
         entry->last_acted = 0;
         entry->last_wrote = 0;
+        entry->differing = 0;
     }
     return entry;
 }
@@ -107,6 +133,11 @@ Compiled* take(Entry* entry) {
 }
 
 void give_back(Compiled* set) { set->busy = false; }
+
+void count_difference(Entry* entry) {
+    ++entry->differing;
+    counted = true;
+}
 
 void add(Entry* entry, Compiled* set) {
     // All entries, or the sets of triggers that were dropped would stay.

@@ -7,10 +7,14 @@
 //      they use has changed;
 //   4. what the trigger could not keep is refused: stored generated columns (not computed yet when
 //      it runs), system columns, and for rules kept in step anything that is not immutable.
+#include "sync/analyse.hpp"
 #include "sync/compiled.hpp"
+#include "sync/pairs.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
@@ -88,132 +92,6 @@ private:
     Compiled* set_ = nullptr;
 };
 
-std::string quoted(const char* name) { return "\"" + std::string{name} + "\""; }
-
-// Who is being compiled, for messages.
-struct Place {
-    Relation relation;
-    const ::Trigger* trigger;
-
-    std::string column(const std::string& name) const {
-        return "column " + quoted(name.c_str()) + " of table " +
-               quoted(RelationGetRelationName(relation));
-    }
-    std::string rule(std::size_t index, const std::string& expression) const {
-        return "Rule " + std::to_string(index + 1) + " of trigger " + quoted(trigger->tgname) +
-               " is: " + expression;
-    }
-    std::string hint() const {
-        return "Change the table back, or take the rule away: zdm_rollback(...) undoes the "
-               "migration, DROP TRIGGER " +
-               std::string{trigger->tgname} + " ON " + RelationGetRelationName(relation) +
-               " stops the filling.";
-    }
-    [[noreturn]] void refuse(int sqlstate, const std::string& message, std::size_t index,
-                             const std::string& expression) const {
-        throw pg::Error{sqlstate, message, rule(index, expression), hint()};
-    }
-};
-
-// Whether the error is about what the text says, and not about the session (a cancel, no memory).
-bool is_about_text(int sqlstate) {
-    const std::string state = pg::sqlstate_text(sqlstate).substr(0, 2);
-    return state == "42" || state == "0A" || state == "22" || state == "3F";
-}
-
-// The one expression that `text` is, null when it is something else as well.
-Node* parse_alone(const char* text) {
-    List* const statements = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-    if (list_length(statements) != 1) return nullptr;
-    auto* const select = reinterpret_cast<SelectStmt*>(linitial_node(RawStmt, statements)->stmt);
-    if (!IsA(select, SelectStmt) || list_length(select->targetList) != 1 ||
-        select->distinctClause != NIL || select->fromClause != NIL ||
-        select->whereClause != nullptr || select->groupClause != NIL ||
-        select->havingClause != nullptr || select->windowClause != NIL ||
-        select->sortClause != NIL || select->limitOffset != nullptr ||
-        select->limitCount != nullptr || select->lockingClause != NIL)
-        return nullptr;
-    auto* const target = linitial_node(ResTarget, select->targetList);
-    if (target->name != nullptr || target->indirection != NIL) return nullptr;
-    if (IsA(target->val, ColumnRef) &&
-        IsA(llast(reinterpret_cast<ColumnRef*>(target->val)->fields), A_Star))
-        return nullptr;
-    return target->val;
-}
-
-// What analysing one text gave.
-struct Analysed {
-    Node* node;  // null: the text is no single expression, or its type doesn't fit
-    Oid type;    // of the expression itself, invalid when it is no single expression
-};
-
-// Analyses `text` over the columns of relation: as a value for `column`, or as a condition (null).
-Analysed analyse(Relation relation, const char* text, Form_pg_attribute column) {
-    Node* const parsed = parse_alone(text);
-    if (parsed == nullptr) return {nullptr, InvalidOid};
-    ParseState* const state = make_parsestate(nullptr);
-    addNSItemToQuery(
-        state,
-        addRangeTableEntryForRelation(state, relation, AccessShareLock, nullptr, false, true), true,
-        true, true);
-    // Of all kinds this one allows least: no subquery, aggregate, window function, set of rows.
-    Node* node = transformExpr(state, parsed, EXPR_KIND_TRIGGER_WHEN);
-    const Oid type = exprType(node);
-    if (column == nullptr)
-        node = coerce_to_boolean(state, node, "condition");
-    else
-        node = coerce_to_target_type(state, node, type, column->atttypid, column->atttypmod,
-                                     COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
-    if (node != nullptr) assign_expr_collations(state, node);
-    free_parsestate(state);
-    return {node, type};
-}
-
-// analyse(), with errors that name the rule.
-Node* analyse_rule(const Place& place, std::size_t index, const Rule& rule, const std::string& text,
-                   Form_pg_attribute column) {
-    Analysed analysed{};
-    try {
-        analysed = pg::call([&] { return analyse(place.relation, text.c_str(), column); });
-    } catch (const pg::Error& error) {
-        if (!is_about_text(error.sqlstate)) throw;
-        place.refuse(
-            error.sqlstate,
-            "ZD705: the rule for " + place.column(rule.column) + " cannot be used: " + error.what(),
-            index, text);
-    }
-    if (analysed.node != nullptr) return analysed.node;
-    if (analysed.type == InvalidOid)
-        place.refuse(
-            pg::state::kSyntaxError,
-            "ZD705: the rule for " + place.column(rule.column) + " is not a single expression",
-            index, text);
-    const auto type_name = [](Oid type, int32 modifier) {
-        return std::string{pg::call([&] { return format_type_with_typemod(type, modifier); })};
-    };
-    place.refuse(pg::sqlstate("42804"),
-                 "ZD706: " + place.column(rule.column) + " is of type " +
-                     type_name(column->atttypid, column->atttypmod) + " but its rule gives type " +
-                     type_name(analysed.type, -1),
-                 index, text);
-}
-
-Form_pg_attribute find_column(const Place& place, std::size_t index, const Rule& rule) {
-    const TupleDesc columns = RelationGetDescr(place.relation);
-    for (int i = 0; i < columns->natts; ++i) {
-        Form_pg_attribute column = TupleDescAttr(columns, i);
-        if (column->attisdropped || rule.column != NameStr(column->attname)) continue;
-        if (column->attgenerated != '\0')
-            place.refuse(pg::sqlstate("428C9"),
-                         "ZD704: " + place.column(rule.column) +
-                             " is generated and takes no value from a rule",
-                         index, rule.expression);
-        return column;
-    }
-    place.refuse(pg::state::kUndefinedColumn,
-                 "ZD703: " + place.column(rule.column) + " does not exist", index, rule.expression);
-}
-
 Column to_column(Form_pg_attribute column) {
     return Column{column->attnum, column->attlen, column->attbyval};
 }
@@ -252,7 +130,7 @@ Bitmapset* add_inputs(const Place& place, std::size_t index, const std::string& 
 // Checks one planned expression of a rule and gives what to evaluate.
 ExprState* prepare(const Place& place, std::size_t index, const Rule& rule, const std::string& text,
                    Node* node, MemoryContext memory) {
-    if (rule.mode == Mode::step && pg::call([&] { return contain_mutable_functions(node); }))
+    if (rule.mode != Mode::once && pg::call([&] { return contain_mutable_functions(node); }))
         place.refuse(
             pg::sqlstate("42P17"),
             "ZD707: the rule that keeps " + place.column(rule.column) + " in step is not immutable",
@@ -265,25 +143,33 @@ ExprState* prepare(const Place& place, std::size_t index, const Rule& rule, cons
     });
 }
 
-void set_inputs(CompiledRule& rule, const Bitmapset* read, TupleDesc columns,
-                MemoryContext memory) {
-    auto* const inputs = static_cast<Column*>(pg::call([&] {
-        return MemoryContextAlloc(
-            memory, sizeof(Column) * static_cast<std::size_t>(bms_num_members(read) + 1));
-    }));
-    for (int attno = -1; (attno = bms_next_member(read, attno)) >= 0;)
-        if (attno != rule.column.number)
-            inputs[rule.input_count++] = to_column(TupleDescAttr(columns, attno - 1));
-    rule.inputs = inputs;
+// Whether a default is a constant, though of another type than the column. Nothing is evaluated
+// that the writer did not ask for, but casts of the server itself.
+bool is_cast_constant(const Node* node) {
+    while (true) {
+        if (IsA(node, Const)) return true;
+        if (IsA(node, RelabelType)) {
+            node = reinterpret_cast<const Node*>(reinterpret_cast<const RelabelType*>(node)->arg);
+            continue;
+        }
+        if (!IsA(node, FuncExpr)) return false;
+        const auto* const function = reinterpret_cast<const FuncExpr*>(node);
+        if (function->funcformat == COERCE_EXPLICIT_CALL ||
+            function->funcid >= FirstNormalObjectId || function->args == NIL)
+            return false;
+        node = static_cast<const Node*>(linitial(function->args));
+    }
 }
 
-// The default of the rule's column, as INSERT would write it. Only a plain constant is known:
-// nothing is evaluated that the writer did not ask for.
+// The default of the rule's column, as INSERT would write it. Only a constant is known.
 void set_default(CompiledRule& rule, const Place& place, MemoryContext memory) {
     pg::call([&] {
-        Node* const given = build_column_default(place.relation, rule.column.number);
+        Node* given = build_column_default(place.relation, rule.column.number);
         if (given == nullptr) return;
         rule.has_default = true;
+        // An old column keeps its default, so what an application wrote must be told from it.
+        if (rule.mode == Mode::back && is_cast_constant(given) && !contain_mutable_functions(given))
+            given = eval_const_expressions(nullptr, given);
         if (!IsA(given, Const)) return;
         const Const* const constant = reinterpret_cast<Const*>(given);
         rule.has_default = !constant->constisnull;
@@ -304,6 +190,7 @@ void fill_frame(Compiled* set, const Place& place, std::size_t rules) {
         set->rule_count = static_cast<int>(rules);
         set->rules = static_cast<CompiledRule*>(palloc0(sizeof(CompiledRule) * rules));
         set->settled = static_cast<bool*>(palloc0(sizeof(bool) * rules));
+        set->compare = static_cast<bool*>(palloc0(sizeof(bool) * rules));
         set->column_count = RelationGetDescr(place.relation)->natts;
         set->followed =
             static_cast<bool*>(palloc0(sizeof(bool) * static_cast<std::size_t>(set->column_count)));
@@ -321,8 +208,10 @@ Arguments read_arguments(const ::Trigger* trigger) {
     return parse_arguments({trigger->tgargs, trigger->tgargs + trigger->tgnargs});
 }
 
-void fill_rule(const Building& set, const Place& place, const Arguments& arguments,
-               std::size_t index, Form_pg_attribute column, Node* value, Node* condition) {
+// Prepares one rule; gives the columns that it reads, without its own.
+std::vector<int> fill_rule(const Building& set, const Place& place, const Arguments& arguments,
+                           std::size_t index, Form_pg_attribute column, Node* value,
+                           Node* condition) {
     const Rule& rule = arguments.rules[index];
     CompiledRule& made = set->rules[index];
     made.column = to_column(column);
@@ -339,13 +228,76 @@ void fill_rule(const Building& set, const Place& place, const Arguments& argumen
         inputs = add_inputs(place, index, rule.condition, condition, inputs);
         made.condition = prepare(place, index, rule, rule.condition, condition, set.memory());
     }
-    set_inputs(made, inputs, RelationGetDescr(place.relation), set.memory());
     set_default(made, place, set.memory());
     const auto keep = [&](const std::string& text) {
         return pg::call([&] { return MemoryContextStrdup(set.memory(), text.c_str()); });
     };
     made.name = keep(rule.column);
     made.text = keep(rule.expression);
+
+    std::vector<int> read;
+    for (int attno = -1; (attno = bms_next_member(inputs, attno)) >= 0;)
+        if (attno != made.column.number) read.push_back(attno);
+    return read;
+}
+
+// An array in the memory of the set.
+template <typename T>
+T* allocate(const Building& set, std::size_t count) {
+    return static_cast<T*>(
+        pg::call([&] { return MemoryContextAllocZero(set.memory(), sizeof(T) * (count + 1)); }));
+}
+
+const Column* keep_columns(const Building& set, const Place& place,
+                           const std::vector<int>& numbers) {
+    auto* const columns = allocate<Column>(set, numbers.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        columns[i] = to_column(TupleDescAttr(RelationGetDescr(place.relation), numbers[i] - 1));
+    return columns;
+}
+
+void set_inputs(const Building& set, const Place& place, CompiledRule& rule,
+                const std::vector<int>& numbers) {
+    rule.inputs = keep_columns(set, place, numbers);
+    rule.input_count = static_cast<int>(numbers.size());
+}
+
+// Ties the rules of a group together. What an old column follows is the new columns alone: of
+// others that its rule reads nobody can tell which application changed them.
+void fill_group(const Building& set, const Place& place, int index, const Group& group,
+                const std::vector<Reads>& rules) {
+    CompiledGroup& made = set->groups[index];
+    made.news = keep_columns(set, place, group.news);
+    made.new_count = static_cast<int>(group.news.size());
+    auto* const reverse = allocate<int>(set, group.reverse.size());
+    std::copy(group.reverse.begin(), group.reverse.end(), reverse);
+    made.reverse = reverse;
+    made.reverse_count = static_cast<int>(group.reverse.size());
+
+    for (const int number : group.forward) {
+        set->rules[number].part = Part::forward;
+        set->rules[number].group = index;
+    }
+    for (const int number : group.reverse) {
+        CompiledRule& rule = set->rules[number];
+        rule.part = Part::reverse;
+        rule.group = index;
+        std::vector<int> follows;
+        for (const int input : rules[static_cast<std::size_t>(number)].inputs)
+            if (std::binary_search(group.news.begin(), group.news.end(), input))
+                follows.push_back(input);
+        set_inputs(set, place, rule, follows);
+    }
+}
+
+void fill_groups(const Building& set, const Place& place, const std::vector<Reads>& rules) {
+    for (std::size_t i = 0; i < rules.size(); ++i)
+        set_inputs(set, place, set->rules[i], rules[i].inputs);
+    const std::vector<Group> groups = find_groups(rules);
+    set->groups = allocate<CompiledGroup>(set, groups.size());
+    set->group_count = static_cast<int>(groups.size());
+    for (std::size_t i = 0; i < groups.size(); ++i)
+        fill_group(set, place, static_cast<int>(i), groups[i], rules);
 }
 
 }  // namespace
@@ -378,14 +330,17 @@ Compiled* compile(Relation relation, const ::Trigger* trigger, List** analysed) 
     set->cached = pg::call([&] { return GetCachedExpression(reinterpret_cast<Node*>(nodes)); });
     const auto* const planned = reinterpret_cast<const List*>(set->cached->expr);
     int next = 0;
+    std::vector<Reads> reads;
     for (std::size_t i = 0; i < arguments.rules.size(); ++i) {
         auto* const value = static_cast<Node*>(list_nth(planned, next++));
         auto* const condition = arguments.rules[i].condition.empty()
                                     ? nullptr
                                     : static_cast<Node*>(list_nth(planned, next++));
-        fill_rule(set, place, arguments, i, find_column(place, i, arguments.rules[i]), value,
-                  condition);
+        auto inputs = fill_rule(set, place, arguments, i, find_column(place, i, arguments.rules[i]),
+                                value, condition);
+        reads.push_back({arguments.rules[i].mode, set->rules[i].column.number, std::move(inputs)});
     }
+    fill_groups(set, place, reads);
     if (analysed != nullptr) *analysed = nodes;
     return set.finish();
 }

@@ -24,11 +24,22 @@ struct Column {
     bool by_value;
 };
 
+// Which of its decisions a rule takes.
+enum class Part : unsigned char {
+    alone,    // decide()
+    forward,  // decide_forward()
+    reverse   // decide_reverse()
+};
+
 struct CompiledRule {
     Column column;
     Mode mode;
+    Part part;
+    int group;             // when it is not alone
     int first;             // the first rule for the same column, itself if there is none before
-    const Column* inputs;  // mode step: what the column follows, without the column itself
+    const Column* inputs;  // what the column follows, without the column itself; mode back: the
+                           // new columns of its group alone, or where there are none all that it
+                           // reads
     int input_count;
     ExprState* value;
     ExprState* condition;  // null: for all rows
@@ -38,6 +49,16 @@ struct CompiledRule {
     std::uintptr_t default_value;
     const char* name;  // the column's
     const char* text;  // the expression's
+};
+
+// A group of rules, as in pairs.hpp, and what was found out of the row at hand.
+struct CompiledGroup {
+    const Column* news;
+    int new_count;
+    const int* reverse;  // rules
+    int reverse_count;
+    signed char new_changed;  // 1: yes, 0: no, -1: nobody has asked
+    signed char old_changed;
 };
 
 struct Entry;
@@ -54,6 +75,9 @@ struct Compiled {
     std::uint32_t taken_in;  // subtransaction in which it became busy
     int rule_count;
     CompiledRule* rules;
+    CompiledGroup* groups;
+    int group_count;
+    bool* compare;  // by rule: its value is to be compared with what the application wrote
     bool* settled;  // by rule: one for its column has applied to the row (index: first)
     ExprContext* context;
     bool* followed;  // by column number - 1: given to the row because the application changed an
@@ -75,6 +99,8 @@ struct Entry {
     // Seconds in which evidence was last written.
     std::int64_t last_acted;
     std::int64_t last_wrote;
+    // Rows of the transaction at hand whose sides differ.
+    std::int64_t differing;
 };
 
 // The entry of a trigger, made if need be. May ereport for lack of memory.
@@ -84,6 +110,10 @@ Compiled* take(Entry* entry);
 void give_back(Compiled* set);
 // Adds a set that was just made, busy, and frees those that nobody will use again.
 void add(Entry* entry, Compiled* set);
+
+// Counts a row whose sides differ, as soon as its transaction commits; one that was rolled back to
+// a savepoint counts as well.
+void count_difference(Entry* entry);
 
 // Reads, checks and prepares the rules of `trigger`, for the current user. In `analysed` (may be
 // null) comes a list of their expressions before planning, allocated where the caller is. Throws

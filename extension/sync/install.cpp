@@ -96,8 +96,13 @@ void make_evidence(Oid relation) {
         pg::query(("CREATE SEQUENCE zdm." + sign_name(sign, relation)).c_str());
 }
 
-// The second that a sign was last noted; nullopt: never, or nobody watches.
-std::optional<std::int64_t> last_noted(Sign sign, Oid relation) {
+bool has_noted(Sign sign, Oid relation) {
+    const pg::Door door;
+    return has_sequence(sign, relation);
+}
+
+// The value of a sign; nullopt: never noted, or nobody watches.
+std::optional<std::int64_t> noted_value(Sign sign, Oid relation) {
     const pg::Door door;
     if (!has_sequence(sign, relation)) return std::nullopt;
     const auto noted = pg::query(
@@ -146,22 +151,23 @@ void forget(std::uint32_t relation) {
             pg::query(("DROP SEQUENCE zdm." + sign_name(sign, relation)).c_str());
 }
 
-bool has_evidence(std::uint32_t relation) {
-    const pg::Door door;
-    return has_sequence(Sign::acted, relation);
-}
+bool has_evidence(std::uint32_t relation) { return has_noted(Sign::acted, relation); }
 
-bool has_written_evidence(std::uint32_t relation) {
-    const pg::Door door;
-    return has_sequence(Sign::wrote, relation);
-}
+bool has_written_evidence(std::uint32_t relation) { return has_noted(Sign::wrote, relation); }
+
+bool has_differences(std::uint32_t relation) { return has_noted(Sign::differs, relation); }
 
 std::optional<std::int64_t> last_acted(std::uint32_t relation) {
-    return last_noted(Sign::acted, relation);
+    return noted_value(Sign::acted, relation);
 }
 
 std::optional<std::int64_t> last_wrote(std::uint32_t relation) {
-    return last_noted(Sign::wrote, relation);
+    return noted_value(Sign::wrote, relation);
+}
+
+std::optional<std::int64_t> differences(std::uint32_t relation) {
+    if (!has_differences(relation)) return std::nullopt;
+    return noted_value(Sign::differs, relation).value_or(0);
 }
 
 }  // namespace zdm::sync

@@ -28,9 +28,10 @@ void adopt(std::uint32_t before, std::uint32_t relation);
 void forget(std::uint32_t relation);
 
 // Whether the evidence of `relation` is there to be read: of writers that don't know the columns
-// being filled, and of those that write them.
+// being filled, of those that write them, and of rows whose sides differ.
 bool has_evidence(std::uint32_t relation);
 bool has_written_evidence(std::uint32_t relation);
+bool has_differences(std::uint32_t relation);
 
 // When the trigger of `relation` last had to act for an application that doesn't know the columns
 // being filled, in seconds since 1970; nullopt: never, or nobody watches.
@@ -38,5 +39,9 @@ std::optional<std::int64_t> last_acted(std::uint32_t relation);
 
 // When an application last wrote one of these columns itself; the same.
 std::optional<std::int64_t> last_wrote(std::uint32_t relation);
+
+// How many rows of `relation` were written with an old and a new column that are not the same,
+// since the trigger is there; nullopt: nobody counts. Later writes may have made them equal again.
+std::optional<std::int64_t> differences(std::uint32_t relation);
 
 }  // namespace zdm::sync

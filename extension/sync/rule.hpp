@@ -11,8 +11,9 @@
 namespace zdm::sync {
 
 // `once`: the column is given where it is missing. `step`: it also follows its inputs, the columns
-// that expression and condition read.
-enum class Mode : unsigned char { once, step };
+// that expression and condition read. `back`: an old column follows the new ones that the
+// expression reads; see pairs.hpp.
+enum class Mode : unsigned char { once, step, back };
 
 std::string_view to_text(Mode mode);
 
@@ -35,7 +36,9 @@ struct Arguments {
 // The arguments of CREATE TRIGGER as rules. Throws pg::Error ZD702 when they are not such.
 Arguments parse_arguments(const std::vector<std::string>& arguments);
 
-// Refuses the first argument, which the server can't take as a search_path. Throws pg::Error ZD702.
+// Refuses arguments of which only the table tells that they are wrong. Throws pg::Error ZD702.
+[[noreturn]] void refuse_arguments(const std::string& detail);
+// Likewise the first one, which the server can't take as a search_path.
 [[noreturn]] void refuse_search_path(const std::string& reason);
 
 }  // namespace zdm::sync

@@ -90,8 +90,9 @@ bool differs(const Column& column, TupleTableSlot* a, TupleTableSlot* b) {
     return !same_bytes(column, x, a_null, y, b_null);
 }
 
-// One row on its way through the rules; answers decide()'s questions.
+// One row on its way through the rules; answers the questions of decide() and those like it.
 struct Row {
+    const Compiled* set;
     HeapTuple tuple;          // as the application wrote it
     TupleTableSlot* written;  // the same
     HeapTuple old_tuple;      // before the UPDATE
@@ -124,13 +125,63 @@ struct Row {
     bool rewrote(const CompiledRule& rule) const { return differs(rule.column, written, old); }
     bool changed(const CompiledRule& rule) const { return differs(rule.column, now, old); }
     bool inputs_changed(const CompiledRule& rule) const {
+        // What the application wrote: the new columns that a rule `back` follows are given by
+        // rules.
+        const bool follows = now != written && rule.part != Part::reverse;
         for (int i = 0; i < rule.input_count; ++i) {
             if (differs(rule.inputs[i], written, old)) return true;
-            if (now != written && followed[rule.inputs[i].number - 1]) return true;
+            if (follows && followed[rule.inputs[i].number - 1]) return true;
         }
         return false;
     }
+    bool has(const Column& column) const { return !heap_attisnull(tuple, column.number, columns); }
+    bool shows_new(const CompiledRule& rule) const {
+        for (int i = 0; i < rule.input_count; ++i)
+            if (has(rule.inputs[i])) return true;
+        return rule.input_count == 0 && !has(rule.column);
+    }
+    bool new_given(const CompiledRule& rule) const {
+        const CompiledGroup& group = set->groups[rule.group];
+        for (int i = 0; i < group.new_count; ++i)
+            if (has(group.news[i])) return true;
+        return false;
+    }
+    bool old_given(const CompiledRule& rule) const {
+        const CompiledGroup& group = set->groups[rule.group];
+        for (int i = 0; i < group.reverse_count; ++i)
+            if (gave(set->rules[group.reverse[i]])) return true;
+        return false;
+    }
+    // These two are asked by each rule of a group.
+    bool new_changed(const CompiledRule& rule) const {
+        CompiledGroup& group = set->groups[rule.group];
+        if (group.new_changed < 0) {
+            group.new_changed = 0;
+            for (int i = 0; i < group.new_count && group.new_changed == 0; ++i)
+                group.new_changed = differs(group.news[i], written, old);
+        }
+        return group.new_changed == 1;
+    }
+    bool old_changed(const CompiledRule& rule) const {
+        CompiledGroup& group = set->groups[rule.group];
+        if (group.old_changed < 0) {
+            group.old_changed = 0;
+            for (int i = 0; i < group.reverse_count && group.old_changed == 0; ++i)
+                group.old_changed = rewrote(set->rules[group.reverse[i]]);
+        }
+        return group.old_changed == 1;
+    }
 };
+
+// What a rule has to do for the row.
+Decision decide_part(bool insert, Writes side, const CompiledRule& rule, const Row& row) {
+    switch (rule.part) {
+    case Part::alone: return decide(insert, rule, row);
+    case Part::forward: return decide_forward(insert, side, rule, row);
+    case Part::reverse: return decide_reverse(insert, side, rule, row);
+    }
+    return {};
+}
 
 // Which rule an error on an application's row comes from.
 struct Where {
@@ -163,23 +214,51 @@ void give(Compiled* set, Row* row, const Column& column, Datum value, bool is_nu
     given->tts_isnull[column.number - 1] = is_null;
 }
 
-// Evaluates a rule for the row; true when it changed the row.
-bool apply(Compiled* set, const CompiledRule& rule, Row* row) {
-    set->context->ecxt_scantuple = row->now;
-    bool is_null;
+// What a rule gives for the row as it is now; false when its condition says that it is not for it.
+// The value must not be changed in place: other rules read it.
+bool evaluate(Compiled* set, const CompiledRule& rule, const Row& row, Datum* value,
+              bool* is_null) {
+    set->context->ecxt_scantuple = row.now;
     if (rule.condition != nullptr) {
-        const Datum holds = ExecEvalExprSwitchContext(rule.condition, set->context, &is_null);
-        if (is_null || !DatumGetBool(holds)) return false;
+        const Datum holds = ExecEvalExprSwitchContext(rule.condition, set->context, is_null);
+        if (*is_null || !DatumGetBool(holds)) return false;
     }
     set->settled[rule.first] = true;
-    const Datum computed = ExecEvalExprSwitchContext(rule.value, set->context, &is_null);
-    // A later rule reads it: a function that gets an expanded array to write to may change it.
-    const Datum value = MakeExpandedObjectReadOnly(computed, is_null, rule.column.length);
+    const Datum computed = ExecEvalExprSwitchContext(rule.value, set->context, is_null);
+    // A function that gets an expanded array to write to may change it.
+    *value = MakeExpandedObjectReadOnly(computed, *is_null, rule.column.length);
+    return true;
+}
+
+// Whether the row has this value.
+bool has_value(const CompiledRule& rule, const Row& row, Datum value, bool is_null) {
     bool now_null;
-    const Datum now = slot_getattr(row->now, rule.column.number, &now_null);
-    if (same_bytes(rule.column, value, is_null, now, now_null)) return false;
+    const Datum now = slot_getattr(row.now, rule.column.number, &now_null);
+    return same_bytes(rule.column, value, is_null, now, now_null);
+}
+
+// Evaluates a rule for the row; true when it changed the row.
+bool apply(Compiled* set, const CompiledRule& rule, Row* row) {
+    Datum value;
+    bool is_null;
+    if (!evaluate(set, rule, *row, &value, &is_null)) return false;
+    if (has_value(rule, *row, value, is_null)) return false;
     give(set, row, rule.column, value, is_null);
     return true;
+}
+
+// Whether what the application wrote on both sides differs, with what the rules gave beside it.
+bool sides_differ(Compiled* set, const Row& row, Where* where) {
+    for (int i = 0; i < set->rule_count; ++i) {
+        const CompiledRule& rule = set->rules[i];
+        if (!set->compare[i] || set->settled[rule.first]) continue;
+        where->rule = i;
+        Datum value;
+        bool is_null;
+        if (evaluate(set, rule, row, &value, &is_null) && !has_value(rule, row, value, is_null))
+            return true;
+    }
+    return false;
 }
 
 // The row with what the rules gave, in the current memory context.
@@ -193,15 +272,34 @@ HeapTuple form(const Row& row) {
 
 // What a row told about the application that wrote it.
 struct Signs {
-    bool acted;  // it doesn't know a column
-    bool wrote;  // it knows one, and wrote it
+    bool acted;    // it doesn't know a column
+    bool wrote;    // it knows one, and wrote it
+    bool differs;  // it wrote both sides of a pair, and not the same
 };
+
+// Forgets what was found out of the last row about the groups.
+void begin_groups(Compiled* set) {
+    for (int i = 0; i < set->group_count; ++i) {
+        set->groups[i].new_changed = -1;
+        set->groups[i].old_changed = -1;
+    }
+    std::memset(set->compare, 0, static_cast<std::size_t>(set->rule_count));
+}
+
+// Makes ready to evaluate rules for a row.
+void begin_values(Compiled* set) {
+    std::memset(set->settled, 0, static_cast<std::size_t>(set->rule_count));
+    std::memset(set->followed, 0, static_cast<std::size_t>(set->column_count));
+    // An error may have left the memory of an earlier row.
+    ResetExprContext(set->context);
+}
 
 // Runs the rules.
 HeapTuple fire(const TriggerData* data, Compiled* set, Signs* signs) {
     const bool insert = TRIGGER_FIRED_BY_INSERT(data->tg_event);
     TupleTableSlot* const written = insert ? data->tg_trigslot : data->tg_newslot;
-    Row row{insert ? data->tg_trigtuple : data->tg_newtuple,
+    Row row{set,
+            insert ? data->tg_trigtuple : data->tg_newtuple,
             written,
             data->tg_trigtuple,
             data->tg_trigslot,
@@ -212,25 +310,39 @@ HeapTuple fire(const TriggerData* data, Compiled* set, Signs* signs) {
     Where where{set, 0};
     ErrorContextCallback context{error_context_stack, describe, &where};
     bool evaluated = false;
+    bool compares = false;
+    Writes side = Writes::by_row;
+    if (set->group_count > 0) {
+        side = settings::writes();
+        begin_groups(set);
+    }
 
     for (int i = 0; i < set->rule_count; ++i) {
         const CompiledRule& rule = set->rules[i];
-        if (!signs->wrote && rule.first == i) signs->wrote = writes(insert, rule, row);
+        if (!signs->wrote && rule.first == i && rule.part != Part::reverse)
+            signs->wrote = writes(insert, rule, row);
         if (evaluated && set->settled[rule.first]) continue;
-        const Decision decision = decide(insert, rule, row);
+        const Decision decision = decide_part(insert, side, rule, row);
+        if (decision.compare) compares = set->compare[i] = true;
         if (!decision.compute) continue;
         if (!evaluated) {
             evaluated = true;
-            std::memset(set->settled, 0, static_cast<std::size_t>(set->rule_count));
-            std::memset(set->followed, 0, static_cast<std::size_t>(set->column_count));
-            // An error may have left the memory of an earlier row.
-            ResetExprContext(set->context);
+            begin_values(set);
             error_context_stack = &context;
         }
         where.rule = i;
-        if (!apply(set, rule, &row) || !decision.evidence) continue;
-        signs->acted = true;
-        set->followed[rule.column.number - 1] = true;
+        if (!apply(set, rule, &row)) continue;
+        if (decision.evidence) signs->acted = true;
+        if (decision.evidence || rule.part == Part::reverse)
+            set->followed[rule.column.number - 1] = true;
+    }
+    if (compares) {
+        if (!evaluated) {
+            evaluated = true;
+            begin_values(set);
+            error_context_stack = &context;
+        }
+        signs->differs = sides_differ(set, row, &where);
     }
     if (!evaluated) return row.tuple;
     error_context_stack = context.previous;
@@ -265,11 +377,12 @@ Datum zdm_sync(PG_FUNCTION_ARGS) {
     Compiled* set = take(entry);
     if (set == nullptr)
         set = reinterpret_cast<Compiled*>(DatumGetPointer(zdm::pg::boundary(fcinfo, make_set)));
-    Signs signs{false, false};
+    Signs signs{false, false, false};
     row = fire(data, set, &signs);
     give_back(set);
     if (signs.acted) note(Sign::acted, entry->key.relation, &entry->last_acted);
     if (signs.wrote) note(Sign::wrote, entry->key.relation, &entry->last_wrote);
+    if (signs.differs) count_difference(entry);
     return PointerGetDatum(row);
 }
 }

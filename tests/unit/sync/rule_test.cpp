@@ -37,6 +37,13 @@ TEST(SyncRule, KeepsTheOrderOfRules) {
     EXPECT_EQ(parsed.rules[2], (Rule{"c", Mode::step, "b", ""})) << "a blank condition is none";
 }
 
+TEST(SyncRule, ReadsARenamedColumn) {
+    const auto parsed = parse_arguments({"p", "b", "step", "a", "", "a", "back", "b", ""});
+    ASSERT_EQ(parsed.rules.size(), 2U);
+    EXPECT_EQ(parsed.rules[0], (Rule{"b", Mode::step, "a", ""}));
+    EXPECT_EQ(parsed.rules[1], (Rule{"a", Mode::back, "b", ""}));
+}
+
 TEST(SyncRule, RefusesOtherCounts) {
     EXPECT_EQ(refusal({}), "Number of arguments: 0; it must be one and four for each rule.");
     refusal({"p"});
@@ -53,7 +60,7 @@ TEST(SyncRule, NamesTheRuleThatIsWrong) {
 }
 
 TEST(SyncRule, WritesModesAsItReadsThem) {
-    for (const Mode mode : {Mode::once, Mode::step})
+    for (const Mode mode : {Mode::once, Mode::step, Mode::back})
         EXPECT_EQ(parse_arguments({"p", "c", std::string{to_text(mode)}, "1", ""}).rules[0].mode,
                   mode);
 }
