@@ -370,7 +370,7 @@ sub do_copy {
     my @columns = sort keys %{ $op->{set} };
     my $data = '';
     for my $row (@{ $op->{rows} }) {
-        $data .= join("\t", map { $_ // '\N' } $row->{id}, @{ $row->{set} }{@columns}) . "\n";
+        $data .= join("\t", map { defined $_ ? s/\\/\\\\/gr : '\N' } $row->{id}, @{ $row->{set} }{@columns}) . "\n";
     }
     $self->{session}->copy_in("COPY $self->{shape}{table} (" . join(', ', 'id', @columns) . ') FROM STDIN', $data);
     $self->see('insert', $_->{set}, $_->{id}) for @{ $op->{rows} };

@@ -269,26 +269,33 @@ sub difference {
     return join "\n", @only ? @only : 'the order differs';
 }
 
+# What the applications say at their end. $most: how often a statement may have had to be prepared again.
+sub no_errors {
+    my ($self, $most) = @_;
+    my ($way, $oracle) = @$self{qw(way oracle)};
+    is(few($oracle->unexplained), '', "$way: every write is explained");
+    is(few(@{ $oracle->{errors} }), '', "$way: no application got an error");
+    my $again = $oracle->{again};
+    is(few(grep { $again->{$_} > $most } sort keys %$again), '', "$way: no statement was prepared again more often than its result changed");
+    my %writes = %{ $oracle->{writes} };
+    cmp_ok($writes{old}, '>', 50, "$way: the old application wrote");
+    cmp_ok($writes{new}, '>', 50, "$way: the new application wrote") if $way =~ /forward|pairs|ready|switched/;
+    note("$way: rows written by the old application: $writes{old}, the new one: $writes{new}; prepared again: "
+            . (join(', ', map { "$_ ($again->{$_})" } sort keys %$again) || 'none'));
+    return;
+}
+
 sub ended {
     my ($self, $when, $must, $is) = @_;
     my ($way, $oracle, $case) = @$self{qw(way oracle case)};
     is(difference($must, $is), '', "$way: pg_dump -s is as " . ($when eq 'done' ? 'plain SQL leaves it' : 'at the start'));
-    is(few($oracle->unexplained), '', "$way: every write is explained");
-    is(few(@{ $oracle->{errors} }), '', "$way: no application got an error");
-    my $again = $oracle->{again};
-    my $most = $case->{again}{$when} // ($when eq 'done' ? 1 : 2);
-    is(few(grep { $again->{$_} > $most } sort keys %$again), '', "$way: no statement was prepared again more often than its result changed");
+    $self->no_errors($case->{again}{$when} // ($when eq 'done' ? 1 : 2));
     is($self->value(<<'SQL'), '', "$way: nothing is left behind");
 SELECT 'trigger ' || tgname FROM pg_trigger WHERE tgname = 'zz_zdm_sync'
 UNION ALL SELECT 'sequence ' || relname FROM pg_class WHERE relname ~ '^(acted|wrote|differs)_\d+$'
 UNION ALL SELECT 'constraint ' || conname FROM pg_constraint WHERE conname LIKE '%zdm%' OR NOT convalidated
 UNION ALL SELECT 'index ' || indexrelid::regclass FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)
 SQL
-    my %writes = %{ $oracle->{writes} };
-    cmp_ok($writes{old}, '>', 50, "$way: the old application wrote");
-    cmp_ok($writes{new}, '>', 50, "$way: the new application wrote") if $way =~ /forward|ready|switched/;
-    note("$way: rows written by the old application: $writes{old}, the new one: $writes{new}; prepared again: "
-            . (join(', ', map { "$_ ($again->{$_})" } sort keys %$again) || 'none'));
     $self->{session}->close;
     return;
 }
