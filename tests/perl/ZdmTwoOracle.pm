@@ -163,6 +163,17 @@ sub unexplained {
     return map { my $id = $_; map { "row $id: version $_ follows on nothing" } sort keys %{ $self->{ops}{$id} } } sort keys %{ $self->{ops} };
 }
 
+# Writes that changed a column of a row that was there, as "id|ver".
+sub changes {
+    my ($self, $column) = @_;
+    my @changes;
+    for my $id (sort keys %{ $self->{states} }) {
+        my $states = $self->{states}{$id};
+        push @changes, map { "$id|$_" } grep { !same($states->[ $_ - 1 ]{$column}, $states->[$_]{$column}) } 1 .. $#$states;
+    }
+    return @changes;
+}
+
 sub committed {
     my ($self, @writers) = @_;
     $self->read_logs;

@@ -14,6 +14,7 @@
 #     switched   true if it has a switch: the new application works from there on
 #     backfill   false if nothing is filled
 #     gone       SQLSTATE of the old shape after contract (42703), or none
+#     changes    { column, sql }: the SQL gives id and ver of each write that changed the column
 #     again      { done, 'rolled back' → how often the columns of the table change under one session (1, 2) }
 #     orphans    { old → SQL, new → SQL } that counts rows of other tables that point nowhere, if there are any
 #
@@ -47,7 +48,7 @@ sub new {
     my $self = bless { node => $node, case => $case, number => 0 }, $class;
     $node->safe_psql('postgres', 'CREATE ROLE two_apps_owner LOGIN; CREATE ROLE two_apps_app LOGIN;'
             # Who waits for so long is stopped by something.
-            . q{ALTER ROLE two_apps_app SET lock_timeout = '20s'; CREATE DATABASE empty});
+            . q{ALTER ROLE two_apps_app SET lock_timeout = '20s'; CREATE DATABASE empty; GRANT CREATE ON DATABASE empty TO two_apps_owner});
     $node->safe_psql('empty', 'CREATE EXTENSION zdm; GRANT CREATE ON SCHEMA public TO two_apps_owner');
     $self->as_owner('empty', $case->{setup});
     $node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE empty") for qw(plain base);
@@ -266,7 +267,7 @@ sub difference {
     $count{$_}++ for split /\n/, $must;
     $count{$_}-- for split /\n/, $is;
     push @only, map { ($count{$_} > 0 ? '- ' : '+ ') . $_ } sort grep { $count{$_} } keys %count;
-    return join "\n", @only ? @only : 'the order differs';
+    return few(@only ? @only : 'the order differs');
 }
 
 # What the applications say at their end. $most: how often a statement may have had to be prepared again.
@@ -275,6 +276,11 @@ sub no_errors {
     my ($way, $oracle) = @$self{qw(way oracle)};
     is(few($oracle->unexplained), '', "$way: every write is explained");
     is(few(@{ $oracle->{errors} }), '', "$way: no application got an error");
+    if (my $changes = $self->{case}{changes}) {
+        my @seen = sort split /\n/, $self->value($changes->{sql});
+        my @made = sort $oracle->changes($changes->{column});
+        is(difference(join("\n", @made), join "\n", @seen), '', "$way: the trigger saw each change once");
+    }
     my $again = $oracle->{again};
     is(few(grep { $again->{$_} > $most } sort keys %$again), '', "$way: no statement was prepared again more often than its result changed");
     my %writes = %{ $oracle->{writes} };
