@@ -42,7 +42,9 @@ Json to_json(const Migration& m) {
                 {"finished_at", or_null(m.finished_at)},
                 {"seconds", or_null(m.seconds)},
                 {"failure", nullptr},
-                {"forced", nullptr}};
+                {"forced", nullptr},
+                {"differing_writes", or_null(m.differing_writes)},
+                {"differences_accepted_by", or_null(m.differences_accepted_by)}};
     if (m.state == "failed")
         out["failure"] = {{"state", or_null(m.failed_state)}, {"step", or_null(m.failed_step)},
                           {"sqlstate", or_null(m.sqlstate)},  {"message", or_null(m.message)},

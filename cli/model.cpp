@@ -8,7 +8,7 @@ const char* const kSelectMigrations =
     "SELECT m.id, m.name, m.state, m.activity, m.upto, m.transition, m.paused, m.pause_reason,"
     " m.worker_pid, m.waiting_for, m.owner, m.steps, m.steps_done, m.point_of_no_return,"
     " m.removal_started, m.failed_state, m.failed_step, m.sqlstate, m.message, m.detail, m.hint,"
-    " m.forced_reason, m.forced_by,"
+    " m.forced_reason, m.forced_by, m.differing_writes, m.differences_accepted_by,"
     " extract(epoch FROM clock_timestamp() - m.waiting_since)::float8 AS waiting_seconds,"
     " to_char(m.created_at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS created_at,"
     " to_char(m.started_at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS started_at,"
@@ -99,6 +99,8 @@ Migration migration_from(const Row& row) {
     m.hint = row.text("hint");
     m.forced_reason = row.text("forced_reason");
     m.forced_by = row.text("forced_by");
+    m.differing_writes = row.integer("differing_writes");
+    m.differences_accepted_by = row.text("differences_accepted_by");
     m.created_at = row.text("created_at");
     m.started_at = row.text("started_at");
     m.ready_at = row.text("ready_at");

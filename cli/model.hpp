@@ -36,6 +36,8 @@ struct Migration {
     std::string hint;
     std::string forced_reason;
     std::string forced_by;
+    std::optional<std::int64_t> differing_writes;
+    std::string differences_accepted_by;
     std::string created_at;
     std::string started_at;
     std::string ready_at;

@@ -54,7 +54,8 @@ Mark mark_of(const Step& step) {
     if (kind == "gate") return {"?", "gate", Style::warning};
     if (kind == "backfill" || kind == "insert" || kind == "delete")
         return {"~", "changes rows", Style::plain};
-    if (kind == "count" || kind == "last_pass" || kind == "validate" || kind == "analyze")
+    if (kind == "verify" || kind == "count" || kind == "last_pass" || kind == "validate" ||
+        kind == "analyze")
         return {"=", "checks", Style::plain};
     if (kind == "unsync" || kind == "drop_index") return {"-", "drops", Style::plain};
     if (step.phase == "contract") return {"=", "enforces", Style::plain};
@@ -295,6 +296,13 @@ std::string render_migration(const Dress& dress, const Migration& m, const std::
     }
     if (!m.forced_reason.empty())
         out += fmt::format("  gate forced by {}: {}\n", m.forced_by, m.forced_reason);
+    if (m.differing_writes.value_or(0) > 0)
+        out += fmt::format(
+            "  {} were written with old and new columns that differ: zdm verify {}\n",
+            *m.differing_writes == 1 ? "1 row" : show_count(*m.differing_writes) + " rows",
+            shell_word(m.name));
+    if (!m.differences_accepted_by.empty())
+        out += fmt::format("  values that differ may go, says {}\n", m.differences_accepted_by);
     if (!steps.empty() && m.state != "done" && m.state != "rolled_back")
         out += "  " + no_return_words(steps, true) + "\n";
     if (const auto next = next_words(m); !next.empty()) out += next + "\n";

@@ -134,6 +134,7 @@ struct Call {
     std::string name;
     bool forced = false;
     bool keeps = false;
+    bool accepts = false;
     std::size_t length = 0;
 };
 
@@ -154,6 +155,7 @@ std::optional<Call> read_call(std::string_view text) {
     const auto options = text.substr(at, end - at);
     call.forced = options.find("force => true") != options.npos;
     call.keeps = options.find("keep => true") != options.npos;
+    call.accepts = options.find("accept_differences => true") != options.npos;
     call.length = end + 1;
     return call;
 }
@@ -161,8 +163,13 @@ std::optional<Call> read_call(std::string_view text) {
 }  // namespace
 
 std::string as_commands(std::string_view hint) {
-    static constexpr std::array<std::string_view, 6> kCalls = {
-        "CALL zdm_wait", "zdm_contract", "zdm_rollback", "zdm_resume", "zdm_pause", "zdm_wait"};
+    static constexpr std::array<std::string_view, 7> kCalls = {"SELECT * FROM zdm_verify",
+                                                               "CALL zdm_wait",
+                                                               "zdm_contract",
+                                                               "zdm_rollback",
+                                                               "zdm_resume",
+                                                               "zdm_pause",
+                                                               "zdm_wait"};
     std::string out;
     while (!hint.empty()) {
         std::size_t taken = 0;
@@ -178,6 +185,7 @@ std::string as_commands(std::string_view hint) {
                    shell_word(call->name);
             if (call->forced) out += " --force --reason '...'";
             if (call->keeps) out += " --keep";
+            if (call->accepts) out += " --accept-differences";
             taken = function.size() + call->length;
             break;
         }

@@ -42,7 +42,7 @@ void confirm_removals(Session& session, const std::string& name, const std::vect
                   list + "\nIt was not run.", "Look at the steps above, then give --yes."};
 }
 
-bool pass_gate(Session& session, const std::string& name, bool force, const Value& reason,
+bool pass_gate(Session& session, const std::string& name, const ContractCall& how,
                const Deadline& deadline) {
     const Interrupts interrupts;
     auto& console = session.console();
@@ -50,8 +50,9 @@ bool pass_gate(Session& session, const std::string& name, bool force, const Valu
     for (;;) {
         try {
             session.surviving(deadline, [&] {
-                session.call("zdm_contract", "$1, $2::boolean, $3",
-                             {name, force ? "t" : "f", reason});
+                session.call(
+                    "zdm_contract", "$1, $2::boolean, $3, $4::boolean",
+                    {name, how.force ? "t" : "f", how.reason, how.accept_differences ? "t" : "f"});
             });
             console.draw({});
             return true;
@@ -83,7 +84,7 @@ Exit drive_to_done(Session& session, Follower& follower, const std::string& name
         const auto exit = follower.run();
         if (exit != Exit::gate) return exit;
         // Shut or blind, or the worker that was to ask it is gone: ask ourselves, and hear why not.
-        if (!pass_gate(session, name, false, std::nullopt, gate_deadline)) return Exit::detached;
+        if (!pass_gate(session, name, {}, gate_deadline)) return Exit::detached;
     }
 }
 

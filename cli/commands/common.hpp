@@ -30,9 +30,16 @@ std::vector<Step> removals_in(const std::vector<Step>& steps,
 Exit drive_to_done(Session& session, Follower& follower, const std::string& name,
                    const Deadline& gate_deadline);
 
+// How contract is called.
+struct ContractCall {
+    bool force = false;
+    Value reason = {};
+    bool accept_differences = false;
+};
+
 // Calls zdm_contract until the gate lets it through; throws its refusal after the deadline. False
 // when Ctrl-C ended the wait.
-bool pass_gate(Session& session, const std::string& name, bool force, const Value& reason,
+bool pass_gate(Session& session, const std::string& name, const ContractCall& how,
                const Deadline& deadline);
 
 // What a following command says at its end: the failure, or where things are and what comes next,

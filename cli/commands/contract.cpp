@@ -12,6 +12,7 @@ struct ContractOptions {
     std::optional<Milliseconds> wait;
     std::optional<Milliseconds> timeout;
     bool force = false;
+    bool accept_differences = false;
     Value reason;
     bool yes = false;
 };
@@ -48,7 +49,8 @@ Exit run_contract(const ContractOptions& options, Session& session) {
     Follower follower{session, {m.name}, {"done", deadline_in(options.timeout)}};
     follower.remember();
     try {
-        if (!pass_gate(session, m.name, options.force, options.reason, gate_deadline))
+        if (!pass_gate(session, m.name, {options.force, options.reason, options.accept_differences},
+                       gate_deadline))
             return Exit::detached;
         const auto exit = drive_to_done(session, follower, m.name, gate_deadline);
         return conclude(session, "zdm.contract/1", m.name, exit);
@@ -64,6 +66,8 @@ void declare(Command& command, ContractOptions& options) {
     command.time("--wait", options.wait, "wait so long for a shut gate to open");
     command.flag("--force", options.force, "contract although the gate is shut or blind");
     command.text("--reason", options.reason, "TEXT", "why it is forced; kept with the migration");
+    command.flag("--accept-differences", options.accept_differences,
+                 "remove old values although new ones differ (zdm verify shows them)");
     command.flag("--yes", options.yes, "remove what the plan removes without asking");
     command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
 }

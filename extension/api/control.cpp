@@ -23,7 +23,7 @@ ZDM_FUNCTION(zdm_start) {
 
 ZDM_FUNCTION(zdm_contract) {
     zdm::run::contract(text_argument(fcinfo, 0, "name"), flag_argument(fcinfo, 1, false),
-                       maybe_text(fcinfo, 2));
+                       maybe_text(fcinfo, 2), flag_argument(fcinfo, 3, false));
     return zdm::run::launch_stopped(), Datum{0};
 }
 

@@ -1,5 +1,5 @@
-// Counting rows that a constraint would refuse, page range by page range, so that no snapshot is
-// held for long.
+// Counting rows that a constraint would refuse, or in which old and new columns differ, page range
+// by page range, so that no snapshot is held for long.
 #include <algorithm>
 
 #include "backfill/engine.hpp"
@@ -9,9 +9,10 @@
 
 namespace zdm::backfill {
 
-Violators count_violators(const Task& task, Host& host, std::size_t examples) {
+Matches count_matches(const Task& task, Host& host, const std::string& stage,
+                      std::size_t examples) {
     Work work{task, host};
-    Violators result;
+    Matches result;
     std::vector<Tid> some;
     Chunk chunk;
     SweepEnd end = SweepEnd::rewritten;
@@ -19,7 +20,7 @@ Violators count_violators(const Task& task, Host& host, std::size_t examples) {
         result.rows = 0;
         some.clear();
         Work::Sweep sweep;
-        sweep.stage = "count";
+        sweep.stage = stage;
         sweep.look_only = true;
         // Counted from the start each time: only one pass has one answer.
         const bool ready = work.with_table([&](Table& table) {
@@ -50,7 +51,7 @@ Violators count_violators(const Task& task, Host& host, std::size_t examples) {
         work.progress().write(host.now_ms(), {});
     });
     if (!ready) return result;
-    ZDM_FAULT("count:finished");
+    ZDM_FAULT(stage + ":finished");
     result.outcome = Outcome::finished;
     return result;
 }

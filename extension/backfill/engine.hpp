@@ -37,12 +37,14 @@ struct LastPass {
 };
 LastPass run_last_pass(const Task& task, Host& host);
 
-struct Violators {
+struct Matches {
     Outcome outcome = Outcome::stopped;
     std::int64_t rows = 0;
     std::vector<std::string> examples;  // "(12,3), id = 7"
 };
-// Counts the rows of the whole table that match the predicate and shows some.
-Violators count_violators(const Task& task, Host& host, std::size_t examples = 5);
+// Counts the rows of the whole table that match the predicate and shows some. `stage` is what the
+// step is called: count or verify.
+Matches count_matches(const Task& task, Host& host, const std::string& stage,
+                      std::size_t examples = 5);
 
 }  // namespace zdm::backfill

@@ -393,7 +393,7 @@ std::string Table::describe(Tid row) {
     return to_text(row) + (is_whole() ? "" : " of " + leaf_.name) + (key.empty() ? "" : ", " + key);
 }
 
-std::string Table::key_of(Tid row) {
+std::string key_sql(std::uint32_t relation) {
     const auto columns = pg::query(
         "SELECT pg_catalog.quote_ident(a.attname), a.attname"
         "  FROM pg_catalog.pg_index i"
@@ -401,14 +401,20 @@ std::string Table::key_of(Tid row) {
         "   AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey)"
         " WHERE i.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND i.indisprimary"
         " ORDER BY pg_catalog.array_position(i.indkey::pg_catalog.int2[], a.attnum)",
-        {std::int64_t{leaf_.relation}});
+        {std::int64_t{relation}});
     if (columns.empty()) return {};
     std::string list;
     for (const auto& column : columns.rows)
         list += ", pg_catalog.concat(" + pg::quote_literal(column.text(1) + " = ") + ", " +
                 column.text(0) + ")";
-    const std::string sql = "SELECT pg_catalog.concat_ws(', '" + list + ") FROM ONLY " +
-                            leaf_.name + " WHERE ctid OPERATOR(pg_catalog.=) $1::pg_catalog.tid";
+    return "pg_catalog.concat_ws(', '" + list + ")";
+}
+
+std::string Table::key_of(Tid row) {
+    const std::string key_text = key_sql(leaf_.relation);
+    if (key_text.empty()) return {};
+    const std::string sql = "SELECT " + key_text + " FROM ONLY " + leaf_.name +
+                            " WHERE ctid OPERATOR(pg_catalog.=) $1::pg_catalog.tid";
     const auto key = pg::query(sql.c_str(), {to_text(row)});
     return key.empty() ? std::string{} : key.front().text(0);
 }

@@ -44,6 +44,9 @@ struct Gone : pg::Error {
 // ZD204 about a table that is not what it was.
 pg::Error gone(const std::string& name, const std::string& what);
 
+// SQL that gives a row's primary key, as "id = 7"; empty without one.
+std::string key_sql(std::uint32_t relation);
+
 class Table {
 public:
     explicit Table(const Task& task);

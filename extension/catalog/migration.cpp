@@ -42,7 +42,9 @@ constexpr auto kColumns =
     "SELECT m.id, m.name, m.sql, m.checksum, m.owner::oid, m.login::oid, m.owner::text, m.state,"
     "       m.upto, m.transition, m.paused, m.keep, m.forced_reason IS NOT NULL, m.failed_state,"
     "       m.system_identifier = (SELECT c.system_identifier FROM pg_control_system() c)"
-    "   AND m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
+    "   AND m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = "
+    "current_database()),"
+    "       m.differences_accepted_by"
     "  FROM zdm.migration m ";
 
 Migration migration_from(const pg::Row& row) {
@@ -62,6 +64,7 @@ Migration migration_from(const pg::Row& row) {
     m.forced = row.flag(12);
     if (!row.is_null(13)) m.failed_state = state_from(row.text(13));
     m.same_database = row.flag(14);
+    m.differences_accepted_by = row.text(15);
     return m;
 }
 
@@ -265,7 +268,8 @@ void set_started(std::int64_t id, Upto upto) {
     through_door(
         "UPDATE zdm.migration SET state = 'expanding', upto = $2, started_at = clock_timestamp(),"
         "    ready_at = NULL, finished_at = NULL, paused = false, pause_reason = NULL,"
-        "    keep = false, forced_reason = NULL, forced_by = NULL, attempts = 0 WHERE id = $1",
+        "    keep = false, forced_reason = NULL, forced_by = NULL,"
+        "    differences_accepted_by = NULL, attempts = 0 WHERE id = $1",
         {id, std::string{to_text(upto)}});
 }
 
@@ -285,6 +289,14 @@ void set_forced(std::int64_t id, const std::string& reason) {
     through_door(
         "UPDATE zdm.migration SET forced_reason = $2, forced_by = session_user WHERE id = $1",
         {id, reason});
+}
+
+std::string accept_differences(std::int64_t id) {
+    const auto set = through_door(
+        "UPDATE zdm.migration SET differences_accepted_by = session_user WHERE id = $1"
+        " RETURNING differences_accepted_by",
+        {id});
+    return set.empty() ? std::string{} : set.front().text(0);
 }
 
 void set_keep(std::int64_t id) {

@@ -30,6 +30,7 @@ struct Migration {
     bool paused = false;
     bool keep = false;
     bool forced = false;
+    std::string differences_accepted_by;  // session user; empty: nobody did
     std::optional<State> failed_state;
     bool same_database = true;  // false in a restored or copied database
     TextMap settings;
@@ -91,6 +92,8 @@ void set_upto(std::int64_t id, Upto upto);
 void set_paused(std::int64_t id, bool paused, const std::optional<std::string>& reason);
 void set_forced(std::int64_t id, const std::string& reason);
 void set_keep(std::int64_t id);
+// The session user lets contract remove what differs. Gives his name.
+std::string accept_differences(std::int64_t id);
 void set_option(std::int64_t id, const std::string& option,
                 const std::optional<std::string>& value);
 // Back to the state in which it failed, its error cleared.

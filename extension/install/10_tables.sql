@@ -22,6 +22,7 @@ CREATE TABLE zdm.migration (
     keep             boolean NOT NULL DEFAULT false,
     forced_reason    text,
     forced_by        text,
+    differences_accepted_by text,
     failed_state     text,
     failed_step      int,
     sqlstate         text,

@@ -1,3 +1,6 @@
+CREATE FUNCTION zdm.differing_writes(relation oid) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'zdm_differing_writes';
+COMMENT ON FUNCTION zdm.differing_writes(oid) IS 'rows of a table with a sync trigger that applications wrote with old and new columns that differ; null where nobody counts, and for who is no member of its owner''s role or of pg_monitor';
+
 -- Each role sees the migrations that it owns, or whose owner it is a member of; members of pg_monitor see all.
 CREATE VIEW zdm.migrations WITH (security_barrier) AS
 SELECT m.id, m.name, m.state,
@@ -28,7 +31,7 @@ SELECT m.id, m.name, m.state,
        m.owner::text AS owner, m.checksum, m.sql, m.options,
        s.steps, s.steps_done, s.point_of_no_return, s.removal_started,
        m.failed_state, m.failed_step, m.sqlstate, m.message, m.detail, m.hint,
-       m.forced_reason, m.forced_by,
+       m.forced_reason, m.forced_by, d.differing_writes, m.differences_accepted_by,
        m.created_at, m.started_at, m.ready_at, m.finished_at
   FROM zdm.migration m
   LEFT JOIN LATERAL (
@@ -36,6 +39,10 @@ SELECT m.id, m.name, m.state,
               min(step) FILTER (WHERE removal) AS point_of_no_return,
               coalesce(bool_or(removal AND state IN ('running', 'done')), false) AS removal_started
          FROM zdm.step WHERE migration_id = m.id) s ON true
+  LEFT JOIN LATERAL (
+       SELECT sum(zdm.differing_writes(relation_oid))::bigint AS differing_writes
+         FROM zdm.step WHERE migration_id = m.id AND kind = 'sync' AND state = 'done'
+          AND m.state NOT IN ('planned', 'done', 'rolled_back')) d ON true
   LEFT JOIN LATERAL (
        SELECT l.pid FROM pg_locks l
         WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock' AND l.objsubid = 23108
@@ -77,7 +84,7 @@ SELECT m.name AS migration, s.step, s.kind, s.relation, s.state,
   FROM zdm.step s
   JOIN zdm.migration m ON m.id = s.migration_id
   LEFT JOIN zdm.chunk c ON c.migration_id = s.migration_id AND c.step = s.step
- WHERE s.kind IN ('backfill', 'delete', 'last_pass', 'count')
+ WHERE s.kind IN ('backfill', 'delete', 'last_pass', 'verify', 'count')
    AND (pg_has_role(m.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE'))
  GROUP BY m.id, m.name, s.migration_id, s.step
  ORDER BY m.id, s.step;
@@ -139,6 +146,8 @@ COMMENT ON COLUMN zdm.migrations.detail IS 'what happened';
 COMMENT ON COLUMN zdm.migrations.hint IS 'what to do next';
 COMMENT ON COLUMN zdm.migrations.forced_reason IS 'why contract was forced through a gate that was not open';
 COMMENT ON COLUMN zdm.migrations.forced_by IS 'the session user who forced it';
+COMMENT ON COLUMN zdm.migrations.differing_writes IS 'rows that applications wrote with old and new columns that differ, as the sync triggers count them; null while there is none. Later writes may have made them equal again: zdm_verify looks';
+COMMENT ON COLUMN zdm.migrations.differences_accepted_by IS 'the session user who let contract remove values that differ (zdm_contract, accept_differences)';
 COMMENT ON COLUMN zdm.migrations.created_at IS 'when zdm_create made it';
 COMMENT ON COLUMN zdm.migrations.started_at IS 'when zdm_start started it last';
 COMMENT ON COLUMN zdm.migrations.ready_at IS 'when it became ready last';
@@ -147,7 +156,7 @@ COMMENT ON VIEW zdm.steps IS 'the plan of each migration, step by step, with its
 COMMENT ON COLUMN zdm.steps.migration IS 'name of the migration';
 COMMENT ON COLUMN zdm.steps.step IS 'number of the step; steps run in this order';
 COMMENT ON COLUMN zdm.steps.phase IS 'expand, migrate or contract';
-COMMENT ON COLUMN zdm.steps.kind IS 'what zdm does: ddl, sync, backfill, last_pass, index, gate, count, constraint, validate, …';
+COMMENT ON COLUMN zdm.steps.kind IS 'what zdm does: ddl, sync, backfill, last_pass, index, gate, verify, count, constraint, validate, …';
 COMMENT ON COLUMN zdm.steps.relation IS 'table that the step is about';
 COMMENT ON COLUMN zdm.steps.command IS 'the SQL of the step, complete';
 COMMENT ON COLUMN zdm.steps.undo IS 'SQL that takes the step back; null when there is nothing to take back';
@@ -176,7 +185,7 @@ COMMENT ON COLUMN zdm.bad_rows.at IS 'when it was tried';
 COMMENT ON VIEW zdm.progress IS 'how far backfills, deletes and checking passes are: percent by pages, rows, rows/s, time left';
 COMMENT ON COLUMN zdm.progress.migration IS 'name of the migration';
 COMMENT ON COLUMN zdm.progress.step IS 'number of the step';
-COMMENT ON COLUMN zdm.progress.kind IS 'backfill, delete, last_pass or count';
+COMMENT ON COLUMN zdm.progress.kind IS 'backfill, delete, last_pass, verify or count';
 COMMENT ON COLUMN zdm.progress.relation IS 'table that is gone through';
 COMMENT ON COLUMN zdm.progress.state IS 'of the step: pending, running, done or undone';
 COMMENT ON COLUMN zdm.progress.chunks IS 'ranges of pages that the table, or each of its partitions, is divided into';
@@ -184,7 +193,7 @@ COMMENT ON COLUMN zdm.progress.chunks_done IS 'of these, how many are done';
 COMMENT ON COLUMN zdm.progress.pages IS 'pages of the fixed range';
 COMMENT ON COLUMN zdm.progress.pages_done IS 'of these, how many are done';
 COMMENT ON COLUMN zdm.progress.percent IS 'share of the pages in the fixed range that are done, 0 to 100';
-COMMENT ON COLUMN zdm.progress.rows_done IS 'rows changed so far; by a count: rows found';
+COMMENT ON COLUMN zdm.progress.rows_done IS 'rows changed so far; by a count or verify: rows found';
 COMMENT ON COLUMN zdm.progress.rows_estimate IS 'rows of the table, estimated when planned';
 COMMENT ON COLUMN zdm.progress.rows_per_second IS 'recent rate';
 COMMENT ON COLUMN zdm.progress.eta IS 'time left from the recent rate; null while unknown';

@@ -20,8 +20,16 @@ COMMENT ON FUNCTION @extschema@.zdm_create(text, text) IS 'stores a migration an
 CREATE FUNCTION @extschema@.zdm_start(name text, upto text DEFAULT 'ready') RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_start(text, text) IS 'starts a migration, or lets it go on, up to the state expanded, ready or done; returns at once, background workers begin when you commit';
 
-CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
+CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL,
+        accept_differences boolean DEFAULT false) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
+
+CREATE FUNCTION @extschema@.zdm_verify(name text, examples bigint DEFAULT 20, of regclass DEFAULT NULL,
+        first_page bigint DEFAULT 0, pages bigint DEFAULT NULL, going_back boolean DEFAULT false,
+        OUT relation text, OUT differences bigint, OUT place text, OUT key text, OUT old_values jsonb, OUT new_values jsonb,
+        OUT table_pages bigint)
+    RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.zdm_verify(text, bigint, regclass, bigint, bigint, boolean) IS 'compares old and new columns from ready on, until the first removal: rows that differ, at most so many examples of each table, with the number of all of them in differences; one row without a place for a table in which none does. Of a part of one table with of, first_page and pages: each call is one snapshot, so large tables are better read in parts, as the command line does. With going_back: rows of which a rollback loses new values that the old columns do not have, or which it fails at (a NOT NULL that it brings back)';
 
 CREATE FUNCTION @extschema@.zdm_rollback(name text, keep boolean DEFAULT false) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_rollback(text, boolean) IS 'goes back to where the migration started, until its first removal (then ZD304), and says who uses what goes; keep stops, leaves the new structure and returns the SQL that cleans up later, each time that it is called';
@@ -30,7 +38,7 @@ CREATE FUNCTION @extschema@.zdm_usage(name text,
         OUT kind text, OUT relation text, OUT object text, OUT used_by text, OUT role text, OUT sessions bigint,
         OUT last_used timestamptz, OUT blocks boolean, OUT message text)
     RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_usage(text) IS 'who uses what the migration has made and a rollback takes away: writes of new columns by applications, objects that depend on it (blocks: zdm_rollback refuses with ZD311), sessions that are connected now';
+COMMENT ON FUNCTION @extschema@.zdm_usage(text) IS 'who uses what the migration has made and a rollback takes away: writes of new columns by applications, objects that depend on it (blocks: zdm_rollback refuses with ZD311), sessions that are connected now; in tables of up to zdm.small_table also rows whose new values the old columns do not have (loss) and rows that refuse a constraint which comes back (misfit), else that nobody looked (unread): zdm_verify with going_back does';
 
 CREATE FUNCTION @extschema@.zdm_pause(name text, reason text DEFAULT NULL) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.zdm_pause(text, text) IS 'stops the migration after its current batch or statement, until zdm_resume';

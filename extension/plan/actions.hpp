@@ -11,6 +11,7 @@
 
 #include "plan/plan.hpp"
 #include "plan/refusal.hpp"
+#include "plan/rename.hpp"
 
 namespace zdm::plan {
 
@@ -74,6 +75,7 @@ struct DropColumn {
     std::string column;
     bool relax = false;      // NOT NULL without default: who no longer writes it would fail
     bool made_here = false;  // by this SQL
+    std::string given;       // whether a row has anything in it that an application gave
 };
 
 struct AddCheck {
@@ -153,6 +155,7 @@ struct DropTable {
 // One `column = expression` of an UPDATE.
 struct Assignment {
     std::string column;
+    std::string type;  // of the column, as behind a cast
     std::string expression;
     bool null = false;        // the constant NULL
     bool never_null = false;  // provably
@@ -201,7 +204,7 @@ struct Direct {
 
 using Detail = std::variant<AddColumn, SetNotNull, DropNotNull, SetDefault, DropColumn, AddCheck,
                             AddForeignKey, AddUnique, Validate, DropConstraint, CreateIndex,
-                            DropIndex, DropTable, Update, Delete, Insert, Direct>;
+                            DropIndex, DropTable, Update, Delete, Insert, RenameColumn, Direct>;
 
 struct Action {
     Place at;

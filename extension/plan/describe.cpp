@@ -9,6 +9,8 @@
 
 #include "pg/postgres.hpp"
 extern "C" {
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/ruleutils.h"
 }
 
@@ -71,7 +73,8 @@ constexpr auto kColumn =
     " pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attnotnull,"
     " a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', a.attidentity <> '',"
     " EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary"
-    "  AND a.attnum = ANY (i.indkey::int2[]))"
+    "  AND a.attnum = ANY (i.indkey::int2[])),"
+    " pg_catalog.format_type(a.atttypid, a.atttypmod)"
     " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
     " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
@@ -241,7 +244,18 @@ std::optional<ColumnFacts> describe_column(std::uint32_t relation, const std::st
     facts.generated = row.flag(5);
     facts.identity = row.flag(6);
     facts.in_primary_key = row.flag(7);
+    facts.type = row.text(8);
     return facts;
+}
+
+bool has_constant_default(std::uint32_t relation, const std::string& column) {
+    const char* const name = column.c_str();
+    return pg::call([&] {
+        ::Relation const opened = table_open(relation, AccessShareLock);
+        Node* const value = build_column_default(opened, get_attnum(relation, name));
+        table_close(opened, NoLock);
+        return value != nullptr && !contain_mutable_functions(value);
+    });
 }
 
 std::vector<std::string> dependents(std::uint32_t relation, const std::string& column) {

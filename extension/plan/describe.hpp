@@ -49,8 +49,9 @@ ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constrai
 IndexFacts describe_index(std::uint32_t index);
 
 struct ColumnFacts {
-    std::string name;          // quoted
-    std::string definition;    // type, collation, storage
+    std::string name;        // quoted
+    std::string definition;  // type, collation, storage
+    std::string type;
     std::string default_text;  // empty: none
     bool not_null = false;
     bool has_default = false;  // also identity and generated columns
@@ -60,6 +61,8 @@ struct ColumnFacts {
 };
 // A column by name (not quoted) of an original or a clone; nothing when it is not there.
 std::optional<ColumnFacts> describe_column(std::uint32_t relation, const std::string& column);
+// Whether all rows that leave the column out get the same value, and one at all.
+bool has_constant_default(std::uint32_t relation, const std::string& column);
 
 // What hangs on a relation or (column not empty) on one of its columns and would stop a drop:
 // views, triggers, policies, functions. At most five, in words.

@@ -24,6 +24,7 @@ const Names<StepKind> kKinds = {{StepKind::ddl, "ddl"},
                                 {StepKind::index, "index"},
                                 {StepKind::drop_index, "drop_index"},
                                 {StepKind::gate, "gate"},
+                                {StepKind::verify, "verify"},
                                 {StepKind::count, "count"},
                                 {StepKind::constraint, "constraint"},
                                 {StepKind::validate, "validate"}};

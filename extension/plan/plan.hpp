@@ -25,6 +25,7 @@ enum class StepKind {
     index,        // CREATE INDEX CONCURRENTLY
     drop_index,   // DROP INDEX CONCURRENTLY
     gate,         // evidence that nothing needs the old structure
+    verify,       // compare old and new columns, and show rows that differ
     count,        // count and show rows that a constraint would refuse
     constraint,   // ADD CONSTRAINT ... NOT VALID, under one lock deadline
     validate,     // VALIDATE CONSTRAINT
@@ -34,8 +35,8 @@ enum class StepKind {
 inline constexpr StepKind kStepKinds[] = {
     StepKind::ddl,         StepKind::sync,       StepKind::unsync,    StepKind::backfill,
     StepKind::delete_rows, StepKind::insert,     StepKind::last_pass, StepKind::analyze,
-    StepKind::index,       StepKind::drop_index, StepKind::gate,      StepKind::count,
-    StepKind::constraint,  StepKind::validate};
+    StepKind::index,       StepKind::drop_index, StepKind::gate,      StepKind::verify,
+    StepKind::count,       StepKind::constraint, StepKind::validate};
 
 std::string_view to_text(Phase phase);
 std::string_view to_text(StepKind kind);

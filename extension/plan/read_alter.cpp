@@ -4,6 +4,7 @@
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "plan/compare.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
 #include "plan/replay.hpp"
@@ -259,6 +260,8 @@ void AlterReader::drop_column(AlterTableCmd* command) {
     drop.made_here = !original.has_value();
     if (original) {
         refuse_dependents(command->name, "column " + before->name + " of " + table().qualified);
+        const bool constant = has_constant_default(relation().oid, command->name);
+        drop.given = given(before->name, constant ? original->default_text : "", original->type);
         drop.relax = original->not_null && !original->has_default && !original->in_primary_key;
     }
     action.detail = drop;

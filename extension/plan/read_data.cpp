@@ -37,6 +37,15 @@ void point_home(RangeVar* relation, void* context) {
            what + " can't run in batches of single rows", {}, hint);
 }
 
+// Of a column, as behind a cast.
+std::string type_of(std::uint32_t relation, int column) {
+    return ask("SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
+               " WHERE attrelid = $1::oid AND attnum = $2",
+               {std::int64_t{relation}, std::int64_t{column}})
+        .front()
+        .text(0);
+}
+
 constexpr auto kNoJoin =
     "Write the value as an expression over the row, or as a subquery: SET c = (SELECT ...), WHERE "
     "EXISTS (SELECT ...).";
@@ -271,6 +280,7 @@ Assignment DataReader::read_assignment(const Expressions& reader, std::uint32_t 
     refuse_clone_reader(value, at);
     Assignment assignment;
     assignment.column = pg::quote_ident(raw);
+    assignment.type = type_of(clone, column);
     assignment.expression = reader.text(value);
     assignment.subquery = has_subquery(value);
     assignment.null = IsA(value, Const) && castNode(Const, value)->constisnull;

@@ -66,7 +66,7 @@ void refuse_rename(Place at, const RenameStmt* rename) {
     refuse(at, "ZD105", pg::state::kFeatureNotSupported, "RENAME is not supported yet",
            "Applications that use the old name would fail at once.",
            table ? "Keep the name, or create a view under the new one."
-                 : "Add a column with the new name, fill it with an UPDATE, and drop the old one.");
+                 : "Run it directly, with a short lock_timeout.");
 }
 
 std::string text_of(const char* sql, const std::vector<pg::Value>& parameters) {

@@ -111,6 +111,10 @@ void visit_relations(Node* statement, RelationVisitor visitor, void* context) {
     case T_InsertStmt:
     case T_UpdateStmt:
     case T_DeleteStmt: visit_tree(statement, &visit); break;
+    case T_RenameStmt:
+        if (castNode(RenameStmt, statement)->renameType == OBJECT_COLUMN)
+            visitor(castNode(RenameStmt, statement)->relation, context);
+        break;
     default: break;
     }
 }

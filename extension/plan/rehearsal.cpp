@@ -302,6 +302,14 @@ void Rehearsal::read(const Statement& statement) {
         else
             read_object(*this, statement, tree);
         break;
+    case T_RenameStmt: {
+        auto* const rename = castNode(RenameStmt, tree);
+        if (rename->renameType == OBJECT_COLUMN && rename->relationType == OBJECT_TABLE)
+            read_rename(*this, statement, rename);
+        else
+            read_object(*this, statement, tree);
+        break;
+    }
     default: read_object(*this, statement, tree); break;
     }
 }

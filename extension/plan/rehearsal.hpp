@@ -21,6 +21,7 @@ struct DropStmt;
 struct UpdateStmt;
 struct DeleteStmt;
 struct InsertStmt;
+struct RenameStmt;
 
 namespace zdm::plan {
 
@@ -36,6 +37,7 @@ private:
     friend class DataReader;
     friend class IndexReader;
     friend class ObjectReader;
+    friend class RenameReader;
 
     void make_clones();
     void read(const Statement& statement);
@@ -83,5 +85,6 @@ void read_alter_table(Rehearsal&, const Statement&, AlterTableStmt*);
 void read_data(Rehearsal&, const Statement&, Node*);
 void read_index(Rehearsal&, const Statement&, Node*);
 void read_object(Rehearsal&, const Statement&, Node*);
+void read_rename(Rehearsal&, const Statement&, RenameStmt*);
 
 }  // namespace zdm::plan

@@ -8,6 +8,12 @@
 
 namespace zdm::plan {
 
+namespace {
+
+constexpr auto kTrigger = "zz_zdm_sync";
+
+}  // namespace
+
 Phase phase_of(Slot slot) {
     switch (slot) {
     case Slot::structure:
@@ -15,8 +21,10 @@ Phase phase_of(Slot slot) {
     case Slot::index: return Phase::expand;
     case Slot::data:
     case Slot::filled_index:
+    case Slot::copy:
     case Slot::statistics: return Phase::migrate;
     case Slot::gate:
+    case Slot::verify:
     case Slot::count:
     case Slot::unique_index:
     case Slot::enforce:
@@ -79,8 +87,7 @@ void Composer::add(Slot slot, Step step) {
 
 void Composer::sync(const Action& action, const Assignment& assignment,
                     const std::string& condition) {
-    Rules& rules = rules_[action.table];
-    if (rules.action == nullptr) rules.action = &action;
+    Rules& rules = rules_of(action);
     const bool step = !assignment.reads.empty();
     rules.columns.push_back(assignment.column);
     rules.notes.push_back(assignment.column +
@@ -89,7 +96,47 @@ void Composer::sync(const Action& action, const Assignment& assignment,
     for (const std::string& argument :
          {unquoted(assignment.column), std::string{step ? "step" : "once"}, assignment.expression,
           condition})
-        rules.arguments.push_back(argument);
+        rules.forward.push_back(argument);
+    if (step)
+        rules.news.push_back({assignment.column, assignment.type, assignment.expression, condition,
+                              assignment.reads});
+}
+
+Composer::Rules& Composer::rules_of(const Action& action) {
+    Rules& rules = rules_[action.table];
+    if (rules.action == nullptr) rules.action = &action;
+    return rules;
+}
+
+void Composer::back(const Action& action, const std::string& column, const std::string& expression,
+                    const std::vector<std::string>& reads, const std::string& type) {
+    Rules& rules = rules_of(action);
+    // What the rule gives where an application leaves the column out, nobody wrote.
+    rules.olds.push_back({column, given(column, type.empty() ? std::string{} : expression, type),
+                          true, type, expression, reads});
+    rules.notes.push_back(column + " follows " + join(reads) + " where an application writes that");
+    for (const std::string& argument :
+         {unquoted(column), std::string{"back"}, expression, std::string{}})
+        rules.reverse.push_back(argument);
+}
+
+void Composer::pair(const Action& action, const Pair& pair) {
+    Assignment forward;
+    forward.column = pair.column;
+    forward.type = pair.type;
+    forward.expression = pair.up;
+    forward.immutable = true;
+    forward.reads = {pair.old_column};
+    sync(action, forward, {});
+    back(action, pair.old_column, pair.down, {pair.column}, pair.old_type);
+}
+
+void Composer::with_unsync(const Action& action, const std::vector<std::string>& statements,
+                           const Seen& seen, const std::vector<std::string>& views) {
+    Rules& rules = rules_of(action);
+    rules.views.insert(rules.views.end(), views.begin(), views.end());
+    rules.then.insert(rules.then.end(), statements.begin(), statements.end());
+    rules.locks.insert(rules.locks.end(), seen.locks.begin(), seen.locks.end());
 }
 
 void Composer::analyze(const Action& action, const std::string& column) {
@@ -119,37 +166,107 @@ std::string Composer::private_name(const std::string& about, const std::string& 
 // One trigger for each table, with all rules.
 void Composer::finish_sync() {
     for (const auto& [index, rules] : rules_) {
+        if (rules.forward.empty() && rules.reverse.empty()) continue;
         const Table& target = facts_.tables.at(index);
         std::vector<std::string> arguments = {literal(facts_.search_path)};
-        for (const auto& argument : rules.arguments) arguments.push_back(literal(argument));
-        const std::string trigger = "zz_zdm_sync";
-        const std::string create = "CREATE TRIGGER " + trigger + " BEFORE INSERT OR UPDATE ON " +
-                                   target.qualified + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" +
-                                   join(arguments) + ")";
-        const std::string drop = "DROP TRIGGER " + trigger + " ON " + target.qualified;
+        for (const auto* side : {&rules.forward, &rules.reverse})
+            for (const auto& argument : *side) arguments.push_back(literal(argument));
+        const std::string create =
+            "CREATE TRIGGER " + std::string{kTrigger} + " BEFORE INSERT OR UPDATE ON " +
+            target.qualified + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) + ")";
+        const std::string drop =
+            "DROP TRIGGER " + std::string{kTrigger} + " ON " + target.qualified;
 
         Step sync = start(*rules.action, StepKind::sync);
         sync.command = create;
         lock(sync, *rules.action, {{{index, LockMode::share_row_exclusive}}, false, false});
         sync.undo = {{StepKind::unsync,
                       drop,
-                      {{"trigger", trigger}},
+                      {{"trigger", kTrigger}},
                       locks_at(sync, LockMode::access_exclusive)}};
         sync.note = "rows that applications write from now on: " + join(rules.notes, "; ");
-        sync.parameters = {{"trigger", trigger}, {"columns", join(rules.columns)}};
+        sync.parameters = {{"trigger", kTrigger}, {"columns", join(rules.columns)}};
         add(Slot::sync, sync);
+        finish_unsync(index, rules, create, drop);
+        finish_verify(index, rules);
+    }
+}
 
-        Step unsync = start(*rules.action, StepKind::unsync);
+// What is carried over from columns that go must have arrived.
+void Composer::finish_verify(std::size_t index, const Rules& rules) {
+    std::vector<Going> olds = rules.olds;
+    for (const auto& action : facts_.actions) {
+        const auto* drop = std::get_if<DropColumn>(&action.detail);
+        if (drop == nullptr || action.table != index) continue;
+        const auto is_it = [&](const Going& old) { return old.column == drop->column; };
+        if (std::none_of(olds.begin(), olds.end(), is_it))
+            olds.push_back({drop->column, drop->given, false, {}, {}, {}});
+    }
+    const Comparison comparison = compare(rules.news, olds);
+    if (comparison.differs.empty()) return;
+    const Table& target = facts_.tables.at(index);
+    const std::string old_columns = join(comparison.olds);
+    const std::string new_columns = join(comparison.news);
+    Step step = start(*rules.action, StepKind::verify);
+    step.command = "SELECT ctid, " + old_columns + ", " + new_columns + " FROM " +
+                   (target.partitioned ? "" : "ONLY ") + target.qualified + " WHERE " +
+                   comparison.differs;
+    step.lock = LockMode::access_share;
+    step.scans = true;
+    step.note = "rows in which " + new_columns + " " +
+                (comparison.news.size() == 1 ? "is" : "are") + " not what " + old_columns + " " +
+                (comparison.olds.size() == 1 ? "gives" : "give") +
+                " stop contract before anything is removed";
+    step.parameters = {{"differs", comparison.differs},
+                       {"lost", comparison.lost},
+                       {"old", old_columns},
+                       {"new", new_columns},
+                       {"show_old", shown(comparison.olds)},
+                       {"show_new", shown(comparison.news)}};
+    add(Slot::verify, step);
+}
+
+// Alone it can be taken back; what goes in the same transaction can't.
+void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
+                             const std::string& drop) {
+    Step unsync = start(*rules.action, StepKind::unsync);
+    Seen seen{{{index, LockMode::access_exclusive}}, false, false};
+    for (const auto& held : rules.locks) {
+        const auto same =
+            std::find_if(seen.locks.begin(), seen.locks.end(),
+                         [&](const auto& other) { return other.table == held.table; });
+        if (same == seen.locks.end())
+            seen.locks.push_back(held);
+        else
+            same->mode = std::max(same->mode, held.mode);
+    }
+    lock(unsync, *rules.action, seen);
+    // Whoever reads a view locks it before its tables.
+    for (const auto& view : rules.views)
+        unsync.locks.insert(unsync.locks.begin(), {view, LockMode::access_exclusive});
+    unsync.parameters = {{"trigger", kTrigger}};
+    if (rules.then.empty()) {
         unsync.command = drop;
-        lock(unsync, *rules.action, {{{index, LockMode::access_exclusive}}, false, false});
         unsync.undo = {{StepKind::sync,
                         create,
-                        {{"trigger", trigger}, {"columns", join(rules.columns)}},
+                        {{"trigger", kTrigger}, {"columns", join(rules.columns)}},
                         locks_at(unsync, LockMode::share_row_exclusive)}};
         unsync.note = "applications give " + join(rules.columns) + " themselves from here on";
-        unsync.parameters = {{"trigger", trigger}};
-        add(Slot::unsync, unsync);
+    } else {
+        const std::string then = join(rules.then, " ");
+        unsync.command = drop + "; " + then;
+        unsync.parameters["drop"] = drop;
+        unsync.parameters["then"] = then;
+        unsync.parameters["statements"] = std::to_string(rules.then.size());
+        unsync.removal = true;
+        unsync.note =
+            "in one transaction, so that no row is refused in between; the old version fails from "
+            "here on, the new one sees " +
+            join(rules.columns) +
+            " alone; prepared statements that return all columns fail once with 0A000 and must be "
+            "prepared again";
     }
+    add(Slot::unsync, unsync);
 }
 
 void Composer::finish_statistics() {

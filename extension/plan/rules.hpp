@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "plan/actions.hpp"
+#include "plan/compare.hpp"
 
 namespace zdm::plan {
 
@@ -22,8 +23,10 @@ enum class Slot {
     index,         // expand: indexes, beside the applications
     data,          // migrate: backfills and their last passes
     filled_index,  // migrate: indexes on columns that were filled
+    copy,          // migrate: constraints on new columns as the old ones have them
     statistics,    // migrate: ANALYZE
     gate,          // contract: evidence
+    verify,        // contract: rows in which old and new differ
     count,         // contract: rows that a constraint would refuse, before anything is added
     unique_index,  // contract: a build that can fail on rows, before constraints
     enforce,       // contract: constraints
@@ -34,6 +37,16 @@ enum class Slot {
 Phase phase_of(Slot slot);
 
 using ColumnKey = std::pair<std::size_t, std::string>;
+
+// A new column and an old one that are kept equal both ways until contract. Columns are quoted.
+struct Pair {
+    std::string column;  // the new one
+    std::string type;    // its type, as behind a cast
+    std::string up;      // gives it, from old columns
+    std::string old_column;
+    std::string down;           // gives the old one back, from new columns
+    std::string old_type = {};  // its type; without it only `up` is compared
+};
 
 // What the whole file says about each column, which decides where a single action goes.
 struct Survey {
@@ -70,6 +83,17 @@ public:
     void add(Slot slot, Step step);
     // Remembers that new rows of a table need this rule until contract.
     void sync(const Action& action, const Assignment& assignment, const std::string& condition);
+    // The reverse of such a rule: an existing column is given from new ones that applications
+    // write.
+    void back(const Action& action, const std::string& column, const std::string& expression,
+              const std::vector<std::string>& reads, const std::string& type = {});
+    // Both, for one column each, and that they are compared before anything is removed.
+    void pair(const Action& action, const Pair& pair);
+    // Statements for the transaction in which the trigger of the action's table goes: without the
+    // trigger, what they remove would refuse rows of the new application. They may lock `seen`, and
+    // change these views.
+    void with_unsync(const Action& action, const std::vector<std::string>& statements,
+                     const Seen& seen, const std::vector<std::string>& views = {});
     // Remembers the columns of a table that a backfill gives values.
     void analyze(const Action& action, const std::string& column);
     // Tables of the migration that get rows in migrate: what follows must wait for them.
@@ -88,15 +112,25 @@ public:
 private:
     struct Rules {
         const Action* action = nullptr;
-        std::vector<std::string> arguments;
+        std::vector<std::string> forward;  // arguments of the trigger
+        std::vector<std::string> reverse;  // likewise, behind all forward ones
         std::vector<std::string> columns;
         std::vector<std::string> notes;
+        std::vector<Following> news;     // kept in step
+        std::vector<Going> olds;         // given back from new ones
+        std::vector<std::string> then;   // statements when the trigger goes
+        std::vector<TableLock> locks;    // that these take
+        std::vector<std::string> views;  // that these change
     };
+    Rules& rules_of(const Action& action);
     struct Statistics {
         const Action* action = nullptr;
         std::vector<std::string> columns;
     };
     void finish_sync();
+    void finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
+                       const std::string& drop);
+    void finish_verify(std::size_t index, const Rules& rules);
     void finish_statistics();
     void finish_gate();
 
@@ -128,6 +162,7 @@ void plan_action(Composer&, const Action&, const DropTable&);
 void plan_action(Composer&, const Action&, const Update&);
 void plan_action(Composer&, const Action&, const Delete&);
 void plan_action(Composer&, const Action&, const Insert&);
+void plan_action(Composer&, const Action&, const RenameColumn&);
 void plan_action(Composer&, const Action&, const Direct&);
 
 // The NOT NULL recipe, for SET NOT NULL, ADD COLUMN NOT NULL and PRIMARY KEY.

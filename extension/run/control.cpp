@@ -1,5 +1,6 @@
 #include "run/control.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "pg/arguments.hpp"
@@ -97,6 +98,29 @@ void adopt(const Migration& m) {
     catalog::add_event(m.id, "adopted", std::nullopt, "resumed in a copy of its database");
 }
 
+// Keeps who lets differing values go. True when that is all: it has begun to contract already.
+bool accept(const Migration& m) {
+    const State now = m.state == State::failed ? m.failed_state.value_or(State::failed) : m.state;
+    if (now != State::ready && now != State::contracting) return false;
+    const auto steps = catalog::load_steps(m.id);
+    const auto compares = [](const auto& stored) {
+        return stored.step.kind == plan::StepKind::verify &&
+               stored.state != catalog::StepState::done;
+    };
+    if (std::none_of(steps.begin(), steps.end(), compares)) {
+        pg::notice("migration \"" + m.name + "\" compares no columns from here on");
+        return false;
+    }
+    if (m.differences_accepted_by.empty()) {
+        const std::string who = catalog::accept_differences(m.id);
+        catalog::add_event(m.id, "accepted", std::nullopt,
+                           who + " lets contract remove old values that differ from the new ones");
+    }
+    if (now == State::ready) return false;
+    resume(m.name);
+    return true;
+}
+
 }  // namespace
 
 void require_writable() {
@@ -119,8 +143,10 @@ Migration visible_migration(const std::string& name, bool lock) {
     return *migration;
 }
 
-void contract(const std::string& name, bool force, const std::optional<std::string>& reason) {
+void contract(const std::string& name, bool force, const std::optional<std::string>& reason,
+              bool accept_differences) {
     Migration m = visible_migration(name, true);
+    if (accept_differences && accept(m)) return;
     if (m.state == State::done || m.state == State::contracting) {
         pg::notice("migration \"" + name + "\" is " + std::string{catalog::to_text(m.state)});
         return;

@@ -14,7 +14,9 @@ namespace zdm::run {
 
 std::int64_t create(const std::string& name, const std::string& sql);
 void start(const std::string& name, const std::string& upto);
-void contract(const std::string& name, bool force, const std::optional<std::string>& reason);
+// `accept_differences`: rows in which old and new columns differ stop it no more.
+void contract(const std::string& name, bool force, const std::optional<std::string>& reason,
+              bool accept_differences);
 // The clean-up SQL when `keep`, otherwise empty.
 std::string rollback(const std::string& name, bool keep);
 void pause(const std::string& name, const std::optional<std::string>& reason);

@@ -77,7 +77,7 @@ void begin(Context& context, const StoredStep& stored, Turn& turn) {
 
 bool works_in_batches(StepKind kind) {
     return kind == StepKind::backfill || kind == StepKind::delete_rows ||
-           kind == StepKind::last_pass || kind == StepKind::count;
+           kind == StepKind::last_pass || kind == StepKind::verify || kind == StepKind::count;
 }
 
 void execute(Context& context, const StoredStep& stored, bool resumed) {
@@ -96,6 +96,7 @@ void execute(Context& context, const StoredStep& stored, bool resumed) {
     case StepKind::index: return steps::run_index(context, stored, resumed);
     case StepKind::drop_index: return steps::run_drop_index(context, stored);
     case StepKind::gate: return steps::run_gate(context, stored);
+    case StepKind::verify: return steps::run_verify(context, stored);
     case StepKind::count: return steps::run_count(context, stored);
     case StepKind::validate: return steps::run_validate(context, stored, resumed);
     }
@@ -171,7 +172,9 @@ backfill::Task task_of(const Context& context, const StoredStep& stored, const c
     task.name = stored.step.relation;
     task.set_clause = parameter(stored, "set");
     task.predicate = parameter(stored, predicate);
-    task.fire_triggers = context.options().fire_triggers;
+    // A fill that the user did not write is not the applications' business.
+    task.fire_triggers =
+        context.options().fire_triggers && parameter(stored, "fire_triggers") != "no";
     task.sync = parameter(stored, "sync") == "yes";
     const std::string of = parameter(stored, "of");
     task.of = of.empty() ? 0 : std::stoi(of);

@@ -29,6 +29,7 @@ void refuse_taken_name(const catalog::StoredStep& stored);
 void run_drop_index(Context& context, const catalog::StoredStep& stored);
 void run_gate(Context& context, const catalog::StoredStep& stored);
 void run_count(Context& context, const catalog::StoredStep& stored);
+void run_verify(Context& context, const catalog::StoredStep& stored);
 void run_validate(Context& context, const catalog::StoredStep& stored, bool resumed);
 }  // namespace steps
 

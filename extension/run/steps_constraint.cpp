@@ -73,7 +73,8 @@ void validate(Context& context, const StoredStep& stored) {
 
 void run_count(Context& context, const StoredStep& stored) {
     const auto& parameters = stored.step.parameters;
-    const auto violators = backfill::count_violators(task_of(context, stored, "violates"), context);
+    const auto violators =
+        backfill::count_matches(task_of(context, stored, "violates"), context, "count");
     if (violators.outcome == backfill::Outcome::stopped) throw Stopped{};
     if (violators.rows > 0) {
         std::string detail;

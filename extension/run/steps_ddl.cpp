@@ -42,7 +42,14 @@ void run_sync(Context& context, const StoredStep& stored) {
 
 void run_unsync(Context& context, const StoredStep& stored) {
     under_locks(context, stored.step, fault_name(context, stored), [&] {
-        sync::remove(stored.step.relation_oid, stored.step.command);
+        const auto& parameters = stored.step.parameters;
+        const auto then = parameters.find("then");
+        if (then == parameters.end()) {
+            sync::remove(stored.step.relation_oid, stored.step.command);
+        } else {
+            sync::remove(stored.step.relation_oid, parameters.at("drop"));
+            run_statements(then->second);
+        }
         set_mark(context, stored, StepState::done);
     });
 }

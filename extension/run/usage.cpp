@@ -4,9 +4,19 @@
 
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
+#include "pg/transaction.hpp"
 #include "run/locks.hpp"
+#include "run/machine.hpp"
 #include "run/session.hpp"
+#include "run/verify.hpp"
+#include "settings.hpp"
 #include "sync/install.hpp"
+
+#include "pg/bridge.hpp"
+
+extern "C" {
+#include "storage/lmgr.h"
+}
 
 namespace zdm::run {
 
@@ -170,6 +180,71 @@ void add_sessions(const std::vector<Taken>& taken, std::vector<Finding>& finding
     }
 }
 
+// Why the rows of a table are not read; empty when they are.
+std::string unread_because(const plan::Step& step) {
+    const Oid relation = step.relation_oid;
+    // Nobody asked for it, so nobody is waited for.
+    if (!pg::call([&] { return ConditionalLockRelationOid(relation, AccessShareLock); }))
+        return "somebody has it locked";
+    const auto size =
+        pg::query("SELECT pg_relation_size($1::oid)", {static_cast<std::int64_t>(relation)});
+    if (size.front().number(0) <= settings::small_table_bytes()) return {};
+    return "it is larger than zdm.small_table; zdm_verify with going_back => true reads it";
+}
+
+std::optional<Finding> ask_rows(const catalog::Migration& migration, const Question& question) {
+    Finding finding;
+    finding.relation = question.step.relation;
+    finding.use = Use::unread;
+    finding.examples = unread_because(question.step);
+    if (!finding.examples.empty()) return finding;
+    VerifyRange range;
+    range.examples = 3;
+    const auto rows = ask(migration, question, range);
+    finding.rows = rows.front().differences;
+    if (finding.rows == 0) return std::nullopt;
+    const bool loss = question.violates.empty();
+    finding.use = loss ? Use::loss : Use::misfit;
+    finding.object = loss ? question.news : question.violates;
+    finding.used_by = question.olds;
+    for (const auto& row : rows)
+        finding.examples += (finding.examples.empty() ? "" : "; ") + row.place +
+                            (row.key.empty() ? "" : ", ") + row.key;
+    return finding;
+}
+
+// Rows of small tables that lose something, or that stop the rollback. That they can't be read must
+// not keep anybody from going back.
+void add_rows(const catalog::Migration& migration, const std::vector<StoredStep>& steps,
+              std::vector<Finding>& findings) {
+    std::string unread;
+    for (const auto& question : asking_back(steps)) {
+        std::optional<Finding> finding;
+        try {
+            pg::Subtransaction attempt;
+            if (relation_exists(question.step)) finding = ask_rows(migration, question);
+            attempt.commit();
+        } catch (const pg::Error& error) {
+            if (error.sqlstate == pg::state::kQueryCanceled) throw;
+            finding = Finding{};
+            finding->use = Use::unread;
+            finding->relation = question.step.relation;
+            finding->examples = error.what();
+        }
+        if (!finding || (finding->use == Use::unread && unread == finding->relation)) continue;
+        if (finding->use == Use::unread) unread = finding->relation;
+        findings.push_back(*finding);
+    }
+}
+
+// Whether both sides are there to be read.
+bool may_go_back(const catalog::Migration& migration, const std::vector<StoredStep>& steps) {
+    std::vector<StepView> views;
+    for (const auto& stored : steps)
+        views.push_back({stored.step.phase, stored.state, stored.step.removal});
+    return catalog::is_live(migration.state) && !removal_begun(views);
+}
+
 }  // namespace
 
 std::vector<Finding> usage(const catalog::Migration& migration) {
@@ -178,6 +253,7 @@ std::vector<Finding> usage(const catalog::Migration& migration) {
     const auto taken = taken_of(migration, steps);
     std::vector<Finding> findings;
     add_writes(steps, findings);
+    if (may_go_back(migration, steps)) add_rows(migration, steps, findings);
     if (taken.empty()) return findings;
     add_dependents(taken, findings);
     add_sessions(taken, findings);

@@ -15,6 +15,9 @@ enum class Use {
     write,       // applications wrote new columns themselves: evidence of the sync trigger
     dependency,  // an object that the migration didn't make
     session,     // connected now, with a right on a table that changes
+    loss,        // rows whose new values the old columns don't have
+    misfit,      // rows that refuse a constraint which comes back
+    unread,      // a table in which nobody looked for such rows
 };
 std::string_view to_text(Use use);
 
@@ -28,6 +31,8 @@ struct Finding {
     std::optional<std::int64_t> last_used;  // seconds since the epoch; nullopt: never, or not known
     bool readable = true;                   // of writes: whether the evidence is there
     bool blocks = false;                    // of objects: while it is there, nothing can go
+    std::int64_t rows = 0;                  // of losses and misfits
+    std::string examples;                   // "(0,1), id = 7; (0,2), id = 8"; why it is unread
 };
 
 // Whether it speaks against a rollback: an absence of writes does not. Pure.

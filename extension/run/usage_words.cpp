@@ -34,6 +34,19 @@ std::string describe_session(const Finding& finding) {
            " (role " + finding.role + ")" + (one ? " is" : " are") + " connected and may use it";
 }
 
+std::string describe_rows(const Finding& finding) {
+    const bool one = finding.rows == 1;
+    const std::string head =
+        std::to_string(finding.rows) + (one ? " row of " : " rows of ") + finding.relation;
+    const std::string tail = ", for example " + finding.examples;
+    if (finding.use == Use::misfit)
+        return head + (one ? " violates " : " violate ") + finding.object +
+               ", which comes back, and stop" + (one ? "s" : "") + " it there" + tail;
+    return head + (one ? " has" : " have") + " other values in " + finding.object + " than " +
+           finding.used_by + (finding.used_by.find(',') == std::string::npos ? " gives" : " give") +
+           ", and lose" + (one ? "s" : "") + " them" + tail;
+}
+
 }  // namespace
 
 std::string_view to_text(Use use) {
@@ -41,6 +54,9 @@ std::string_view to_text(Use use) {
     case Use::write: return "write";
     case Use::dependency: return "dependency";
     case Use::session: return "session";
+    case Use::loss: return "loss";
+    case Use::misfit: return "misfit";
+    case Use::unread: return "unread";
     }
     return "";
 }
@@ -55,6 +71,11 @@ std::string describe(const Finding& finding, std::int64_t now) {
     case Use::dependency:
         return finding.used_by + (finding.blocks ? " depends on " : " goes with ") + finding.object;
     case Use::session: return describe_session(finding);
+    case Use::loss:
+    case Use::misfit: return describe_rows(finding);
+    case Use::unread:
+        return "rows of " + finding.relation +
+               " may not fit what comes back, and were not read: " + finding.examples;
     }
     return {};
 }

@@ -1,0 +1,371 @@
+// What hangs on a column that is renamed: constraints, indexes, statistics, triggers. They are put
+// on the clone where they are not there yet, and read back after the server itself renamed the
+// column there. So no text of an expression is ever changed.
+#include "pg/bridge.hpp"
+#include "plan/ask.hpp"
+#include "plan/describe.hpp"
+#include "plan/read_rename.hpp"
+#include "plan/replay.hpp"
+#include "plan/text.hpp"
+
+#include "pg/compat.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+// $1 the table, $2 the number of the column. What servers before 18 don't know is NULL.
+constexpr auto kConstraints =
+    "SELECT c.conname, c.contype, c.conrelid, c.confrelid, c.condeferrable,"
+    " pg_catalog.to_jsonb(c) ->> 'conperiod', pg_catalog.to_jsonb(c) ->> 'conenforced',"
+    " 0 = ANY (c.conkey), c.confrelid = $1::oid AND $2::int2 = ANY (c.confkey),"
+    " c.contype = 'f' AND (c.confupdtype = 'd' OR c.confdeltype = 'd'), c.convalidated,"
+    " c.connoinherit, pg_catalog.obj_description(c.oid, 'pg_constraint')"
+    " FROM pg_catalog.pg_constraint c WHERE c.conparentid = 0"
+    " AND ((c.conrelid = $1::oid AND ($2::int2 = ANY (c.conkey)"
+    "   OR (c.contype = 'c' AND 0 = ANY (c.conkey))))"
+    "  OR (c.contype = 'f' AND c.confrelid = $1::oid AND $2::int2 = ANY (c.confkey)))"
+    " ORDER BY c.conname, c.conrelid";
+
+constexpr auto kIndexes =
+    "SELECT c.relname, i.indisvalid, i.indisclustered, i.indisreplident,"
+    " pg_catalog.quote_ident(ts.spcname), pg_catalog.obj_description(c.oid, 'pg_class'),"
+    " k.contype, k.condeferrable, pg_catalog.obj_description(k.oid, 'pg_constraint'),"
+    " (coalesce(i.indexprs::text, '') || coalesce(i.indpred::text, '')) LIKE '%:varattno 0 %',"
+    " (SELECT pg_catalog.string_agg('ALTER INDEX ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
+    "   pg_catalog.quote_ident(c.relname) || ' ALTER COLUMN ' || a.attnum || ' SET STATISTICS ' ||"
+    "   a.attstattarget || ';', ' ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a"
+    "   WHERE a.attrelid = c.oid AND a.attstattarget >= 0), pg_catalog.quote_ident(n.nspname)"
+    " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace"
+    " LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = c.oid AND k.conrelid = i.indrelid"
+    "  AND k.contype IN ('p', 'u', 'x')"
+    " WHERE i.indrelid = $1::oid AND ($2::int2 = ANY (i.indkey::int2[]) OR"
+    "  (coalesce(i.indexprs::text, '') || coalesce(i.indpred::text, '')) LIKE '%:varattno 0 %'"
+    "  OR EXISTS (SELECT FROM pg_catalog.pg_depend d"
+    "   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid"
+    "   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid"
+    "   AND d.refobjsubid = $2)) ORDER BY c.relname";
+
+constexpr auto kCloneIndex =
+    "SELECT i.indexrelid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c"
+    " ON c.oid = i.indexrelid WHERE i.indrelid = $1::oid AND c.relname = $2";
+
+constexpr auto kStatistics =
+    "SELECT s.stxname, pg_catalog.quote_ident(n.nspname), "
+    "pg_catalog.pg_get_statisticsobjdef(s.oid),"
+    " CASE WHEN s.stxstattarget >= 0 THEN s.stxstattarget END,"
+    " pg_catalog.obj_description(s.oid, 'pg_statistic_ext'),"
+    " pg_catalog.pg_get_userbyid(s.stxowner) = current_user"
+    " FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace"
+    " WHERE s.stxrelid = $1::oid AND ($2::int2 = ANY (s.stxkeys::int2[]) OR EXISTS"
+    "  (SELECT FROM pg_catalog.pg_depend d"
+    "   WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid = s.oid"
+    "   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"
+    "   AND d.refobjsubid = $2)) ORDER BY s.stxname";
+
+// Of one column or expression there is one kind only, which has no word.
+constexpr auto kStatisticsText =
+    "SELECT CASE WHEN k.kinds IS NULL THEN '' ELSE '(' || k.kinds || ') ' END || 'ON ' ||"
+    " pg_catalog.pg_get_statisticsobjdef_columns(s.oid) FROM pg_catalog.pg_statistic_ext s"
+    " CROSS JOIN LATERAL (SELECT pg_catalog.string_agg(CASE x WHEN 'd' THEN 'ndistinct'"
+    "  WHEN 'f' THEN 'dependencies' WHEN 'm' THEN 'mcv' END, ', ') AS kinds"
+    "  FROM unnest(s.stxkind) x) k WHERE s.stxrelid = $1::oid AND s.stxname = $2";
+
+// $3 the column's name.
+constexpr auto kTriggers =
+    "SELECT pg_catalog.quote_ident(g.tgname), pg_catalog.pg_get_triggerdef(g.oid), g.tgenabled,"
+    " pg_catalog.obj_description(g.oid, 'pg_trigger'), (g.tgtype & 2) <> 0,"
+    " $2::int2 = ANY (g.tgattr::int2[]),"
+    " coalesce(g.tgqual::text, '') LIKE '%:varattno ' || $2 || ' %',"
+    " CASE WHEN $3 ~ '^\\w+$' THEN p.prosrc ~* ('\\m' || $3 || '\\M')"
+    "  ELSE pg_catalog.strpos(p.prosrc, $3) > 0 END,"
+    " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(p.proname),"
+    " g.tgconstrrelid <> 0"
+    " FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+    " WHERE g.tgrelid = $1::oid AND NOT g.tgisinternal ORDER BY g.tgname";
+
+constexpr auto kTriggerText =
+    "SELECT pg_catalog.pg_get_triggerdef(g.oid) FROM pg_catalog.pg_trigger g"
+    " WHERE g.tgrelid = $1::oid AND pg_catalog.quote_ident(g.tgname) = $2";
+
+std::string comment_on(const std::string& target, const std::string& text) {
+    return "COMMENT ON " + target + " IS " + pg::quote_literal(text) + ";";
+}
+
+void run_own(const std::string& sql) { run_utility(parse_own(sql), sql); }
+
+// A definition of a trigger, with its tokens.
+class TriggerText {
+public:
+    explicit TriggerText(const std::string& definition) : source_(definition) {
+        const int name =
+            castNode(CreateTrigStmt, source_.statements().front().tree->stmt)->relation->location;
+        while (tokens().at(relation_).start != name) ++relation_;
+    }
+    // The same for another table.
+    std::string on(const std::string& table) const {
+        std::size_t last = relation_;
+        while (tokens().at(last + 1).code == '.') last += 2;
+        return source_.text().substr(0, start(relation_)) + table +
+               source_.text().substr(static_cast<std::size_t>(tokens().at(last).end));
+    }
+    // The same, and for UPDATE OF one column more.
+    std::string of_also(const std::string& column) const {
+        for (std::size_t i = 1; i < relation_; ++i) {
+            if (word(i - 1) != "UPDATE" || word(i) != "OF") continue;
+            return source_.text().substr(0, start(i + 1)) + column + ", " +
+                   source_.text().substr(start(i + 1));
+        }
+        return source_.text();
+    }
+
+private:
+    const std::vector<Token>& tokens() const { return source_.tokens(); }
+    std::size_t start(std::size_t i) const {
+        return static_cast<std::size_t>(tokens().at(i).start);
+    }
+    // Names that look like these words are quoted or in lower case.
+    std::string word(std::size_t i) const {
+        return source_.slice(tokens().at(i).start, tokens().at(i).end);
+    }
+
+    Source source_;
+    std::size_t relation_ = 0;
+};
+
+}  // namespace
+
+std::uint32_t RenameReader::clone_index(const std::string& name) const {
+    const auto found = ask(kCloneIndex, {std::int64_t{relation().clone}, name});
+    if (found.empty())
+        refuse_piece(
+            "an earlier statement of this migration changes index " + pg::quote_ident(name), {},
+            "Rename in a migration of its own.");
+    return static_cast<std::uint32_t>(found.front().number(0));
+}
+
+// Clones of indexes are in the default tablespace; the copies shall be where the originals are.
+void RenameReader::prepare_indexes() {
+    for (const auto& row : ask(kIndexes, {std::int64_t{relation().oid}, number_}).rows) {
+        if (row.is_null(4)) continue;
+        clone_index(row.text(0));
+        run_own("ALTER INDEX pg_temp." + pg::quote_ident(row.text(0)) + " SET TABLESPACE " +
+                row.text(4));
+    }
+}
+
+void RenameReader::prepare_statistics() {
+    for (const auto& row : ask(kStatistics, {std::int64_t{relation().oid}, number_}).rows) {
+        if (!row.flag(5))
+            refuse_piece("statistics " + row.text(1) + "." + pg::quote_ident(row.text(0)) +
+                             " belong to another role",
+                         {}, "Make them your own: ALTER STATISTICS ... OWNER TO ...;");
+        const std::string sql = row.text(2);
+        Node* const tree = parse_own(sql);
+        pg::call([&] {
+            castNode(CreateStatsStmt, tree)->defnames = list_make2(
+                makeString(pstrdup("pg_temp")), makeString(pstrdup(row.text(0).c_str())));
+        });
+        r_.redirect_names(tree);
+        run_utility(tree, sql);
+    }
+}
+
+void RenameReader::prepare_triggers(RenameColumn& rename) {
+    for (const auto& row : ask(kTriggers, {std::int64_t{relation().oid}, number_, old_}).rows)
+        prepare_trigger(rename, row);
+}
+
+void RenameReader::prepare_trigger(RenameColumn& rename, const pg::Row& row) {
+    const std::string name = row.text(0);
+    if (row.flag(7))
+        refuse_piece("function " + row.text(8) + " of trigger " + name + " names it",
+                     "Without the column it would break every write.",
+                     "Let the function do without it, e.g. with to_jsonb(NEW), or drop the "
+                     "trigger; or rename the column with -- zdm: direct.");
+    const bool when = row.flag(6);
+    if (!row.flag(5) && !when) return;
+    if (when && row.flag(4))
+        refuse_piece("trigger " + name + " is BEFORE and names it in WHEN",
+                     "It would fire before an application's new column has reached the old one.",
+                     "Test the column in its function, or make it an AFTER trigger.");
+    if (row.flag(9))
+        refuse_piece("constraint trigger " + name + " names it and another table", {},
+                     "Drop it before, and make it again after.");
+    const std::string table_name = table().qualified;
+    const std::string drop = "DROP TRIGGER " + name + " ON " + table_name + ";";
+    Statements more;
+    switch (row.text(2).front()) {
+    case 'D': more.push_back("ALTER TABLE " + table_name + " DISABLE TRIGGER " + name + ";"); break;
+    case 'R':
+        more.push_back("ALTER TABLE " + table_name + " ENABLE REPLICA TRIGGER " + name + ";");
+        break;
+    case 'A':
+        more.push_back("ALTER TABLE " + table_name + " ENABLE ALWAYS TRIGGER " + name + ";");
+        break;
+    default: break;
+    }
+    if (!row.is_null(3))
+        more.push_back(comment_on("TRIGGER " + name + " ON " + table_name, row.text(3)));
+    const auto statements = [&](const std::string& definition) {
+        Statements all = {drop, definition + ";"};
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+    const std::string sql = row.text(1);
+    const TriggerText text{sql};
+    ChangedTrigger trigger;
+    trigger.name = name;
+    trigger.before = statements(sql);
+    if (row.flag(5)) trigger.between = statements(text.of_also(pg::quote_ident(new_)));
+    trigger.after = more;
+    rename.triggers.push_back(trigger);
+
+    Node* const tree = parse_own(sql);
+    r_.redirect_names(tree);
+    run_utility(tree, sql);
+}
+
+void RenameReader::read_triggers(RenameColumn& rename) const {
+    for (auto& trigger : rename.triggers) {
+        const auto found = ask(kTriggerText, {std::int64_t{relation().clone}, trigger.name});
+        const std::string text = TriggerText{found.front().text(0)}.on(table().qualified);
+        trigger.after.insert(trigger.after.begin(), text + ";");
+    }
+}
+
+// One that an earlier statement of the file made or dropped is not among them.
+std::size_t RenameReader::table_of(std::uint32_t oid, const std::string& constraint) const {
+    const std::size_t index = r_.clones_.find(oid);
+    if (index == kNoTable || r_.clones_.relation(index).clone == 0)
+        refuse_piece("foreign key " + constraint + " leads to a table that zdm can't change", {},
+                     "Drop it before, and add it again after.");
+    return index;
+}
+
+void RenameReader::read_constraints(RenameColumn& rename, Seen& seen) {
+    for (const auto& row : ask(kConstraints, {std::int64_t{relation().oid}, number_}).rows)
+        read_constraint(rename, seen, row);
+    r_.clones_.bring_forward(table_);
+}
+
+void RenameReader::read_not_null(RenameColumn& rename, const pg::Row& row) const {
+    const std::string name = pg::quote_ident(row.text(0));
+    if (!row.flag(10) || row.flag(11))
+        refuse_piece(
+            "constraint " + name + " is NOT NULL " + (row.flag(10) ? "NO INHERIT" : "NOT VALID"),
+            {}, "Validate it, or make it a plain NOT NULL, first.");
+    rename.not_null_name = name;
+    if (!row.is_null(12))
+        rename.not_null_after = {
+            comment_on("CONSTRAINT " + name + " ON " + table().qualified, row.text(12))};
+}
+
+void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::Row& row) {
+    const std::string name = pg::quote_ident(row.text(0));
+    const char type = row.text(1).front();
+    if (type == 'x' || row.text(5) == "true")
+        refuse_piece("constraint " + name + " excludes (EXCLUDE, WITHOUT OVERLAPS, PERIOD)",
+                     "Its index can't be built beside writes.",
+                     "Drop it before, and add it again after.");
+    if (type == 'n') return read_not_null(rename, row);
+    if (type == 'u' || type == 'p') {
+        if (row.flag(4))
+            refuse_piece("constraint " + name + " is DEFERRABLE",
+                         "The unique index of the new column would be checked at once.",
+                         "Make it NOT DEFERRABLE before, and change it back after.");
+        return;
+    }
+    if (type != 'c' && type != 'f')
+        refuse_piece("constraint " + name + " is of a kind that zdm does not know", {},
+                     "Drop it before, and add it again after.");
+    if (row.flag(7))
+        refuse_piece("constraint " + name + " reads the row as a whole",
+                     "A row has both columns until contract.", "Let it name its columns.");
+    if (row.text(6) == "false")
+        refuse_piece("constraint " + name + " is NOT ENFORCED", {},
+                     "Drop it before, and add it again after.");
+    if (row.flag(9) && !rename.default_text.empty())
+        refuse_piece("foreign key " + name + " has an action SET DEFAULT",
+                     "The new column has no default until contract.",
+                     "Drop it before, and add it again after.");
+    CopiedConstraint copy;
+    copy.table = table_of(static_cast<std::uint32_t>(row.number(2)), name);
+    const Relation& owner = r_.clones_.relation(copy.table);
+    if (copy.table != table_) {
+        r_.check_owner(copy.table, at_);
+        if (owner.kind == RELKIND_PARTITIONED_TABLE || owner.partition || owner.inherits)
+            refuse_piece("foreign key " + name + " of " + r_.clones_.table(copy.table).qualified +
+                             " refers to it, which is partitioned or inherits",
+                         {}, "Drop it before, and add it again after.");
+    }
+    if (type == 'f') {
+        copy.foreign_key = true;
+        copy.referenced = table_of(static_cast<std::uint32_t>(row.number(3)), name);
+        copy.incoming = row.flag(8);
+        for (const std::size_t peer : {copy.table, copy.referenced})
+            if (peer != table_) seen.locks.push_back({peer, LockMode::access_exclusive});
+    }
+    r_.clones_.bring_forward(copy.table);
+    const auto clone = find_constraint(r_.clones_.relation(copy.table).clone, row.text(0));
+    if (clone == 0)
+        refuse_piece("an earlier statement of this migration changes constraint " + name, {},
+                     "Rename in a migration of its own.");
+    const ConstraintFacts facts = describe_constraint(r_.clones_, clone);
+    copy.name = name;
+    copy.definition = facts.definition;
+    copy.valid = row.flag(10);
+    if (!row.is_null(12))
+        copy.after.push_back(comment_on(
+            "CONSTRAINT " + name + " ON " + r_.clones_.table(copy.table).qualified, row.text(12)));
+    rename.constraints.push_back(std::move(copy));
+}
+
+void RenameReader::read_indexes(RenameColumn& rename) const {
+    for (const auto& row : ask(kIndexes, {std::int64_t{relation().oid}, number_}).rows) {
+        const std::string name = pg::quote_ident(row.text(0));
+        const std::string qualified = row.text(11) + "." + name;
+        if (!row.flag(1))
+            refuse_piece("index " + qualified + " is not valid", "A build of it was interrupted.",
+                         "DROP INDEX CONCURRENTLY " + qualified + "; first.");
+        if (row.flag(9))
+            refuse_piece("index " + qualified + " reads the row as a whole",
+                         "A row has both columns until contract.", "Let it name its columns.");
+        const IndexFacts facts = describe_index(clone_index(row.text(0)));
+        CopiedIndex copy;
+        copy.name = name;
+        copy.schema = row.text(11);
+        copy.unique = facts.unique;
+        copy.tail = facts.tail;
+        if (!row.is_null(6)) copy.constraint = row.text(6) == "p" ? "PRIMARY KEY" : "UNIQUE";
+        if (!row.is_null(8))
+            copy.after.push_back(
+                comment_on("CONSTRAINT " + name + " ON " + table().qualified, row.text(8)));
+        if (!row.is_null(5)) copy.after.push_back(comment_on("INDEX " + qualified, row.text(5)));
+        if (!row.is_null(10)) copy.after.push_back(row.text(10));
+        const std::string alter = "ALTER TABLE " + table().qualified + " ";
+        if (row.flag(2)) copy.after.push_back(alter + "CLUSTER ON " + name + ";");
+        if (row.flag(3)) copy.after.push_back(alter + "REPLICA IDENTITY USING INDEX " + name + ";");
+        rename.indexes.push_back(std::move(copy));
+    }
+}
+
+void RenameReader::read_statistics(RenameColumn& rename) const {
+    for (const auto& row : ask(kStatistics, {std::int64_t{relation().oid}, number_}).rows) {
+        CopiedStatistics copy;
+        copy.name = pg::quote_ident(row.text(0));
+        copy.schema = row.text(1);
+        const auto text = ask(kStatisticsText, {std::int64_t{relation().clone}, row.text(0)});
+        copy.tail = text.front().text(0) + " FROM " + table().qualified;
+        copy.target = row.text(3);
+        if (!row.is_null(4))
+            copy.after.push_back(
+                comment_on("STATISTICS " + copy.schema + "." + copy.name, row.text(4)));
+        rename.statistics.push_back(std::move(copy));
+    }
+}
+
+}  // namespace zdm::plan

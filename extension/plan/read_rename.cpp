@@ -1,0 +1,288 @@
+// RENAME COLUMN: what the column is, what of it can't be had exactly, and the statement itself, on
+// the clone. read_copies.cpp reads what hangs on it.
+#include "plan/read_rename.hpp"
+
+#include "pg/bridge.hpp"
+#include "plan/ask.hpp"
+#include "plan/describe.hpp"
+#include "plan/text.hpp"
+
+#include "pg/compat.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+// $1 the table, $2 the column's name.
+constexpr auto kColumn =
+    "SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',"
+    " a.attidentity, a.attnotnull,"
+    " CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN'"
+    "  WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END,"
+    " coalesce(a.attstattarget, -1),"
+    " (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) ||"
+    "   ' = ' || pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)),"
+    "   ', ') FROM unnest(a.attoptions) o),"
+    " pg_catalog.col_description(a.attrelid, a.attnum), c.reloftype <> 0,"
+    " EXISTS (WITH RECURSIVE base AS (SELECT t.oid, t.typtype, t.typbasetype, t.typnotnull"
+    "   UNION ALL SELECT d.oid, d.typtype, d.typbasetype, d.typnotnull FROM base"
+    "    JOIN pg_catalog.pg_type d ON d.oid = base.typbasetype WHERE base.typtype = 'd')"
+    "  SELECT FROM base WHERE base.typtype = 'd' AND (base.typnotnull OR EXISTS"
+    "   (SELECT FROM pg_catalog.pg_constraint k WHERE k.contypid = base.oid))),"
+    " EXISTS (SELECT FROM pg_catalog.pg_seclabel s WHERE s.objoid = a.attrelid"
+    "  AND s.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.objsubid = a.attnum),"
+    " (SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass,"
+    "   u.attrelid, u.attnum) FROM pg_catalog.pg_attribute u JOIN pg_catalog.pg_type r"
+    "   ON u.atttypid IN (r.oid, r.typarray) WHERE r.typrelid = a.attrelid"
+    "   AND NOT u.attisdropped LIMIT 1)"
+    " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+    " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
+
+// What depends on the column and is not copied or moved. $2 is its number.
+constexpr auto kDependents =
+    "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
+    "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
+    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END"
+    " FROM pg_catalog.pg_depend d"
+    " LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::"
+    "pg_catalog.regclass AND w.oid = d.objid"
+    " WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"
+    " AND d.refobjsubid = $2 AND d.classid NOT IN ("
+    "  'pg_catalog.pg_constraint'::pg_catalog.regclass,"
+    "  'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid"
+    "  AND d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND f.adrelid = $1::oid"
+    "  AND f.adnum = $2)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.objid"
+    "  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0"
+    "  AND c.relkind IN ('i', 'S'))"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.oid = d.objid"
+    "  AND d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.tgrelid = $1::oid)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = w.ev_class"
+    "  AND v.relkind = 'v' AND w.rulename = '_RETURN'"
+    "  AND pg_catalog.pg_has_role(v.relowner, 'USAGE'))"
+    " ORDER BY 1 LIMIT 5";
+
+constexpr auto kPublications =
+    "SELECT pg_catalog.quote_ident(p.pubname) FROM pg_catalog.pg_publication p"
+    " WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r"
+    "  WHERE r.prpubid = p.oid AND r.prrelid = $1::oid)"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace n JOIN pg_catalog.pg_class c"
+    "  ON c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.oid = $1::oid)"
+    " ORDER BY 1";
+
+// $3 the table, $4 the new column, both quoted.
+constexpr auto kPrivileges =
+    "SELECT 'GRANT ' || x.privilege_type || ' (' || $4 || ') ON ' || $3 || ' TO ' ||"
+    "  CASE WHEN x.grantee = 0 THEN 'PUBLIC'"
+    "   ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END ||"
+    "  CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END || ';',"
+    " x.grantor = c.relowner, pg_catalog.pg_get_userbyid(x.grantor)"
+    " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+    " CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) WITH ORDINALITY"
+    "  AS x (grantor, grantee, privilege_type, is_grantable, n)"
+    " WHERE a.attrelid = $1::oid AND a.attnum = $2 ORDER BY x.n";
+
+constexpr auto kSequences =
+    "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
+    " d.deptype = 'i', c.relacl IS NULL"
+    "  AND pg_catalog.obj_description(c.oid, 'pg_class') IS NULL AND s.seqtypid = a.atttypid"
+    "  AND c.relpersistence = t.relpersistence,"
+    " '(SEQUENCE NAME ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
+    "  pg_catalog.quote_ident(c.relname) || ' START WITH ' || s.seqstart || ' INCREMENT BY ' ||"
+    "  s.seqincrement || ' MINVALUE ' || s.seqmin || ' MAXVALUE ' || s.seqmax || ' CACHE ' ||"
+    "  s.seqcache || CASE WHEN s.seqcycle THEN ' CYCLE' ELSE ' NO CYCLE' END || ')'"
+    " FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+    " JOIN pg_catalog.pg_class t ON t.oid = d.refobjid"
+    " WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " AND d.refobjid = $1::oid AND d.refobjsubid = $2 AND d.deptype IN ('a', 'i') ORDER BY 1";
+
+}  // namespace
+
+void read_rename(Rehearsal& rehearsal, const Statement& statement, RenameStmt* tree) {
+    RenameReader{rehearsal, statement, tree}.read();
+}
+
+RenameReader::RenameReader(Rehearsal& rehearsal, const Statement& statement, RenameStmt* tree)
+    : r_(rehearsal),
+      statement_(statement),
+      tree_(tree),
+      at_(rehearsal.source_.place(statement.start)),
+      old_(tree->subname),
+      new_(tree->newname) {}
+
+void RenameReader::refuse_piece(const std::string& what, const std::string& why,
+                                const std::string& instead) const {
+    refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+           "column " + pg::quote_ident(old_) + " of " + table().qualified +
+               " can't be renamed exactly: " + what,
+           why, instead);
+}
+
+Action RenameReader::start() const {
+    Action action = r_.start(statement_, statement_.start, statement_.end);
+    action.table = table_;
+    return action;
+}
+
+Seen RenameReader::replay() {
+    r_.redirect_names(reinterpret_cast<Node*>(tree_));
+    return r_.replay(reinterpret_cast<Node*>(tree_));
+}
+
+void RenameReader::read() {
+    const auto found = r_.target(tree_->relation, tree_->missing_ok);
+    if (!found) return;
+    table_ = *found;
+    if (table().made_here() || statement_.directives.direct) return direct();
+    const std::uint32_t clone = relation().clone;
+    // What is wrong with the names the server says best.
+    if (!describe_column(clone, old_) || describe_column(clone, new_)) replay();
+    RenameColumn rename;
+    check_column(rename);
+    check_dependents();
+    note_publications();
+    read_privileges(rename);
+    read_sequences(rename);
+    prepare_indexes();
+    prepare_statistics();
+    prepare_triggers(rename);
+    prepare_views();
+
+    Action action = start();
+    replay();
+    const ColumnFacts facts = describe_column(clone, new_).value();
+    rename.column = pg::quote_ident(old_);
+    rename.renamed = facts.name;
+    rename.definition = facts.definition;
+    rename.not_null = facts.not_null;
+    if (!facts.identity) rename.default_text = facts.default_text;
+    action.seen = {{{table_, LockMode::access_exclusive}}, false, false};
+    read_constraints(rename, action.seen);
+    read_indexes(rename);
+    read_statistics(rename);
+    read_triggers(rename);
+    read_views(rename);
+    action.detail = std::move(rename);
+    r_.add(std::move(action));
+}
+
+// As written, at once: on a table of this migration, or with the lock and what it means accepted.
+void RenameReader::direct() {
+    Action action = start();
+    action.seen = replay();
+    Direct direct;
+    direct.command = r_.source_.slice(statement_.start, statement_.end) + ";";
+    direct.undo = "ALTER TABLE " + table().qualified + " RENAME COLUMN " + pg::quote_ident(new_) +
+                  " TO " + pg::quote_ident(old_) + ";";
+    direct.note = table().made_here() ? "the table is new: nobody else uses it yet"
+                                      : "applications that use the old name fail from here on";
+    direct.same_locks = true;
+    action.detail = std::move(direct);
+    r_.add(std::move(action));
+}
+
+void RenameReader::check_column(RenameColumn& rename) {
+    const auto found = ask(kColumn, {std::int64_t{relation().oid}, old_});
+    const std::string name = pg::quote_ident(old_);
+    if (found.empty())
+        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+               "column " + name + " is made and renamed in one migration", {},
+               "Give it its name where it is made.");
+    if (describe_column(relation().oid, new_))
+        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+               "column " + pg::quote_ident(new_) + " of " + table().qualified +
+                   " is there until contract, so no other can have its name before",
+               "An earlier statement of this migration renames or drops it.",
+               "Rename in a migration of its own, after this one.");
+    const pg::Row& row = found.front();
+    number_ = row.number(0);
+    rename.type = row.text(1);
+    if (row.flag(9))
+        refuse(at_, "ZD005", pg::sqlstate("42809"), "cannot rename column of typed table", {},
+               "Rename the attribute of its type.");
+    if (row.flag(2))
+        refuse_piece("it is generated", "No trigger can keep it equal to another.",
+                     "Add a column of the new name, generated by the same expression, and drop "
+                     "this one in a later migration.");
+    if (row.flag(10))
+        refuse_piece(
+            "its type is a domain with a constraint, which new rows must meet before a "
+            "trigger can fill them",
+            {}, "Change its type to that under the domain first.");
+    if (row.flag(11))
+        refuse_piece("it has a security label", {}, "Take the label off, and set it again after.");
+    if (!row.is_null(12))
+        refuse_piece("the row type of the table is the type of " + row.text(12),
+                     "Columns would come in another order in these values.",
+                     "Give that column another type first.");
+    const std::string alter =
+        "ALTER TABLE " + table().qualified + " ALTER COLUMN " + pg::quote_ident(new_) + " ";
+    if (!row.is_null(5)) rename.dress.push_back(alter + "SET STORAGE " + row.text(5) + ";");
+    if (row.number(6) >= 0) rename.dress.push_back(alter + "SET STATISTICS " + row.text(6) + ";");
+    if (!row.is_null(7)) rename.dress.push_back(alter + "SET (" + row.text(7) + ");");
+    if (!row.is_null(8))
+        rename.dress.push_back("COMMENT ON COLUMN " + table().qualified + "." +
+                               pg::quote_ident(new_) + " IS " + pg::quote_literal(row.text(8)) +
+                               ";");
+    if (!row.text(3).empty())
+        read_identity(rename, row.text(3) == "a" ? "GENERATED ALWAYS" : "GENERATED BY DEFAULT");
+}
+
+void RenameReader::check_dependents() const {
+    std::vector<std::string> names;
+    for (const auto& row : ask(kDependents, {std::int64_t{relation().oid}, number_}).rows)
+        names.push_back(row.text(0));
+    if (names.empty()) return;
+    refuse(at_, "ZD110", pg::sqlstate("2BP01"),
+           "other objects depend on column " + pg::quote_ident(old_) + " of " + table().qualified +
+               ", and zdm can't move them to another column",
+           join(names, "; ") + ".",
+           "Drop them before, and make them again over the new column when the migration is done.");
+}
+
+void RenameReader::note_publications() const {
+    std::vector<std::string> names;
+    for (const auto& row : ask(kPublications, {std::int64_t{relation().oid}}).rows)
+        names.push_back(row.text(0));
+    if (names.empty()) return;
+    r_.note(at_, table().qualified + " is published by " + join(names) +
+                     ": subscribers need column " + pg::quote_ident(new_) +
+                     " before this migration starts, or they stop applying");
+}
+
+void RenameReader::read_privileges(RenameColumn& rename) const {
+    const auto found = ask(kPrivileges, {std::int64_t{relation().oid}, number_, table().qualified,
+                                         pg::quote_ident(new_)});
+    for (const auto& row : found.rows) {
+        if (!row.flag(1))
+            refuse_piece("role " + row.text(2) + ", not the owner, granted privileges on it",
+                         "Nobody else can grant them in that role's name.",
+                         "Let the owner grant them, and revoke these.");
+        rename.dress.push_back(row.text(0));
+    }
+}
+
+void RenameReader::read_sequences(RenameColumn& rename) const {
+    for (const auto& row : ask(kSequences, {std::int64_t{relation().oid}, number_}).rows)
+        if (!row.flag(1)) rename.sequences.push_back(row.text(0));
+}
+
+// Its sequence can't be given away: another one takes over its name and its value.
+void RenameReader::read_identity(RenameColumn& rename, const std::string& kind) const {
+    for (const auto& row : ask(kSequences, {std::int64_t{relation().oid}, number_}).rows) {
+        if (!row.flag(1)) continue;
+        if (!row.flag(2))
+            refuse_piece("it is an identity column, and its sequence " + row.text(0) +
+                             " has privileges, a comment, or a type of its own",
+                         "The sequence is made anew.", "Take them off, and set them again after.");
+        rename.identity = {row.text(0), kind + " AS IDENTITY " + row.text(3)};
+    }
+}
+
+}  // namespace zdm::plan

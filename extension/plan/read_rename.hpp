@@ -1,0 +1,61 @@
+// The reader of ALTER TABLE ... RENAME COLUMN.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pg/spi.hpp"
+#include "plan/rehearsal.hpp"
+
+namespace zdm::plan {
+
+class RenameReader {
+public:
+    RenameReader(Rehearsal& rehearsal, const Statement& statement, RenameStmt* tree);
+    void read();
+
+private:
+    const Table& table() const { return r_.clones_.table(table_); }
+    const Relation& relation() const { return r_.clones_.relation(table_); }
+    Action start() const;
+    Seen replay();
+    void direct();
+    [[noreturn]] void refuse_piece(const std::string& what, const std::string& why,
+                                   const std::string& instead) const;
+
+    // Before the statement runs on the clone.
+    void check_column(RenameColumn& rename);
+    void check_dependents() const;
+    void note_publications() const;
+    void read_privileges(RenameColumn& rename) const;
+    void read_sequences(RenameColumn& rename) const;
+    void read_identity(RenameColumn& rename, const std::string& kind) const;
+    void prepare_indexes();
+    void prepare_statistics();
+    void prepare_triggers(RenameColumn& rename);
+    void prepare_trigger(RenameColumn& rename, const pg::Row& row);
+    void prepare_views();
+
+    // After it: what the server made of them.
+    void read_constraints(RenameColumn& rename, Seen& seen);
+    void read_constraint(RenameColumn& rename, Seen& seen, const pg::Row& row);
+    std::size_t table_of(std::uint32_t oid, const std::string& constraint) const;
+    void read_not_null(RenameColumn& rename, const pg::Row& row) const;
+    void read_indexes(RenameColumn& rename) const;
+    std::uint32_t clone_index(const std::string& name) const;
+    void read_statistics(RenameColumn& rename) const;
+    void read_triggers(RenameColumn& rename) const;
+    void read_views(RenameColumn& rename) const;
+
+    Rehearsal& r_;
+    const Statement& statement_;
+    RenameStmt* tree_;
+    Place at_;
+    std::size_t table_ = kNoTable;
+    std::string old_;  // names as in the catalog
+    std::string new_;
+    std::int64_t number_ = 0;  // of the column in the original
+};
+
+}  // namespace zdm::plan

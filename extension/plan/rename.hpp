@@ -1,0 +1,83 @@
+// What hangs on a column that gets another name, as pure facts. The copies are over the new column:
+// they are read back from the clone, on which the statement itself was run. Texts are quoted and
+// qualified; each statement is ended.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace zdm::plan {
+
+using Statements = std::vector<std::string>;
+
+// A CHECK or FOREIGN KEY.
+struct CopiedConstraint {
+    std::size_t table = 0;   // that has it
+    std::string name;        // that the copy takes over
+    std::string definition;  // without NOT VALID
+    bool foreign_key = false;
+    std::size_t referenced = 0;  // of a foreign key
+    bool incoming = false;       // it refers to the column, and must go before it
+    bool valid = true;
+    Statements after;  // comments, once the copy has the name
+};
+
+struct CopiedIndex {
+    std::string name;  // that the copy takes over
+    std::string schema;
+    bool unique = false;
+    std::string tail;        // from USING on
+    std::string constraint;  // PRIMARY KEY or UNIQUE; empty: a plain index
+    Statements after;        // comments, CLUSTER ON, REPLICA IDENTITY, once it has the name
+};
+
+// CREATE STATISTICS
+struct CopiedStatistics {
+    std::string name;
+    std::string schema;
+    std::string tail;    // behind the name
+    std::string target;  // SET STATISTICS; empty: the default
+    Statements after;
+};
+
+// A trigger that names the column, each time with all that belongs to it.
+struct ChangedTrigger {
+    std::string name;
+    Statements before;
+    Statements between;  // fires for either column; empty: it need not change
+    Statements after;
+};
+
+// A view that reads the column. Its own columns keep their names.
+struct ChangedView {
+    std::string name;     // qualified
+    std::string command;  // CREATE OR REPLACE VIEW, over the new column
+};
+
+struct IdentityFacts {
+    std::string sequence;
+    std::string clause;  // GENERATED ... AS IDENTITY (...)
+};
+
+// ALTER TABLE ... RENAME COLUMN
+struct RenameColumn {
+    std::string column;
+    std::string renamed;  // its name from now on
+    std::string type;
+    std::string definition;  // type, collation, compression
+    Statements dress;        // storage, statistics target, privileges, comment of the new column
+    std::string default_text;
+    bool not_null = false;
+    std::string not_null_name;  // of its constraint, where the server has such; else empty
+    Statements not_null_after;
+    Statements sequences;    // that go over to the new column, qualified
+    IdentityFacts identity;  // empty: it is none
+    std::vector<CopiedConstraint> constraints;
+    std::vector<CopiedIndex> indexes;
+    std::vector<CopiedStatistics> statistics;
+    std::vector<ChangedTrigger> triggers;
+    std::vector<ChangedView> views;
+};
+
+}  // namespace zdm::plan

@@ -1,0 +1,366 @@
+// RENAME COLUMN: a new column beside the old one, kept equal both ways until contract, with a copy
+// of all that hangs on the old one. Contract drops the old column with the trigger, in one
+// transaction, and there the copies take the names.
+#include <algorithm>
+
+#include "plan/apart.hpp"
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+#include "plan/undo.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+std::string alter(const Table& table) { return "ALTER TABLE " + table.qualified + " "; }
+
+Seen locks_of(std::vector<TableLock> locks) { return {std::move(locks), false, false}; }
+
+void append(Statements& all, const Statements& more) {
+    all.insert(all.end(), more.begin(), more.end());
+}
+
+// One whose plan comes in parts, each in its place.
+class Renaming {
+public:
+    Renaming(Composer& composer, const Action& action, const RenameColumn& rename)
+        : composer_(composer),
+          action_(action),
+          rename_(rename),
+          table_(composer.table(action)),
+          column_(alter(table_) + "ALTER COLUMN " + rename.renamed + " ") {}
+
+    void plan() {
+        check_alone();
+        add_column();
+        change_triggers();
+        composer_.pair(action_, {rename_.renamed, rename_.type, rename_.column, rename_.column,
+                                 rename_.renamed});
+        fill();
+        copy_indexes();
+        if (rename_.not_null) copy_not_null();
+        for (const auto& constraint : rename_.constraints) copy_constraint(constraint);
+        copy_statistics();
+        contract();
+        composer_.blind("who still reads " + table_.qualified + "." + rename_.column);
+        add_notes();
+    }
+
+private:
+    void check_alone() const;
+    void add_column();
+    void change_triggers();
+    void fill();
+    void copy_indexes();
+    void copy_not_null();
+    void copy_constraint(const CopiedConstraint& constraint);
+    void copy_statistics();
+    void contract();
+    void drop_old(Statements& then) const;
+    void take_over(Statements& then) const;
+    void add_notes();
+    Action at(std::size_t table) const {
+        Action other = action_;
+        other.table = table;
+        return other;
+    }
+    Seen exclusive() const { return locks_of({{action_.table, LockMode::access_exclusive}}); }
+    Step ddl(const Action& action, const Statements& statements, const Seen& seen) const {
+        Step step = composer_.start(action, StepKind::ddl);
+        composer_.lock(step, action, seen);
+        step.command = join(statements, " ");
+        step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements.size())}};
+        return step;
+    }
+
+    Composer& composer_;
+    const Action& action_;
+    const RenameColumn& rename_;
+    const Table& table_;
+    std::string column_;  // ALTER TABLE t ALTER COLUMN b
+    std::string not_null_;
+    std::vector<std::string> indexes_;  // private names, in the order of the facts
+    std::vector<std::string> constraints_;
+    std::vector<std::string> statistics_;
+};
+
+void Renaming::check_alone() const {
+    for (const auto& other : composer_.facts().actions) {
+        if (&other == &action_ || are_apart(action_, rename_, other)) continue;
+        refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
+               "column " + rename_.column + " of " + table_.qualified +
+                   " can't be renamed together with another statement about it, or about what "
+                   "hangs on it",
+               "That is: " + other.written, "Rename the column in a migration of its own.");
+    }
+}
+
+void Renaming::add_column() {
+    Statements statements = {alter(table_) + "ADD COLUMN " + rename_.renamed + " " +
+                             rename_.definition + ";"};
+    append(statements, rename_.dress);
+    Step step = ddl(action_, statements, exclusive());
+    step.undo = undo_ddl(step, alter(table_) + "DROP COLUMN " + rename_.renamed + ";");
+    step.note = "the old version goes on with " + rename_.column +
+                "; prepared statements that return all columns (SELECT *) fail once with 0A000, "
+                "\"cached plan must not change result type\", and must be prepared again";
+    composer_.add(Slot::structure, step);
+}
+
+void Renaming::change_triggers() {
+    for (const auto& trigger : rename_.triggers) {
+        if (trigger.between.empty()) continue;
+        Step step = ddl(action_, trigger.between, exclusive());
+        step.undo = undo_ddl(step, join(trigger.before, " "), LockMode::access_exclusive,
+                             static_cast<int>(trigger.before.size()));
+        step.note = "trigger " + trigger.name +
+                    " fires for the old version as before, and when "
+                    "the new one sets " +
+                    rename_.renamed;
+        composer_.add(Slot::structure, step);
+    }
+}
+
+void Renaming::fill() {
+    const std::string set = rename_.renamed + " = " + rename_.column;
+    const std::string predicate =
+        rename_.renamed + " IS NULL AND (" + rename_.column + " IS NOT NULL)";
+    composer_.analyze(action_, rename_.renamed);
+
+    Step step = composer_.start(action_, StepKind::backfill);
+    step.command = "UPDATE " + table_.qualified + " SET " + set + " WHERE " + predicate;
+    step.lock = LockMode::row_exclusive;
+    step.scans = true;
+    step.note =
+        "in batches; rows that others hold locked are left for later; triggers of the table stay "
+        "silent, as RENAME changes no row; until ready the new version would miss values";
+    step.parameters = {{"set", set},
+                       {"predicate", predicate},
+                       {"columns", rename_.renamed},
+                       {"sync", "yes"},
+                       {"fire_triggers", "no"}};
+    step.assignments = {{rename_.renamed, rename_.column}};
+    composer_.add(Slot::data, step);
+
+    Step pass = composer_.start(action_, StepKind::last_pass);
+    pass.command = "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " + predicate;
+    pass.lock = LockMode::row_exclusive;
+    pass.scans = true;
+    pass.note = "proves that no row is left";
+    pass.parameters = {
+        {"set", set}, {"predicate", predicate}, {"sync", "yes"}, {"fire_triggers", "no"}};
+    composer_.add(Slot::data, pass);
+}
+
+void Renaming::copy_indexes() {
+    for (const auto& index : rename_.indexes) {
+        const std::string name = composer_.private_name(index.name, "copy");
+        const std::string qualified = index.schema + "." + name;
+        indexes_.push_back(name);
+        Step step = composer_.start(action_, StepKind::index);
+        step.command = std::string{"CREATE "} + (index.unique ? "UNIQUE " : "") +
+                       "INDEX CONCURRENTLY " + name + " ON " + table_.qualified + " " + index.tail;
+        step.undo = {undo_by_drop_index(qualified)};
+        step.lock = LockMode::share_update_exclusive;
+        step.scans = true;
+        step.note = "the copy of " + index.name +
+                    ", built beside reads and writes; it makes queries of the new version fast";
+        step.parameters = {{"index", qualified}};
+        composer_.add(Slot::filled_index, step);
+    }
+}
+
+// It is checked after the trigger has run, so that either version may write its own column alone.
+void Renaming::copy_not_null() {
+    const std::string helper = composer_.private_name(rename_.renamed, "not_null");
+    const std::string drop = alter(table_) + "DROP CONSTRAINT " + helper + ";";
+    const std::string& column = rename_.renamed;
+
+    Step check = composer_.start(action_, StepKind::constraint);
+    composer_.lock(check, action_, exclusive());
+    check.command = alter(table_) + "ADD CONSTRAINT " + helper + " CHECK (" + column +
+                    " IS NOT NULL) NOT VALID";
+    check.undo = undo_ddl(check, alter(table_) + "DROP CONSTRAINT IF EXISTS " + helper + ";");
+    check.note = "a helper, so that SET NOT NULL needs no scan; the trigger fills " + column +
+                 " before it is checked, so that the old version sees nothing of it";
+    check.parameters = {{"constraint", helper}};
+    composer_.add(Slot::copy, check);
+
+    Step validate = composer_.start(action_, StepKind::validate);
+    validate.command = alter(table_) + "VALIDATE CONSTRAINT " + helper;
+    validate.lock = LockMode::share_update_exclusive;
+    validate.scans = true;
+    validate.note = "scans beside reads and writes";
+    validate.parameters = {{"constraint", helper}, {"drop", drop}};
+    composer_.add(Slot::copy, validate);
+
+    std::string set = column_ + "SET NOT NULL;";
+    if (!rename_.not_null_name.empty()) {
+        not_null_ = composer_.private_name(rename_.not_null_name, "copy");
+        set = alter(table_) + "ADD CONSTRAINT " + not_null_ + " NOT NULL " + column + ";";
+    }
+    // Two statements: within one ALTER TABLE the drop comes first, and SET NOT NULL would scan.
+    Step step = ddl(action_, {set, drop}, exclusive());
+    step.undo = undo_ddl(step, column_ + "DROP NOT NULL;");
+    step.note = "the helper proves it: nothing is scanned";
+    composer_.add(Slot::copy, step);
+}
+
+void Renaming::copy_constraint(const CopiedConstraint& constraint) {
+    const Action action = at(constraint.table);
+    const std::string own = alter(composer_.table(action));
+    const std::string name = composer_.private_name(constraint.name, "copy");
+    constraints_.push_back(name);
+    const LockMode mode =
+        constraint.foreign_key ? LockMode::share_row_exclusive : LockMode::access_exclusive;
+    std::vector<TableLock> locks = {{constraint.table, mode}};
+    if (constraint.foreign_key && constraint.referenced != constraint.table)
+        locks.push_back({constraint.referenced, mode});
+
+    Step add = composer_.start(action, StepKind::constraint);
+    composer_.lock(add, action, locks_of(locks));
+    add.command = own + "ADD CONSTRAINT " + name + " " + constraint.definition + " NOT VALID";
+    add.undo = undo_ddl(add, own + "DROP CONSTRAINT IF EXISTS " + name + ";");
+    add.note = "the copy of " + constraint.name +
+               "; who meets that one meets the copy too, as both columns are equal";
+    add.parameters = {{"constraint", name}};
+    composer_.add(Slot::copy, add);
+    if (!constraint.valid) return;
+
+    if (constraint.foreign_key) {
+        locks[0].mode = LockMode::share_update_exclusive;
+        if (locks.size() > 1) locks[1].mode = LockMode::row_share;
+    } else {
+        locks = {{constraint.table, LockMode::share_update_exclusive}};
+    }
+    Step validate = composer_.start(action, StepKind::validate);
+    validate.command = own + "VALIDATE CONSTRAINT " + name;
+    composer_.lock(validate, action, locks_of(locks));
+    if (validate.lock == LockMode::none) validate.lock = LockMode::share_update_exclusive;
+    validate.scans = true;
+    validate.note = "scans beside reads and writes";
+    validate.parameters = {{"constraint", name}, {"drop", own + "DROP CONSTRAINT " + name + ";"}};
+    composer_.add(Slot::copy, validate);
+}
+
+void Renaming::copy_statistics() {
+    for (const auto& statistics : rename_.statistics) {
+        const std::string name = composer_.private_name(statistics.name, "copy");
+        const std::string qualified = statistics.schema + "." + name;
+        statistics_.push_back(name);
+        Statements statements = {"CREATE STATISTICS " + qualified + " " + statistics.tail + ";"};
+        if (!statistics.target.empty())
+            statements.push_back("ALTER STATISTICS " + qualified + " SET STATISTICS " +
+                                 statistics.target + ";");
+        Step step =
+            ddl(action_, statements, locks_of({{action_.table, LockMode::share_update_exclusive}}));
+        step.undo =
+            undo_ddl(step, "DROP STATISTICS " + qualified + ";", LockMode::share_update_exclusive);
+        step.note = "the copy of " + statistics.name + ", which ANALYZE fills";
+        composer_.add(Slot::copy, step);
+    }
+}
+
+// What would hold the old column in place goes first.
+void Renaming::drop_old(Statements& then) const {
+    for (const auto& constraint : rename_.constraints)
+        if (constraint.incoming)
+            then.push_back(alter(composer_.facts().tables.at(constraint.table)) +
+                           "DROP CONSTRAINT " + constraint.name + ";");
+    for (const auto& sequence : rename_.sequences)
+        then.push_back("ALTER SEQUENCE " + sequence + " OWNED BY " + table_.qualified + "." +
+                       rename_.renamed + ";");
+    for (const auto& trigger : rename_.triggers)
+        then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
+    for (const auto& view : rename_.views) then.push_back(view.command);
+    if (!rename_.identity.sequence.empty())
+        then.push_back(
+            "SELECT pg_catalog.set_config('zdm_rename.last_value', last_value::pg_catalog.text, "
+            "true), pg_catalog.set_config('zdm_rename.is_called', is_called::pg_catalog.text, "
+            "true) FROM " +
+            rename_.identity.sequence + ";");
+    then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
+}
+
+void Renaming::take_over(Statements& then) const {
+    if (!rename_.default_text.empty())
+        then.push_back(column_ + "SET DEFAULT " + rename_.default_text + ";");
+    if (!rename_.identity.sequence.empty()) {
+        then.push_back(column_ + "ADD " + rename_.identity.clause + ";");
+        then.push_back("SELECT pg_catalog.setval(" + literal(rename_.identity.sequence) +
+                       "::pg_catalog.regclass, pg_catalog.current_setting('zdm_rename.last_value')"
+                       "::pg_catalog.int8, pg_catalog.current_setting('zdm_rename.is_called')"
+                       "::pg_catalog.bool);");
+    }
+    if (!not_null_.empty())
+        then.push_back(alter(table_) + "RENAME CONSTRAINT " + not_null_ + " TO " +
+                       rename_.not_null_name + ";");
+    append(then, rename_.not_null_after);
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        const CopiedIndex& index = rename_.indexes[i];
+        if (index.constraint.empty())
+            then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
+                           index.name + ";");
+        else
+            then.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " " + index.constraint +
+                           " USING INDEX " + indexes_[i] + ";");
+        append(then, index.after);
+    }
+    for (std::size_t i = 0; i < rename_.constraints.size(); ++i) {
+        const CopiedConstraint& constraint = rename_.constraints[i];
+        then.push_back(alter(composer_.facts().tables.at(constraint.table)) + "RENAME CONSTRAINT " +
+                       constraints_[i] + " TO " + constraint.name + ";");
+        append(then, constraint.after);
+    }
+    for (std::size_t i = 0; i < rename_.statistics.size(); ++i) {
+        const CopiedStatistics& statistics = rename_.statistics[i];
+        then.push_back("ALTER STATISTICS " + statistics.schema + "." + statistics_[i] +
+                       " RENAME TO " + statistics.name + ";");
+        append(then, statistics.after);
+    }
+    for (const auto& trigger : rename_.triggers) append(then, trigger.after);
+}
+
+void Renaming::contract() {
+    Statements then;
+    drop_old(then);
+    take_over(then);
+    // Dropping and renaming a foreign key locks both of its tables.
+    std::vector<TableLock> locks;
+    for (const auto& constraint : rename_.constraints)
+        if (constraint.foreign_key)
+            for (const std::size_t table : {constraint.table, constraint.referenced})
+                locks.push_back({table, LockMode::access_exclusive});
+    std::vector<std::string> views;
+    for (const auto& view : rename_.views) views.push_back(view.name);
+    composer_.with_unsync(action_, then, locks_of(locks), views);
+}
+
+void Renaming::add_notes() {
+    const std::string& old = rename_.column;
+    const std::string& renamed = rename_.renamed;
+    composer_.note("until contract " + table_.qualified + " has " + old + " and " + renamed +
+                   ": INSERT without a list of columns and SELECT * see one column more, at the "
+                   "end; " +
+                   renamed + " stays there");
+    const bool unique = std::any_of(rename_.indexes.begin(), rename_.indexes.end(),
+                                    [](const CopiedIndex& index) { return index.unique; });
+    if (unique)
+        composer_.note(
+            "two unique indexes mirror each other until contract: of sessions that "
+            "INSERT the same new " +
+            old +
+            " with ON CONFLICT at the same moment, one may "
+            "get 23505");
+    if (!rename_.default_text.empty() || !rename_.identity.sequence.empty())
+        composer_.note("the default of " + old + " gives " + renamed +
+                       " its value through the trigger until contract");
+}
+
+}  // namespace
+
+void plan_action(Composer& composer, const Action& action, const RenameColumn& rename) {
+    Renaming{composer, action, rename}.plan();
+}
+
+}  // namespace zdm::plan
