@@ -252,11 +252,18 @@ sub back {
     return;
 }
 
-# The order of column lines in a CREATE TABLE is no difference.
+# The order of columns is no difference: their lines in a CREATE TABLE, what is said of one after the other.
 sub columns_sorted {
     my ($dump) = @_;
-    $dump =~ s{^(CREATE TABLE [^\n]* \(\n)(.*?)^(\)[^\n]*;\n)}{$1 . join('', map { "$_\n" } sort map { s/,$//r } split /\n/, $2) . $3}gmse;
-    return $dump;
+    my @entries = split /^(?=--\n-- Name: )/m, $dump;
+    my ($sorted, @run) = ('');
+    for my $entry (@entries) {
+        $entry =~ s{^(CREATE TABLE [^\n]* \(\n)(.*?)^(\)[^\n]*;\n)}{$1 . join('', map { "$_\n" } sort map { s/,$//r } split /\n/, $2) . $3}gmse;
+        $entry =~ s{((?:^ALTER TABLE [^\n]* ALTER COLUMN [^\n]*;\n){2,})}{join '', map { "$_\n" } sort split /\n/, $1}gmse;
+        if ($entry =~ /^--\n-- Name: COLUMN /) { push @run, $entry; next }
+        $sorted .= join '', sort(splice @run), $entry;
+    }
+    return $sorted . join '', sort @run;
 }
 
 # Lines that only one of two texts has.
@@ -267,7 +274,9 @@ sub difference {
     $count{$_}++ for split /\n/, $must;
     $count{$_}-- for split /\n/, $is;
     push @only, map { ($count{$_} > 0 ? '- ' : '+ ') . $_ } sort grep { $count{$_} } keys %count;
-    return few(@only ? @only : 'the order differs');
+    return few(@only) if @only;
+    my ($first) = grep { (split /\n/, $must)[$_] ne (split /\n/, $is)[$_] } 0 .. ($must =~ tr/\n//);
+    return 'the order differs: ' . join "\n", (split /\n/, $must)[$first], (split /\n/, $is)[$first];
 }
 
 # What the applications say at their end. $most: how often a statement may have had to be prepared again.
