@@ -255,11 +255,12 @@ sub back {
 # The order of columns is no difference: their lines in a CREATE TABLE, what is said of one after the other.
 sub columns_sorted {
     my ($dump) = @_;
-    my @entries = split /^(?=--\n-- Name: )/m, $dump;
+    my @entries = split /^(?=--\n-- )/m, $dump;
     my ($sorted, @run) = ('');
     for my $entry (@entries) {
         $entry =~ s{^(CREATE TABLE [^\n]* \(\n)(.*?)^(\)[^\n]*;\n)}{$1 . join('', map { "$_\n" } sort map { s/,$//r } split /\n/, $2) . $3}gmse;
         $entry =~ s{((?:^ALTER TABLE [^\n]* ALTER COLUMN [^\n]*;\n){2,})}{join '', map { "$_\n" } sort split /\n/, $1}gmse;
+        $entry =~ s{^(CREATE STATISTICS .* ON )(.*)( FROM )}{$1 . join(', ', sort split /, /, $2) . $3}gme;
         if ($entry =~ /^--\n-- Name: COLUMN /) { push @run, $entry; next }
         $sorted .= join '', sort(splice @run), $entry;
     }
