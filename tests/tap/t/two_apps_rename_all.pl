@@ -21,7 +21,7 @@ sub shape {
         omits => [ $column, 'note' ], types => { $column => 'text', note => 'text' },
         more => [ sub {
             my ($writer, $id) = @_;
-            $writer->run("INSERT INTO part (kind, thing) SELECT $column, id FROM thing WHERE id = \$1", $id);
+            $writer->run("INSERT INTO part (kind, thing) SELECT $column, id FROM thing WHERE id = \$1 FOR SHARE", $id);
             return;
         } ],
     };

@@ -28,7 +28,7 @@ sub shape {
         # A row of the other table, which the foreign key holds against the key.
         more => [ sub {
             my ($writer, $id) = @_;
-            $writer->run("INSERT INTO line (item) SELECT $key FROM item WHERE id = \$1", $id);
+            $writer->run("INSERT INTO line (item) SELECT $key FROM item WHERE id = \$1 FOR SHARE", $id);
             return;
         } ],
     };
