@@ -17,6 +17,11 @@ sub shape {
         values => { code => sub { "code $_[0]/" . int rand 1e6 }, amount => sub { 1 + int rand 1e6 },
             note => sub { rand() < 0.2 ? undef : 'note ' . int rand 1e6 } },
         omits => [qw(amount note)], types => { code => 'text', amount => 'int', note => 'text' }, unique => { code => 1 },
+        more => [ sub {
+            my ($writer, $id) = @_;
+            $writer->run("INSERT INTO visit (client) SELECT id FROM $table WHERE id = \$1 FOR SHARE", $id);
+            return;
+        } ],
     };
 }
 
@@ -41,6 +46,8 @@ SQL
     first => sub { my ($id) = @_; return { code => "code $id", amount => $id, note => 'none' } },
     defaults => { amount => 7, note => 'none' },
     carry => sub { return },
+    orphans => { old => 'SELECT count(*) FROM visit WHERE NOT EXISTS (SELECT FROM client WHERE id = visit.client)',
+        new => 'SELECT count(*) FROM visit WHERE NOT EXISTS (SELECT FROM customer WHERE id = visit.client)' },
 };
 
 my $run = ZdmTwoRun->new(new_node('two_table', extension => 0), $case);
