@@ -30,8 +30,8 @@ UPDATE account SET label = name || ' #' || id WHERE label IS NULL;
 UPDATE account SET status = 'active' WHERE status IS NULL;
 SQL
     gone => 'none',
-    # Both columns come with one statement, and go with one each.
-    again => { 'rolled back' => 3 },
+    # Two columns come, and go, one after the other.
+    again => { done => 2, 'rolled back' => 4 },
     old => {
         table => 'account', columns => [qw(name amount note)], values => {%old_values}, omits => [qw(amount note)],
         types => { name => 'text', amount => 'int', note => 'text' },

@@ -31,7 +31,8 @@ UPDATE person SET first = split_part(name, ' ', 1), last = substr(name, strpos(n
 -- zdm: down name = first || ' ' || last
 ALTER TABLE person DROP COLUMN name;
 SQL
-    # The UPDATE of an empty copy changes no row; ADD COLUMN NOT NULL is fine there.
+    # Two columns come, and go, one after the other.
+    again => { done => 2, 'rolled back' => 4 },
     old => {
         table => 'person', columns => [qw(name note)],
         values => { name => sub { first_name() . ' ' . last_name() }, note => \&remark },
