@@ -47,8 +47,11 @@ sub start {
         if ($pid == 0) {
             # Nothing of the test's END may run here.
             $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP);
-            my $fine = eval { writer($node, $db, $w, $dir, %how)->work; 1 };
-            print STDERR describe($@) . "\n" unless $fine;
+            my $writer;
+            my $fine = eval { $writer = writer($node, $db, $w, $dir, %how); $writer->work; 1 };
+            my $why = describe($@);
+            if (!$fine && $writer) { $writer->note_down({ t => 'broken', why => "it ends: $why" }) }
+            elsif (!$fine) { print STDERR "$why\n" }
             POSIX::_exit($fine ? 0 : 1);
         }
         $running{$pid} = 1;
@@ -358,8 +361,8 @@ sub do_insert {
 sub do_upsert {
     my ($self, $op) = @_;
     my $set = $op->{set};
-    my $list = join ', ', map { "$_ = EXCLUDED.$_" } sort keys %$set;
-    my $result = $self->run($self->insert_sql($set) . " ON CONFLICT (id) DO UPDATE SET $list, ver = x.ver + 1 RETURNING "
+    my $list = join ', ', (map { "$_ = EXCLUDED.$_" } sort keys %$set), 'ver = x.ver + 1';
+    my $result = $self->run($self->insert_sql($set) . " ON CONFLICT (id) DO UPDATE SET $list RETURNING "
             . $self->columns, $op->{id}, @$set{ sort keys %$set });
     $self->wrote($_->[1] == 0 ? 'insert' : 'update', $set, $_) for @{ $result->{rows} };
     return;
