@@ -63,10 +63,11 @@ sub start {
 # Tells all writers to end, and waits for them; gives how many did not end well.
 sub stop {
     my ($app) = @_;
+    # Those who ended before they were told to.
+    $app->works;
     open my $file, '>', "$app->{dir}/stop_$app->{name}" or die $!;
     close $file;
     my $end = time + $limit;
-    $app->works;
     my $bad = $app->{died} // 0;
     for my $pid (grep { $running{$_} } @{ $app->{pids} }) {
         my $ended = 0;
