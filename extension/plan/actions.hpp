@@ -71,11 +71,31 @@ struct SetDefault {
     std::string before;      // the default until now, empty: none
 };
 
+// `-- zdm: down`: what gives a dropped column its value from the columns that stay.
+struct Down {
+    Place at;
+    std::string type;  // of the dropped column, as behind a cast
+    std::string expression;
+    std::vector<std::string> reads;     // columns
+    bool never_null = false;            // provably, where the new version obeys its own NOT NULLs
+    std::vector<std::string> required;  // of these, those that each row of the new version gives
+    bool immutable = false;
+    bool subquery = false;
+    std::string unreadable;  // what in it the trigger that computes it can't read, in words
+    std::string not_public;  // a function that not every role may use
+    std::string may_fail;    // what in it raises an error for some values, in words
+};
+
 struct DropColumn {
     std::string column;
     bool relax = false;      // NOT NULL without default: who no longer writes it would fail
     bool made_here = false;  // by this SQL
     std::string given;       // whether a row has anything in it that an application gave
+    bool not_null = false;
+    bool fixed_not_null = false;  // a key or identity, which can't be made nullable
+    bool has_default = false;
+    bool generated = false;
+    std::optional<Down> down = std::nullopt;
 };
 
 struct AddCheck {

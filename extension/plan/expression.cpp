@@ -11,6 +11,7 @@ extern "C" {
 #include "nodes/makefuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "utils/fmgroids.h"
 #include "utils/ruleutils.h"
 }
@@ -91,6 +92,69 @@ bool find_functions(Node* node, void* context) {
     return pg::compat::walk(node, find_functions, context);
 }
 
+// The first part of an expression that can raise an error, in words.
+struct Failure {
+    const char* what;
+};
+
+const char* cast_text(Node* from, Node* to) {
+    return psprintf("the cast from %s to %s", format_type_be(exprType(from)),
+                    format_type_with_typemod(exprType(to), exprTypmod(to)));
+}
+
+// Casts that are not made implicitly lose something, or refuse it.
+const char* failing_cast(FuncExpr* call) {
+    if (call->funcformat == COERCE_EXPLICIT_CALL || call->funcformat == COERCE_SQL_SYNTAX ||
+        list_length(call->args) == 0)
+        return nullptr;
+    auto* const from = static_cast<Node*>(linitial(call->args));
+    // The same type again: a length or a precision.
+    if (exprType(from) == call->funcresulttype) {
+        switch (call->funcresulttype) {
+        case VARCHAROID:
+        case BPCHAROID:
+        case BITOID:
+        case VARBITOID:
+            // An explicit cast cuts it off.
+            if (call->funcformat == COERCE_EXPLICIT_CAST) return nullptr;
+            [[fallthrough]];
+        case NUMERICOID:
+            return psprintf("a value that does not fit %s",
+                            format_type_with_typemod(call->funcresulttype,
+                                                     exprTypmod(reinterpret_cast<Node*>(call))));
+        default: return nullptr;
+        }
+    }
+    const Oid type = exprType(from);
+    if (can_coerce_type(1, &type, &call->funcresulttype, COERCION_IMPLICIT)) return nullptr;
+    return cast_text(from, reinterpret_cast<Node*>(call));
+}
+
+bool find_failure(Node* node, void* context) {
+    if (node == nullptr) return false;
+    auto* const failure = static_cast<Failure*>(context);
+    switch (nodeTag(node)) {
+    case T_CoerceViaIO: {
+        auto* const cast = castNode(CoerceViaIO, node);
+        if (TypeCategory(cast->resulttype) != TYPCATEGORY_STRING)
+            failure->what = cast_text(reinterpret_cast<Node*>(cast->arg), node);
+        break;
+    }
+    case T_CoerceToDomain:
+        failure->what = psprintf("a value that %s does not allow", format_type_be(exprType(node)));
+        break;
+    case T_FuncExpr: failure->what = failing_cast(castNode(FuncExpr, node)); break;
+    case T_OpExpr: {
+        const char* const name = get_opname(castNode(OpExpr, node)->opno);
+        if (name != nullptr && (strcmp(name, "/") == 0 || strcmp(name, "%") == 0))
+            failure->what = "a division by zero";
+        break;
+    }
+    default: break;
+    }
+    return failure->what != nullptr || pg::compat::walk(node, find_failure, context);
+}
+
 // Functions that give a value for every call, or for every call without a NULL.
 bool gives_a_value(Oid function) {
     switch (function) {
@@ -99,10 +163,49 @@ bool gives_a_value(Oid function) {
     case F_STATEMENT_TIMESTAMP:
     case F_TRANSACTION_TIMESTAMP:
     case F_GEN_RANDOM_UUID:
+    case F_NEXTVAL:
     case F_TEXTCAT:
     case F_LOWER_TEXT:
     case F_UPPER_TEXT:
-    case F_NEXTVAL: return true;
+    case F_INITCAP:
+    case F_BTRIM_TEXT:
+    case F_BTRIM_TEXT_TEXT:
+    case F_LTRIM_TEXT:
+    case F_LTRIM_TEXT_TEXT:
+    case F_RTRIM_TEXT:
+    case F_RTRIM_TEXT_TEXT:
+    case F_SPLIT_PART:
+    case F_REPLACE:
+    case F_TRANSLATE:
+    case F_LEFT:
+    case F_RIGHT:
+    case F_REVERSE:
+    case F_SUBSTR_TEXT_INT4:
+    case F_SUBSTR_TEXT_INT4_INT4:
+    case F_SUBSTRING_TEXT_INT4:
+    case F_SUBSTRING_TEXT_INT4_INT4:
+    case F_LENGTH_TEXT:
+    case F_STRPOS:
+    case F_VARCHAR_VARCHAR_INT4_BOOL:
+    case F_BPCHAR_BPCHAR_INT4_BOOL:
+    case F_NUMERIC_NUMERIC_INT4:
+    case F_INT4_INT2:
+    case F_INT8_INT4:
+    case F_INT4_INT8:
+    case F_INT2_INT4:
+    case F_INT4_NUMERIC:
+    case F_INT8_NUMERIC:
+    case F_INT4PL:
+    case F_INT4MI:
+    case F_INT4MUL:
+    case F_INT8PL:
+    case F_INT8MI:
+    case F_INT8MUL:
+    case F_NUMERIC_INT4:
+    case F_NUMERIC_INT8:
+    case F_NUMERIC_ADD:
+    case F_NUMERIC_SUB:
+    case F_NUMERIC_MUL: return true;
     default: return false;
     }
 }
@@ -224,6 +327,12 @@ bool has_subquery(Node* expression) {
 
 bool reads_clone(Node* expression) {
     return pg::call([&] { return find_clone(expression, nullptr); });
+}
+
+std::string may_fail(Node* expression) {
+    Failure failure{nullptr};
+    pg::call([&] { find_failure(expression, &failure); });
+    return failure.what == nullptr ? std::string{} : failure.what;
 }
 
 List* conjuncts(Node* condition) {

@@ -39,6 +39,9 @@ private:
 bool is_immutable(Node* expression);
 bool is_volatile(Node* expression);
 bool has_subquery(Node* expression);
+// What in an expression is known to raise an error for some values, in words; empty: nothing is
+// known to.
+std::string may_fail(Node* expression);
 // Whether a subquery in it reads a temporary relation, that is a clone.
 bool reads_clone(Node* expression);
 

@@ -7,6 +7,7 @@
 #include "plan/compare.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
+#include "plan/read_data.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
@@ -46,6 +47,21 @@ void read_alter_table(Rehearsal& rehearsal, const Statement& statement, AlterTab
     AlterReader{rehearsal, statement, alter}.read();
 }
 
+AlterReader::AlterReader(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter)
+    : r_(rehearsal), statement_(statement), alter_(alter) {
+    for (const auto& given : statement.directives.given) given_.push_back(&given);
+}
+
+const Given* AlterReader::take(Way way, const char* column) {
+    const auto found = std::find_if(given_.begin(), given_.end(), [&](const Given* given) {
+        return given->way == way && given->column == column;
+    });
+    if (found == given_.end()) return nullptr;
+    const Given* const given = *found;
+    given_.erase(found);
+    return given;
+}
+
 void AlterReader::read() {
     const Place at = r_.source_.place(statement_.start);
     if (alter_->objtype != OBJECT_TABLE) {
@@ -71,7 +87,25 @@ void AlterReader::read() {
     std::stable_sort(ordered.begin(), ordered.end(), [](const Piece& a, const Piece& b) {
         return pass_of(a.command) < pass_of(b.command);
     });
-    for (const auto& piece : ordered) {
+    // What is given in the same statement may read columns that it drops.
+    const auto drops_last =
+        std::stable_partition(ordered.begin(), ordered.end(), [&](const Piece& piece) {
+            return given_.empty() || piece.command->subtype != AT_DropColumn;
+        });
+    const std::vector<Piece> last{drops_last, ordered.end()};
+    ordered.erase(drops_last, ordered.end());
+    read_pieces(ordered);
+    fill_given();
+    read_pieces(last);
+    if (!given_.empty()) refuse_misplaced(r_.source_, *given_.front());
+}
+
+void AlterReader::fill_given() {
+    for (const Given* const given : ups_) DataReader{r_, statement_}.fill(alter_->relation, *given);
+}
+
+void AlterReader::read_pieces(const std::vector<Piece>& pieces) {
+    for (const auto& piece : pieces) {
         piece_ = piece;
         try {
             read_piece(piece.command);
@@ -163,6 +197,7 @@ void AlterReader::read_piece(AlterTableCmd* command) {
 void AlterReader::add_column(AlterTableCmd* command) {
     auto* const column = castNode(ColumnDef, command->def);
     const std::string name{column->colname};
+    const Given* const up = take(Way::up, column->colname);
     if (describe_column(relation().clone, name) && command->missing_ok) {
         r_.note(r_.source_.place(piece_.start),
                 "column " + pg::quote_ident(name) + " exists already, nothing to do");
@@ -179,6 +214,7 @@ void AlterReader::add_column(AlterTableCmd* command) {
     add.not_null = parts.not_null;
     action.detail = add;
     r_.add(std::move(action));
+    if (up != nullptr) ups_.push_back(up);
     if (parts.not_null) {
         // So that later statements see the column as it will be.
         AlterTableCmd* const set = pg::call([&] {
@@ -245,6 +281,7 @@ void AlterReader::refuse_dependents(const std::string& column, const std::string
 }
 
 void AlterReader::drop_column(AlterTableCmd* command) {
+    const Given* const down = take(Way::down, command->name);
     const auto before = describe_column(relation().clone, command->name);
     if (!before && command->missing_ok) {
         r_.note(r_.source_.place(piece_.start),
@@ -262,7 +299,12 @@ void AlterReader::drop_column(AlterTableCmd* command) {
         refuse_dependents(command->name, "column " + before->name + " of " + table().qualified);
         const bool constant = has_constant_default(relation().oid, command->name);
         drop.given = given(before->name, constant ? original->default_text : "", original->type);
+        drop.not_null = original->not_null;
+        drop.fixed_not_null = original->in_primary_key || original->identity;
+        drop.has_default = original->has_default;
+        drop.generated = original->generated;
         drop.relax = original->not_null && !original->has_default && !original->in_primary_key;
+        if (down != nullptr) r_.give_down(table_, *down, original->definition);
     }
     action.detail = drop;
     r_.add(std::move(action));

@@ -21,8 +21,7 @@ ColumnParts split_column(ColumnDef* column, Place at);
 
 class AlterReader {
 public:
-    AlterReader(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter)
-        : r_(rehearsal), statement_(statement), alter_(alter) {}
+    AlterReader(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter);
     void read();
 
 private:
@@ -34,6 +33,10 @@ private:
 
     const Table& table() const;
     const Relation& relation() const;
+    void read_pieces(const std::vector<Piece>& pieces);
+    // The directive of a column, null when it has none. Each can be taken once.
+    const Given* take(Way way, const char* column);
+    void fill_given();
     Action start() const;
     Seen replay(AlterTableCmd* command);
     Seen validate(const std::string& constraint);
@@ -67,6 +70,8 @@ private:
     AlterTableStmt* alter_;
     std::size_t table_ = kNoTable;
     Piece piece_;
+    std::vector<const Given*> given_;  // not taken yet
+    std::vector<const Given*> ups_;    // of columns that were added
 };
 
 }  // namespace zdm::plan

@@ -103,12 +103,12 @@ void DataReader::direct(std::size_t table) {
 }
 
 ::Query* DataReader::analyse(Node* tree) {
-    const char* const text = r_.source_.text().c_str();
+    const char* const text = (given_ != nullptr ? given_->text : r_.source_.text()).c_str();
     ::Query* const query = pg::call([&] {
         RawStmt* const raw = makeNode(RawStmt);
         raw->stmt = tree;
-        raw->stmt_location = statement_.start;
-        raw->stmt_len = statement_.end - statement_.start;
+        raw->stmt_location = given_ != nullptr ? 0 : statement_.start;
+        raw->stmt_len = given_ != nullptr ? 0 : statement_.end - statement_.start;
         return parse_analyze_fixedparams(raw, text, nullptr, 0, nullptr);
     });
     check_sources(query);
@@ -133,6 +133,12 @@ void DataReader::check_sources(::Query* query) const {
                    "permission denied for table " + found.front().text(1), {},
                    "Its owner must GRANT SELECT on it.");
     }
+}
+
+// Of an error in the text that was analysed.
+Place DataReader::place_of(const pg::Error& error) const {
+    return given_ != nullptr ? r_.source_.place_in(*given_, error.position)
+                             : r_.source_.place_of_position(error.position);
 }
 
 // The names of an UPDATE or DELETE: the target is the clone, what subqueries read is not.
@@ -165,8 +171,7 @@ void DataReader::redirect_target(Node* tree, RangeVar* target) {
                 throw error;
             }
         }
-        refuse(r_.source_.place_of_position(error.position), "ZD105",
-               pg::state::kFeatureNotSupported,
+        refuse(place_of(error), "ZD105", pg::state::kFeatureNotSupported,
                "a subquery reads a column that this migration makes", {},
                "Change the rows in a later migration.");
     }
@@ -179,12 +184,12 @@ void DataReader::refuse_clone_reader(Node* expression, Place at) const {
            "Change the rows in a later migration.");
 }
 
-Expressions DataReader::expressions(std::size_t table) const {
+Expressions DataReader::expressions(std::size_t table, std::uint32_t obeys) const {
     const Relation& relation = r_.clones_.relation(table);
     std::vector<std::string> not_null;
     for (const auto& row : ask("SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = "
                                "$1::oid AND attnum > 0 AND attnotnull AND NOT attisdropped",
-                               {std::int64_t{relation.oid}})
+                               {std::int64_t{obeys}})
                                .rows)
         not_null.push_back(row.text(0));
     return Expressions{relation.clone, relation.name, not_null};
@@ -216,11 +221,15 @@ void DataReader::update(UpdateStmt* tree) {
         return direct(table);
     }
     refuse_rules(table, false, at);
+    read_update(tree, table, at);
+}
+
+void DataReader::read_update(UpdateStmt* tree, std::size_t table, Place at) {
     ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
     if (query->returningList != NIL)
         refuse_form(at, "an UPDATE with RETURNING", "Leave RETURNING out.");
 
-    const Expressions reader = expressions(table);
+    const Expressions reader = expressions(table, r_.clones_.relation(table).oid);
     const std::uint32_t clone = r_.clones_.relation(table).clone;
     Node* const where = query->jointree->quals;
     if (where != nullptr) refuse_clone_reader(where, at);
@@ -229,6 +238,7 @@ void DataReader::update(UpdateStmt* tree) {
         read_partitions(r_.clones_, table, {at, RowEvent::update, columns_set(query)});
     }
     Action action = start(table);
+    action.at = at;
     Update update;
     update.where = reader.text(where);
 
@@ -343,7 +353,7 @@ void DataReader::remove(DeleteStmt* tree) {
         read_partitions(r_.clones_, table, {at, RowEvent::remove, {}});
     }
     Action action = start(table);
-    action.detail = Delete{expressions(table).text(where)};
+    action.detail = Delete{expressions(table, r_.clones_.relation(table).oid).text(where)};
     r_.add(std::move(action));
 }
 

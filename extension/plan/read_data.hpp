@@ -17,8 +17,15 @@ public:
     void update(UpdateStmt* tree);
     void remove(DeleteStmt* tree);
     void insert(InsertStmt* tree);
+    // `-- zdm: up`: the UPDATE of a table that the directive stands for.
+    void fill(RangeVar* relation, const Given& given);
+    // `-- zdm: down` of a column that is dropped, whose definition is given.
+    Down reverse(std::size_t table, const Given& given, const std::string& definition);
 
 private:
+    UpdateStmt* tree_of(const Given& given, RangeVar* relation) const;
+    void read_update(UpdateStmt* tree, std::size_t table, Place at);
+    Place place_of(const pg::Error& error) const;
     Action start(std::size_t table) const;
     void direct(std::size_t table);
     ::Query* analyse(Node* tree);
@@ -30,7 +37,8 @@ private:
     void refuse_rules(std::size_t table, bool deletes, Place at) const;
     void refuse_hidden_rows(std::size_t table, Place at) const;
     void refuse_clone_reader(Node* expression, Place at) const;
-    Expressions expressions(std::size_t table) const;
+    // Columns count as NOT NULL where they are so in `relation`, the original or its clone.
+    Expressions expressions(std::size_t table, std::uint32_t relation) const;
     Node* default_of(std::uint32_t clone, const TargetEntry* target) const;
     Assignment read_assignment(const Expressions& reader, std::uint32_t clone, Node* value,
                                int column, Place at) const;
@@ -39,6 +47,7 @@ private:
 
     Rehearsal& r_;
     const Statement& statement_;
+    const Given* given_ = nullptr;  // whose text is read, instead of the source
 };
 
 // ZD111 about a relation that is published without a replica identity that will do. To be called

@@ -144,7 +144,9 @@ Facts Rehearsal::run() {
             refuse(at, "ZD005", error.sqlstate, error.what(), error.detail, error.hint);
         }
     }
+    read_downs();
     facts_.tables = clones_.tables();
+    try_rules();
     return std::move(facts_);
 }
 
@@ -288,6 +290,8 @@ void Rehearsal::read(const Statement& statement) {
     // The tree is changed on its way to the clones; the original stays for messages.
     RawStmt* const raw = statement.tree;
     Node* const tree = pg::call([&] { return static_cast<Node*>(copyObjectImpl(raw->stmt)); });
+    if (!IsA(tree, AlterTableStmt) && !statement.directives.given.empty())
+        refuse_misplaced(source_, statement.directives.given.front());
     switch (nodeTag(tree)) {
     case T_AlterTableStmt:
         read_alter_table(*this, statement, castNode(AlterTableStmt, tree));

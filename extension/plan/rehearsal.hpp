@@ -59,13 +59,33 @@ private:
     // Points all names of a statement at the clones.
     void redirect_names(Node* statement);
     void add(Action action) { facts_.actions.push_back(std::move(action)); }
+    // Remembers what gives back the column that the next action drops: it reads the columns that
+    // are there when the file is at its end.
+    void give_down(std::size_t table, const Given& given, const std::string& definition) {
+        downs_.push_back({facts_.actions.size(), table, &given, definition});
+    }
+    void read_downs();
+    // Computes the rules for some rows of their tables, with notes about what came out.
+    void try_rules();
     void note(Place at, const std::string& text) { facts_.notes.push_back(place_text(at) + text); }
+
+    // What is read when all statements are.
+    struct Late {
+        std::size_t action = 0;
+        std::size_t table = kNoTable;
+        const Given* given = nullptr;
+        std::string definition;  // of the column that is dropped
+    };
 
     const Source& source_;
     std::int64_t small_;
     Clones clones_;
     Facts facts_;
+    std::vector<Late> downs_;
 };
+
+// ZD004 about a directive whose statement has no use for it.
+[[noreturn]] void refuse_misplaced(const Source& source, const Given& given);
 
 // While in scope: settings under which the rehearsal measures and stays quiet, and which give text
 // that means the same in every session.

@@ -109,12 +109,16 @@ Composer::Rules& Composer::rules_of(const Action& action) {
 }
 
 void Composer::back(const Action& action, const std::string& column, const std::string& expression,
-                    const std::vector<std::string>& reads, const std::string& type) {
+                    const std::vector<std::string>& reads, const std::string& type,
+                    const std::string& remark) {
     Rules& rules = rules_of(action);
     // What the rule gives where an application leaves the column out, nobody wrote.
     rules.olds.push_back({column, given(column, type.empty() ? std::string{} : expression, type),
                           true, type, expression, reads});
-    rules.notes.push_back(column + " follows " + join(reads) + " where an application writes that");
+    rules.notes.push_back(
+        (reads.empty() ? column + " is given where an INSERT leaves it out"
+                       : column + " follows " + join(reads) + " where an application writes that") +
+        remark);
     for (const std::string& argument :
          {unquoted(column), std::string{"back"}, expression, std::string{}})
         rules.reverse.push_back(argument);
@@ -261,9 +265,9 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         unsync.removal = true;
         unsync.note =
             "in one transaction, so that no row is refused in between; the old version fails from "
-            "here on, the new one sees " +
-            join(rules.columns) +
-            " alone; prepared statements that return all columns fail once with 0A000 and must be "
+            "here on" +
+            (rules.columns.empty() ? "" : ", the new one sees " + join(rules.columns) + " alone") +
+            "; prepared statements that return all columns fail once with 0A000 and must be "
             "prepared again";
     }
     add(Slot::unsync, unsync);
@@ -285,12 +289,15 @@ void Composer::finish_gate() {
     gate.kind = StepKind::gate;
     gate.command = "zdm_contract gate";
     std::vector<std::string> relations;
-    for (const auto& [index, rules] : rules_)
+    std::vector<std::string> filled;
+    for (const auto& [index, rules] : rules_) {
         relations.push_back(facts_.tables.at(index).qualified);
+        if (!rules.forward.empty()) filled.push_back(relations.back());
+    }
     gate.parameters = {{"relations", join(relations, "\n")}, {"blind", join(blind_, "; ")}};
-    if (!relations.empty())
+    if (!filled.empty())
         gate.note = "waits until for zdm.quiet_period no application wrote a row of " +
-                    join(relations) + " without the new columns";
+                    join(filled) + " without the new columns";
     if (!blind_.empty()) {
         if (!gate.note.empty()) gate.note += "; ";
         gate.note += "zdm can't see " + join(blind_, ", nor ");

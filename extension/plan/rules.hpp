@@ -86,7 +86,8 @@ public:
     // The reverse of such a rule: an existing column is given from new ones that applications
     // write.
     void back(const Action& action, const std::string& column, const std::string& expression,
-              const std::vector<std::string>& reads, const std::string& type = {});
+              const std::vector<std::string>& reads, const std::string& type = {},
+              const std::string& remark = {});
     // Both, for one column each, and that they are compared before anything is removed.
     void pair(const Action& action, const Pair& pair);
     // Statements for the transaction in which the trigger of the action's table goes: without the
@@ -165,6 +166,10 @@ void plan_action(Composer&, const Action&, const Insert&);
 void plan_action(Composer&, const Action&, const RenameColumn&);
 void plan_action(Composer&, const Action&, const Direct&);
 
+// DROP COLUMN with `-- zdm: down`.
+void drop_with_down(Composer&, const Action&, const DropColumn&);
+// NOT NULL goes in expand; undo brings it back.
+void relax_not_null(Composer&, const Action&, const std::string& column, const std::string& note);
 // The NOT NULL recipe, for SET NOT NULL, ADD COLUMN NOT NULL and PRIMARY KEY.
 void enforce_not_null(Composer&, const Action&, const std::string& column, bool proven);
 

@@ -1,4 +1,6 @@
 // Columns: ADD, DROP, NOT NULL, DEFAULT.
+#include <algorithm>
+
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -43,6 +45,15 @@ Step ddl(const Composer& composer, const Action& action, std::string command,
            "Add to the file: UPDATE " + table.qualified + " SET " + add.column +
                " = <value> WHERE " + add.column +
                " IS NULL; or give the column a DEFAULT that is constant.");
+}
+
+// Whether a column of the table goes together with the sync trigger.
+bool drops_with_trigger(const Composer& composer, std::size_t table) {
+    const auto& actions = composer.facts().actions;
+    return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
+        const auto* const drop = std::get_if<DropColumn>(&action.detail);
+        return action.table == table && drop != nullptr && drop->down;
+    });
 }
 
 }  // namespace
@@ -174,6 +185,16 @@ void plan_action(Composer& composer, const Action& action, const SetDefault& set
     composer.add(Slot::structure, step);
 }
 
+void relax_not_null(Composer& composer, const Action& action, const std::string& column,
+                    const std::string& note) {
+    const Table& table = composer.table(action);
+    Step relax = ddl(composer, action, alter_column(table, column) + "DROP NOT NULL;", "");
+    composer.lock(relax, action, exclusive(action));
+    relax.undo = undo_by_not_null(relax, column, composer.private_name(column, "not_null_again"));
+    relax.note = note;
+    composer.add(Slot::structure, relax);
+}
+
 void plan_action(Composer& composer, const Action& action, const DropColumn& drop) {
     const Table& table = composer.table(action);
     if (drop.made_here)
@@ -181,21 +202,21 @@ void plan_action(Composer& composer, const Action& action, const DropColumn& dro
                "column " + drop.column + " of " + table.qualified +
                    " is made and dropped in one migration",
                {}, "Take both statements out, or drop it in a later migration.");
-    if (drop.relax) {
-        Step relax = ddl(composer, action, alter_column(table, drop.column) + "DROP NOT NULL;", "");
-        composer.lock(relax, action, exclusive(action));
-        relax.undo = undo_by_not_null(relax, drop.column,
-                                      composer.private_name(drop.column, "not_null_again"));
-        relax.note = "so that the new version need not write " + drop.column + " any more";
-        composer.add(Slot::structure, relax);
-    }
-    Step step = ddl(composer, action, alter(table) + "DROP COLUMN " + drop.column + ";", "");
+    composer.blind("who still reads " + table.qualified + "." + drop.column);
+    if (drop.down) return drop_with_down(composer, action, drop);
+    if (drop.relax)
+        relax_not_null(composer, action, drop.column,
+                       "so that the new version need not write " + drop.column + " any more");
+    const std::string command = alter(table) + "DROP COLUMN " + drop.column + ";";
+    // The order of the file counts where one depends on the other, as a generated column does.
+    if (drops_with_trigger(composer, action.table))
+        return composer.with_unsync(action, {command}, seen_or_exclusive(action));
+    Step step = ddl(composer, action, command, "");
     step.removal = true;
     step.note =
         "the values are lost; prepared statements that return all columns fail once with 0A000 and "
         "must be prepared again";
     composer.add(Slot::remove, step);
-    composer.blind("who still reads " + table.qualified + "." + drop.column);
 }
 
 }  // namespace zdm::plan

@@ -3,11 +3,12 @@
 // gaps between tokens, which hold white space and comments only, give the directives.
 #include "plan/source.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "pg/bridge.hpp"
 
-#include "pg/postgres.hpp"
+#include "pg/compat.hpp"
 extern "C" {
 #include "common/keywords.h"
 #include "mb/pg_wchar.h"
@@ -19,17 +20,36 @@ namespace zdm::plan {
 
 namespace {
 
-constexpr std::string_view kBlank = " \t\r\n\f\v";
-
-std::string_view trim(std::string_view text) {
-    const auto first = text.find_first_not_of(kBlank);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
 int characters(std::string_view bytes) {
     return pg::call(
         [&] { return pg_mbstrlen_with_len(bytes.data(), static_cast<int>(bytes.size())); });
+}
+
+// The byte of a character, counted from 1; the end of the text for those behind it.
+int byte_of(const std::string& text, int position) {
+    int byte = 0;
+    const int size = static_cast<int>(text.size());
+    for (int i = 1; i < position && byte < size; ++i)
+        byte += pg::call([&] { return pg_mblen(text.c_str() + byte); });
+    return byte < size ? byte : size;
+}
+
+// The UPDATE of one assignment that these statements are, null when they are more or something
+// else.
+UpdateStmt* only_assignment(List* trees) {
+    if (list_length(trees) != 1) return nullptr;
+    Node* const tree = linitial_node(RawStmt, trees)->stmt;
+    if (!IsA(tree, UpdateStmt)) return nullptr;
+    auto* const update = castNode(UpdateStmt, tree);
+    if (update->whereClause != nullptr || update->fromClause != NIL ||
+        update->withClause != nullptr || pg::compat::has_returning(update) ||
+        list_length(update->targetList) != 1)
+        return nullptr;
+    const auto* const target = linitial_node(ResTarget, update->targetList);
+    if (target->indirection != NIL || IsA(target->val, SetToDefault) ||
+        IsA(target->val, MultiAssignRef))
+        return nullptr;
+    return update;
 }
 
 }  // namespace
@@ -125,12 +145,11 @@ Place Source::place(int offset) const {
     return place;
 }
 
-Place Source::place_of_position(int position) const {
-    int offset = 0;
-    const int size = static_cast<int>(text_.size());
-    for (int i = 1; i < position && offset < size; ++i)
-        offset += pg::call([&] { return pg_mblen(text_.c_str() + offset); });
-    return place(offset < size ? offset : size);
+Place Source::place_of_position(int position) const { return place(byte_of(text_, position)); }
+
+Place Source::place_in(const Given& given, int position) const {
+    const int byte = byte_of(given.text, position) + given.shift;
+    return place(std::clamp(byte, given.comment, static_cast<int>(text_.size())));
 }
 
 std::string Source::slice(int start, int end) const {
@@ -210,10 +229,7 @@ void Source::read_gap(int start, int end, Statement* next, bool inside) {
 }
 
 void Source::read_directive(int offset, std::string_view text, Statement* next) {
-    const auto space = text.find_first_of(kBlank);
-    const std::string word{text.substr(0, space)};
-    const std::string_view rest =
-        space == std::string_view::npos ? std::string_view{} : trim(text.substr(space));
+    const auto [word, rest] = split_directive(text);
     if (word == "direct" && rest.empty()) {
         next->directives.direct = true;
         return;
@@ -227,14 +243,55 @@ void Source::read_directive(int offset, std::string_view text, Statement* next) 
         next->directives.phase = phase;
         return;
     }
-    if (word == "up" || word == "down" || word == "ignore")
+    for (const Way way : {Way::up, Way::down}) {
+        if (word != to_text(way)) continue;
+        Given given = read_given(offset, way, rest);
+        for (const auto& other : next->directives.given)
+            if (other.way == way && other.column == given.column)
+                refuse(place(offset), "ZD004", pg::state::kSyntaxError,
+                       "-- zdm: " + std::string{word} + " gives column \"" + given.column +
+                           "\" a second expression",
+                       {}, "Leave one of them.");
+        next->directives.given.push_back(std::move(given));
+        return;
+    }
+    if (word == "ignore")
         refuse(place(offset), "ZD105", pg::state::kFeatureNotSupported,
-               "-- zdm: " + word + " is not supported yet", {},
-               word == "up" ? "Write an UPDATE that gives the column its value."
-                            : "Take the comment out.");
+               "-- zdm: ignore is not supported yet", {}, "Take the comment out.");
     refuse(place(offset), "ZD004", pg::state::kSyntaxError,
            "unknown comment -- zdm: " + std::string{text}, {},
-           "Known are: -- zdm: direct, and -- zdm: phase expand|migrate|contract.");
+           "Known are: -- zdm: direct, -- zdm: phase expand|migrate|contract, -- zdm: up column = "
+           "expression, and -- zdm: down column = expression.");
+}
+
+// The text is read as the SET clause of an UPDATE, and must be one assignment.
+Given Source::read_given(int offset, Way way, std::string_view text) const {
+    constexpr std::string_view kBefore = "UPDATE t SET ";
+    const std::string word{to_text(way)};
+    Given given;
+    given.way = way;
+    given.comment = offset;
+    given.text = std::string{kBefore} + std::string{text};
+    if (!text.empty()) {
+        given.shift =
+            static_cast<int>(text.data() - text_.data()) - static_cast<int>(kBefore.size());
+        try {
+            given.tree = pg::call(
+                [&] { return only_assignment(raw_parser(given.text.c_str(), RAW_PARSE_DEFAULT)); });
+        } catch (const pg::Error& error) {
+            refuse(place_in(given, error.position), "ZD001", error.sqlstate, error.what(),
+                   error.detail, error.hint);
+        }
+    }
+    if (given.tree == nullptr)
+        refuse(place(offset), "ZD004", pg::state::kSyntaxError,
+               "-- zdm: " + word + " must give one column one expression, and nothing else", {},
+               "Write it as in -- zdm: " + word +
+                   (way == Way::up ? " full_name = first || ' ' || last"
+                                   : " first = split_part(full_name, ' ', 1)") +
+                   ", a line for each column.");
+    given.column = linitial_node(ResTarget, given.tree->targetList)->name;
+    return given;
 }
 
 }  // namespace zdm::plan

@@ -7,10 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/directive.hpp"
 #include "plan/plan.hpp"
 #include "plan/refusal.hpp"
 
 struct RawStmt;
+struct UpdateStmt;
 
 namespace zdm::plan {
 
@@ -22,10 +24,21 @@ struct Token {
     int end = 0;
 };
 
+// What `-- zdm: up c = expression` or `down` says, parsed alone.
+struct Given {
+    Way way = Way::up;
+    std::string column;          // as in the catalog, not quoted
+    UpdateStmt* tree = nullptr;  // UPDATE t SET c = expression, where t stands for any table
+    std::string text;            // of which
+    int comment = 0;             // byte of the source at which the comment begins
+    int shift = 0;               // from a byte of `text` to the same one of the source
+};
+
 // What `-- zdm:` comments right before a statement ask for.
 struct Directives {
     bool direct = false;
     std::optional<Phase> phase;
+    std::vector<Given> given;
 };
 
 struct Statement {
@@ -51,6 +64,8 @@ public:
     Place place(int offset) const;
     // The place of a server's error position, which counts characters from 1.
     Place place_of_position(int position) const;
+    // The same for a position in the text of a directive.
+    Place place_in(const Given& given, int position) const;
     // Text of bytes [start, end).
     std::string slice(int start, int end) const;
 
@@ -65,6 +80,7 @@ private:
     void read_directives();
     void read_gap(int start, int end, Statement* next, bool inside);
     void read_directive(int offset, std::string_view text, Statement* next);
+    Given read_given(int offset, Way way, std::string_view text) const;
 
     std::string text_;
     std::vector<Token> tokens_;
