@@ -33,7 +33,7 @@ CREATE INDEX client_amount_idx ON client (amount);
 CREATE TABLE visit (client bigint REFERENCES client ON DELETE CASCADE, at timestamptz DEFAULT now());
 COMMENT ON TABLE client IS 'who buys';
 GRANT ALL ON client, visit TO two_apps_app;
-GRANT SELECT (id, code) ON client TO public;
+GRANT SELECT, UPDATE (note) ON client TO public;
 SQL
     rows => $rows,
     load => "INSERT INTO client (id, code, amount) SELECT g, 'code ' || g, g FROM generate_series(1, $rows) g",
