@@ -15,7 +15,7 @@ sub long_text {
     return undef if $dice < 0.2;
     return '' if $dice < 0.3;
     # Compressed, stored out of line, or neither.
-    return join ' ', map { $dice < 0.5 ? 'again' : int rand 1e9 } 1 .. ($dice < 0.9 ? 5 : 700);
+    return join ' ', map { $dice < 0.5 ? 'again' : int rand 1e9 } 1 .. ($dice < 0.96 ? 5 : 300);
 }
 
 sub shape {
