@@ -134,6 +134,7 @@ struct Call {
     std::string name;
     bool forced = false;
     bool keeps = false;
+    bool to_switched = false;
     std::size_t length = 0;
 };
 
@@ -153,6 +154,7 @@ std::optional<Call> read_call(std::string_view text) {
     if (end == text.npos) return std::nullopt;
     const auto options = text.substr(at, end - at);
     call.forced = options.find("force => true") != options.npos;
+    call.to_switched = options.find("'switched'") != options.npos;
     call.keeps = options.find("keep => true") != options.npos;
     call.length = end + 1;
     return call;
@@ -161,8 +163,8 @@ std::optional<Call> read_call(std::string_view text) {
 }  // namespace
 
 std::string as_commands(std::string_view hint) {
-    static constexpr std::array<std::string_view, 6> kCalls = {
-        "CALL zdm_wait", "zdm_contract", "zdm_rollback", "zdm_resume", "zdm_pause", "zdm_wait"};
+    static constexpr std::array<std::string_view, 7> kCalls = {
+        "CALL zdm_wait", "zdm_switch", "zdm_contract", "zdm_rollback", "zdm_resume", "zdm_pause", "zdm_wait"};
     std::string out;
     while (!hint.empty()) {
         std::size_t taken = 0;
@@ -177,6 +179,7 @@ std::string as_commands(std::string_view hint) {
             out += "zdm " + std::string{function.substr(function.find("zdm_") + 4)} + " " +
                    shell_word(call->name);
             if (call->forced) out += " --force --reason '...'";
+            if (call->to_switched) out += " --for switched";
             if (call->keeps) out += " --keep";
             taken = function.size() + call->length;
             break;

@@ -16,6 +16,7 @@ Phase phase_of(Slot slot) {
     case Slot::data:
     case Slot::filled_index:
     case Slot::statistics: return Phase::migrate;
+    case Slot::switch_: return Phase::switch_;
     case Slot::gate:
     case Slot::count:
     case Slot::unique_index:
@@ -191,7 +192,8 @@ Plan Composer::finish() {
     finish_statistics();
     const bool contract = has(Slot::count) || has(Slot::unique_index) || has(Slot::enforce);
     Plan plan;
-    plan.transition = has(Slot::sync) || has(Slot::remove) || (has(Slot::data) && contract);
+    plan.transition = has(Slot::sync) || has(Slot::remove) || has(Slot::switch_) ||
+                      (has(Slot::data) && contract);
     if (plan.transition) finish_gate();
 
     int backfill = 0;

@@ -1,5 +1,5 @@
 // From actions to steps: the decisions of the planner, pure C++. Phases: additive to expand, data
-// to migrate, enforcing and then removing to contract; within a phase the order of the source.
+// to migrate, names that change hands to switch, enforcing and then removing to contract; within a phase the order of the source.
 #pragma once
 
 #include <map>
@@ -23,6 +23,7 @@ enum class Slot {
     data,          // migrate: backfills and their last passes
     filled_index,  // migrate: indexes on columns that were filled
     statistics,    // migrate: ANALYZE
+    switch_,       // switch: names change hands
     gate,          // contract: evidence
     count,         // contract: rows that a constraint would refuse, before anything is added
     unique_index,  // contract: a build that can fail on rows, before constraints
