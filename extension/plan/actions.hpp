@@ -150,6 +150,15 @@ struct DropTable {
     std::vector<std::string> foreign_keys;  // outgoing, with their table: dropped first
 };
 
+// ALTER TABLE ... RENAME TO, at once or with a view under the old name until contract.
+struct RenameTable {
+    std::string name;       // the new one
+    std::string qualified;  // likewise
+    std::vector<std::string> columns;
+    std::vector<std::string> grants;  // statements that give the view the table's owner and rights
+    bool published = false;
+};
+
 // One `column = expression` of an UPDATE.
 struct Assignment {
     std::string column;
@@ -201,7 +210,7 @@ struct Direct {
 
 using Detail = std::variant<AddColumn, SetNotNull, DropNotNull, SetDefault, DropColumn, AddCheck,
                             AddForeignKey, AddUnique, Validate, DropConstraint, CreateIndex,
-                            DropIndex, DropTable, Update, Delete, Insert, Direct>;
+                            DropIndex, DropTable, RenameTable, Update, Delete, Insert, Direct>;
 
 struct Action {
     Place at;

@@ -104,6 +104,10 @@ void visit_relations(Node* statement, RelationVisitor visitor, void* context) {
     case T_CreateTableAsStmt:
         visit_tree(castNode(CreateTableAsStmt, statement)->query, &visit);
         break;
+    case T_RenameStmt:
+        if (castNode(RenameStmt, statement)->relation != nullptr)
+            visitor(castNode(RenameStmt, statement)->relation, context);
+        break;
     case T_GrantStmt: visit_each(castNode(GrantStmt, statement)->objects, &visit); break;
     case T_CreateFunctionStmt:
         visit_tree(castNode(CreateFunctionStmt, statement)->sql_body, &visit);

@@ -126,6 +126,7 @@ void plan_action(Composer&, const Action&, const DropConstraint&);
 void plan_action(Composer&, const Action&, const CreateIndex&);
 void plan_action(Composer&, const Action&, const DropIndex&);
 void plan_action(Composer&, const Action&, const DropTable&);
+void plan_action(Composer&, const Action&, const RenameTable&);
 void plan_action(Composer&, const Action&, const Update&);
 void plan_action(Composer&, const Action&, const Delete&);
 void plan_action(Composer&, const Action&, const Insert&);

@@ -70,6 +70,7 @@ struct Reader {
     void operator()(const Validate&) {}
     void operator()(const DropConstraint&) {}
     void operator()(const DropIndex&) {}
+    void operator()(const RenameTable&) {}
     void operator()(const Direct&) {}
 };
 
