@@ -35,7 +35,7 @@ constexpr auto kGrants =
     "  FROM granted g GROUP BY g.grantee, g.is_grantable)"
     " SELECT CASE WHEN t.may_own THEN 'ALTER VIEW ' || t.name || ' OWNER TO ' || t.owner || ';'"
     "    ELSE 'GRANT ALL ON ' || t.name || ' TO ' || t.owner || ';' END, 0 AS n, '' AS role, false"
-    "  FROM t WHERE t.relowner <> current_user::pg_catalog.regrole"
+    "  FROM t WHERE pg_catalog.pg_get_userbyid(t.relowner) <> current_user"
     " UNION ALL SELECT 'GRANT ' || l.what || ' ON ' || t.name || ' TO ' || l.role ||"
     "   CASE WHEN l.is_grantable THEN ' WITH GRANT OPTION;' ELSE ';' END, 1, l.role, l.is_grantable"
     "  FROM t, line l ORDER BY 2, 3, 4";
