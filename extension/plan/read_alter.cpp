@@ -7,6 +7,7 @@
 #include "plan/compare.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
+#include "plan/read_retype.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
@@ -268,6 +269,19 @@ void AlterReader::drop_column(AlterTableCmd* command) {
     r_.add(std::move(action));
 }
 
+// Whether it would rewrite or scan the table under its lock. The clone stays as it was.
+bool AlterReader::is_expensive(AlterTableCmd* command) {
+    pg::Subtransaction attempt;
+    const Seen seen = replay(command);
+    return seen.rewrites || seen.scans;
+}
+
+void AlterReader::change_type(AlterTableCmd* command, Action action) {
+    RetypeReader reader{r_, statement_, action.at, table_, command};
+    action.detail = reader.read([&] { replay(command); }, action.seen);
+    r_.add(std::move(action));
+}
+
 void AlterReader::other(AlterTableCmd* command) {
     Action action = start();
     switch (command->subtype) {
@@ -303,14 +317,9 @@ void AlterReader::other(AlterTableCmd* command) {
                "directly with a short lock_timeout.");
     }
     const std::string undo = undo_of(command);
+    if (command->subtype == AT_AlterColumnType && is_expensive(command))
+        return change_type(command, std::move(action));
     action.seen = replay(command);
-    if (command->subtype == AT_AlterColumnType && (action.seen.rewrites || action.seen.scans))
-        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
-               "this change of type would " +
-                   std::string{action.seen.rewrites ? "rewrite " : "scan "} + table().qualified +
-                   " under a lock that blocks reads and writes",
-               "zdm does not change such types yet.",
-               "Add a new column of the new type, fill it with an UPDATE, and drop the old one.");
     Direct direct;
     direct.command = action.written + ";";
     direct.undo = undo;

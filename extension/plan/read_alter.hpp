@@ -47,6 +47,8 @@ private:
     void set_not_null(AlterTableCmd* command);
     void drop_not_null(AlterTableCmd* command);
     void drop_column(AlterTableCmd* command);
+    bool is_expensive(AlterTableCmd* command);
+    void change_type(AlterTableCmd* command, Action action);
     void other(AlterTableCmd* command);
     // The statements that take a change of the catalog back, empty when there are none.
     std::string undo_of(const AlterTableCmd* command) const;

@@ -223,7 +223,7 @@ void Source::read_directive(int offset, std::string_view text, Statement* next) 
         if (!phase)
             refuse(place(offset), "ZD004", pg::state::kSyntaxError,
                    "there is no phase \"" + std::string{rest} + "\"", {},
-                   "A statement can run in expand, migrate or contract.");
+                   "A statement can run in expand, migrate, switch or contract.");
         next->directives.phase = phase;
         return;
     }
@@ -234,7 +234,7 @@ void Source::read_directive(int offset, std::string_view text, Statement* next) 
                             : "Take the comment out.");
     refuse(place(offset), "ZD004", pg::state::kSyntaxError,
            "unknown comment -- zdm: " + std::string{text}, {},
-           "Known are: -- zdm: direct, and -- zdm: phase expand|migrate|contract.");
+           "Known are: -- zdm: direct, and -- zdm: phase expand|migrate|switch|contract.");
 }
 
 }  // namespace zdm::plan
