@@ -100,7 +100,7 @@ void run_own(const std::string& sql) { run_utility(parse_own(sql), sql); }
 // A definition of a trigger, with its tokens.
 class TriggerText {
 public:
-    explicit TriggerText(const std::string& text) : source_(text) {
+    explicit TriggerText(const std::string& definition) : source_(definition) {
         const int name =
             castNode(CreateTrigStmt, source_.statements().front().tree->stmt)->relation->location;
         while (tokens().at(relation_).start != name) ++relation_;
