@@ -257,13 +257,13 @@ TEST(PlanRename, NotTogetherWithStatementsAboutTheSame) {
     const auto with = [](Detail detail, std::size_t table = kUsers) {
         return refusal({act(kUsers, rename_email()), act(table, std::move(detail))});
     };
-    EXPECT_NE(with(SetNotNull{"mail"}), "");
+    EXPECT_NE(with(SetNotNull{"mail", false, {}, {}}), "");
     EXPECT_NE(with(update({value("email", "'x'")})), "");
     EXPECT_NE(with(Delete{"true"}), "");
     EXPECT_NE(with(Direct{}), "");
     EXPECT_EQ(with(Direct{}, kOrders), "");
     EXPECT_EQ(with(column("phone")), "");
-    EXPECT_EQ(with(SetNotNull{"name"}), "");
+    EXPECT_EQ(with(SetNotNull{"name", false, {}, {}}), "");
 }
 
 }  // namespace
