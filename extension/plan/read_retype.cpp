@@ -226,32 +226,30 @@ void RetypeReader::read_rules(RetypeColumn& retype, const Target& to) const {
     const std::string old = pg::quote_ident(old_);
     const std::string shadow = pg::quote_ident(new_);
     const std::string update = "UPDATE " + clone() + " SET ";
-    bool exact = false;
-    const std::string text = back(to, exact, retype.partial);
-
     pg::Subtransaction attempt;
     on_clone("ADD COLUMN " + shadow + " " + to.definition);
-    Node* const up = value_of(update + shadow + " = " + old, using_);
-    Node* const down = [&] {
-        const pg::PinnedPath pinned;
-        return value_of(update + old + " = " + text, nullptr);
-    }();
     const Expressions reader{relation().clone, relation().name, {}};
+    Node* const up = value_of(update + shadow + " = " + old, using_);
     if (!is_immutable(up))
         refuse(at_, "ZD108", pg::state::kFeatureNotSupported,
-               "the new value of " + old + " depends on settings of the session: " +
-                   reader.text(up),
+               "the new value of " + old + " depends on settings of the session",
                "Until the switch it is kept in step with the old one, in sessions of applications.",
                "Write the immutable form, e.g. USING " + old + " AT TIME ZONE 'UTC'.");
-    if (!is_immutable(down))
-        refuse_piece("the way back, " + reader.text(down) +
-                         ", depends on settings of the session",
-                     {}, kDown);
     const std::string hidden = reader.not_public(up);
     if (!hidden.empty())
         refuse(at_, "ZD109", pg::state::kInsufficientPrivilege,
                hidden + " may not be executed by every role",
                "It gives rows of applications their value.", "GRANT EXECUTE ON it TO PUBLIC.");
+    bool exact = false;
+    const std::string way_back = back(to, exact, retype.partial);
+    Node* const down = [&] {
+        const pg::PinnedPath pinned;
+        return value_of(update + old + " = " + way_back, nullptr);
+    }();
+    if (!is_immutable(down))
+        refuse_piece("the way back, " + reader.text(down) +
+                         ", depends on settings of the session",
+                     {}, kDown);
     retype.up = reader.text(up);
     retype.down_before = reader.text(down);
     retype.reads = reader.columns(up);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plan/rules.hpp"
+#include "plan/text.hpp"
 
 namespace zdm::plan {
 
