@@ -351,6 +351,7 @@ void RenameReader::read_indexes(RenameColumn& rename) const {
         if (!row.is_null(10)) copy.after.push_back(row.text(10));
         const std::string alter = "ALTER TABLE " + table().qualified + " ";
         if (row.flag(2)) copy.after.push_back(alter + "CLUSTER ON " + name + ";");
+        copy.replica_identity = row.flag(3);
         if (row.flag(3)) copy.after.push_back(alter + "REPLICA IDENTITY USING INDEX " + name + ";");
         rename.indexes.push_back(std::move(copy));
     }

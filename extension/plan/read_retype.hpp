@@ -32,10 +32,10 @@ private:
     Node* value_of(const std::string& sql, Node* value) const;
     bool is_cast() const;
     std::string zone() const;
-    void check_default(RetypeColumn& retype) const;
-    void check_index(const CopiedIndex& index, bool exact) const;
+    void read_default(RetypeColumn& retype) const;
+    void check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const;
     void check_published() const;
-    void read_checks(RetypeColumn& retype) const;
+    void read_old(RetypeColumn& retype) const;
     std::string clone() const;
     void on_clone(const std::string& command) const;
 

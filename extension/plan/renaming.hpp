@@ -63,7 +63,10 @@ protected:
     // The copies take the names of what they are copies of.
     void take_over(Statements& then) const;
     void name_not_null(Statements& then) const;
-    void name_indexes(Statements& then) const;
+    void name_index(Statements& then, std::size_t i) const;
+    // The value of the identity's sequence, over a change of the sequence.
+    void keep_value(Statements& then) const;
+    void give_value(Statements& then) const;
     void name_constraint(Statements& then, std::size_t i) const;
     void name_statistics(Statements& then) const;
     std::vector<TableLock> key_locks() const;

@@ -9,8 +9,8 @@
 
 namespace zdm::plan {
 
-// A CHECK of the old column, which must not refuse rows of the new version.
-struct OldCheck {
+// A constraint of the old column that goes in the switch, and comes back with the old type.
+struct OldConstraint {
     std::size_t copy = 0;    // in constraints of the copies
     std::string definition;  // over the old type, under the column's name
 };
@@ -30,7 +30,12 @@ struct RetypeColumn {
     std::vector<std::string> reads;        // old columns of `up`
     std::vector<std::string> reads_again;  // of `up_again`
     bool partial = false;                  // a new value may not fit the old column
-    std::vector<OldCheck> checks;
+    std::vector<OldConstraint> checks;  // they must not refuse rows of the new version
+    std::vector<OldConstraint> keys;    // foreign keys that refer to the column
+    std::string primary;                // name of the primary key that it is in; empty: of none
+    std::string primary_tail;           // of an index like that of the key, from USING on
+    std::string old_identity;           // GENERATED ... AS IDENTITY (...), as it is now
+    std::string sequence_type;          // of sequences that it owns, where it changes along
     std::vector<Statements> triggers;  // whose functions name the column: made anew for its type
 };
 

@@ -200,12 +200,7 @@ void Renaming::drop_old(Statements& then) const {
     for (const auto& trigger : rename_.triggers)
         then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
     for (const auto& view : rename_.views) then.push_back(view.command);
-    if (!rename_.identity.sequence.empty())
-        then.push_back(
-            "SELECT pg_catalog.set_config('zdm_rename.last_value', last_value::pg_catalog.text, "
-            "true), pg_catalog.set_config('zdm_rename.is_called', is_called::pg_catalog.text, "
-            "true) FROM " +
-            rename_.identity.sequence + ";");
+    if (!rename_.identity.sequence.empty()) keep_value(then);
     then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
 }
 
@@ -214,13 +209,10 @@ void Renaming::take_over(Statements& then) const {
         then.push_back(column_ + "SET DEFAULT " + rename_.default_text + ";");
     if (!rename_.identity.sequence.empty()) {
         then.push_back(column_ + "ADD " + rename_.identity.clause + ";");
-        then.push_back("SELECT pg_catalog.setval(" + literal(rename_.identity.sequence) +
-                       "::pg_catalog.regclass, pg_catalog.current_setting('zdm_rename.last_value')"
-                       "::pg_catalog.int8, pg_catalog.current_setting('zdm_rename.is_called')"
-                       "::pg_catalog.bool);");
+        give_value(then);
     }
     name_not_null(then);
-    name_indexes(then);
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) name_index(then, i);
     for (std::size_t i = 0; i < rename_.constraints.size(); ++i) name_constraint(then, i);
     name_statistics(then);
     for (const auto& trigger : rename_.triggers) append(then, trigger.after);
@@ -233,17 +225,30 @@ void Renaming::name_not_null(Statements& then) const {
     append(then, rename_.not_null_after);
 }
 
-void Renaming::name_indexes(Statements& then) const {
-    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
-        const CopiedIndex& index = rename_.indexes[i];
-        if (index.constraint.empty())
-            then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
-                           index.name + ";");
-        else
-            then.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " " + index.constraint +
-                           " USING INDEX " + indexes_[i] + ";");
-        append(then, index.after);
-    }
+void Renaming::keep_value(Statements& then) const {
+    then.push_back(
+        "SELECT pg_catalog.set_config('zdm_rename.last_value', last_value::pg_catalog.text, "
+        "true), pg_catalog.set_config('zdm_rename.is_called', is_called::pg_catalog.text, "
+        "true) FROM " +
+        rename_.identity.sequence + ";");
+}
+
+void Renaming::give_value(Statements& then) const {
+    then.push_back("SELECT pg_catalog.setval(" + literal(rename_.identity.sequence) +
+                   "::pg_catalog.regclass, pg_catalog.current_setting('zdm_rename.last_value')"
+                   "::pg_catalog.int8, pg_catalog.current_setting('zdm_rename.is_called')"
+                   "::pg_catalog.bool);");
+}
+
+void Renaming::name_index(Statements& then, std::size_t i) const {
+    const CopiedIndex& index = rename_.indexes[i];
+    if (index.constraint.empty())
+        then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
+                       index.name + ";");
+    else
+        then.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " " + index.constraint +
+                       " USING INDEX " + indexes_[i] + ";");
+    append(then, index.after);
 }
 
 void Renaming::name_constraint(Statements& then, std::size_t i) const {

@@ -37,6 +37,8 @@ public:
         watch();
         fill(retype_.up);
         copy_all();
+        build_second();
+        helper_ = composer_.private_name(retype_.parked, "not_null");
         compare_sides();
         switch_over();
         remove();
@@ -52,10 +54,29 @@ private:
     void compare_sides();
     void switch_over();
     void remove();
+    void build_second();
     Statements turn() const;
     Statements turn_back() const;
+    void forbid_null(Statements& all) const;
+    void add_not_valid(Statements& all, const OldConstraint& old) const;
+    void own_sequences(Statements& all, const std::string& type) const;
+    void prove_not_null(Undos& parts) const;
     Undos undo_switch(const Step& step) const;
-    void restore_not_null(const Step& step, Undos& parts) const;
+    bool is_identity() const { return !rename_.identity.sequence.empty(); }
+    bool is_primary(std::size_t index) const {
+        return !retype_.primary.empty() && rename_.indexes[index].name == retype_.primary;
+    }
+    const Table& owner_of(const OldConstraint& old) const {
+        return composer_.facts().tables.at(rename_.constraints[old.copy].table);
+    }
+    std::string drop_constraint(const OldConstraint& old) const {
+        return alter(owner_of(old)) + "DROP CONSTRAINT " + rename_.constraints[old.copy].name + ";";
+    }
+    static void add_lock(std::vector<TableLock>& locks, std::size_t table) {
+        for (const auto& held : locks)
+            if (held.table == table) return;
+        locks.push_back({table, LockMode::access_exclusive});
+    }
     std::string column(const std::string& name) const {
         return alter(table_) + "ALTER COLUMN " + name + " ";
     }
@@ -71,6 +92,8 @@ private:
     const std::string& shadow_;  // the private name before the switch
     std::string forward_;        // the trigger before the switch
     std::string turned_;         // and after it
+    std::string second_;         // the index from which the old primary key could come back
+    std::string helper_;         // the proof of NOT NULL on the way back
 };
 
 // Steps name columns in text, and these change their names in between.
@@ -104,6 +127,25 @@ void Retyping::watch() {
     composer_.add(Slot::sync, step);
 }
 
+// The primary key takes its index along when it goes: without another one there is no way back.
+void Retyping::build_second() {
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        if (!is_primary(i)) continue;
+        const CopiedIndex& index = rename_.indexes[i];
+        second_ = composer_.private_name(index.name, "old");
+        Step step = composer_.start(action_, StepKind::index);
+        step.command = "CREATE UNIQUE INDEX CONCURRENTLY " + second_ + " ON " + table_.qualified +
+                       " " + retype_.primary_tail;
+        step.undo = {undo_by_drop_index(index.schema + "." + second_)};
+        step.lock = LockMode::share_update_exclusive;
+        step.scans = true;
+        step.note = "built beside reads and writes; from it the primary key of the old type comes "
+                    "back in a rollback";
+        step.parameters = {{"index", index.schema + "." + second_}};
+        composer_.add(Slot::filled_index, step);
+    }
+}
+
 void Retyping::compare_sides() {
     const std::string& parked = retype_.parked;
     composer_.verify(
@@ -121,66 +163,133 @@ void Retyping::compare_sides() {
 // Without the trigger: what the old column forbids goes, the names change hands.
 Statements Retyping::turn() const {
     Statements all;
-    for (const auto& check : retype_.checks)
-        all.push_back(alter(table_) + "DROP CONSTRAINT " + rename_.constraints[check.copy].name +
-                      ";");
+    for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
+    for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
+    if (!retype_.primary.empty())
+        all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
+    if (is_identity()) {
+        keep_value(all);
+        all.push_back(column(name_) + "DROP IDENTITY;");
+    }
     if (!retype_.old_default.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
     all.push_back(rename(name_, retype_.parked));
     all.push_back(rename(shadow_, name_));
     if (!rename_.default_text.empty())
         all.push_back(column(name_) + "SET DEFAULT " + rename_.default_text + ";");
+    own_sequences(all, rename_.type);
+    if (is_identity()) {
+        all.push_back(column(name_) + "ADD " + rename_.identity.clause + ";");
+        give_value(all);
+    }
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        if (is_primary(i))
+            name_index(all, i);
+        else if (rename_.indexes[i].replica_identity)
+            all.push_back(alter(table_) + "REPLICA IDENTITY USING INDEX " + indexes_[i] + ";");
+    }
     if (rename_.not_null) {
         all.push_back(column(retype_.parked) + "DROP NOT NULL;");
         name_not_null(all);
     }
+    for (const auto& key : retype_.keys) name_constraint(all, key.copy);
     for (const auto& check : retype_.checks) name_constraint(all, check.copy);
     anew(all);
     return all;
 }
 
+// The copies that have taken names go; what takes the old ones' private names back is dropped later.
 Statements Retyping::turn_back() const {
     Statements all;
-    for (const auto& check : retype_.checks)
-        all.push_back(alter(table_) + "RENAME CONSTRAINT " +
-                      rename_.constraints[check.copy].name + " TO " + constraints_[check.copy] +
-                      ";");
+    for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
+    for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
+    if (!retype_.primary.empty())
+        all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
     if (!not_null_.empty())
         all.push_back(alter(table_) + "RENAME CONSTRAINT " + rename_.not_null_name + " TO " +
                       not_null_ + ";");
+    if (is_identity()) {
+        keep_value(all);
+        all.push_back(column(name_) + "DROP IDENTITY;");
+    }
     if (!rename_.default_text.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
     all.push_back(rename(name_, shadow_));
     all.push_back(rename(retype_.parked, name_));
+    forbid_null(all);
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        const CopiedIndex& index = rename_.indexes[i];
+        if (is_primary(i)) {
+            all.push_back(alter(table_) + "ADD CONSTRAINT " + index.name +
+                          " PRIMARY KEY USING INDEX " + second_ + ";");
+            append(all, index.after);
+        } else if (index.replica_identity) {
+            all.push_back(alter(table_) + "REPLICA IDENTITY USING INDEX " + index.name + ";");
+        }
+    }
     if (!retype_.old_default.empty())
         all.push_back(column(name_) + "SET DEFAULT " + retype_.old_default + ";");
+    own_sequences(all, retype_.sequence_type);
+    if (is_identity()) {
+        all.push_back(column(name_) + "ADD " + retype_.old_identity + ";");
+        give_value(all);
+    }
+    for (const auto& key : retype_.keys) add_not_valid(all, key);
+    for (const auto& check : retype_.checks) add_not_valid(all, check);
     anew(all);
     return all;
 }
 
-// The old column takes NULL from the new version, and may have got some.
-void Retyping::restore_not_null(const Step& step, Undos& parts) const {
-    const std::string helper =
-        "zdm_" + std::to_string(table_.oid) + "_" + std::to_string(action_.at.line) + "_not_null";
-    Undos more = undo_by_not_null(step, name_, helper);
-    if (!rename_.not_null_name.empty()) {
-        more.back().command = alter(table_) + "ADD CONSTRAINT " + rename_.not_null_name +
-                              " NOT NULL " + name_ + "; " + alter(table_) + "DROP CONSTRAINT " +
-                              helper + ";";
-        for (const auto& statement : rename_.not_null_after) more.back().command += " " + statement;
-        more.back().parameters["statements"] = std::to_string(2 + rename_.not_null_after.size());
-    }
-    parts.insert(parts.end(), more.begin(), more.end());
+void Retyping::forbid_null(Statements& all) const {
+    if (!rename_.not_null) return;
+    if (rename_.not_null_name.empty())
+        all.push_back(column(name_) + "SET NOT NULL;");
+    else
+        all.push_back(alter(table_) + "ADD CONSTRAINT " + rename_.not_null_name + " NOT NULL " +
+                      name_ + ";");
+    all.push_back(alter(table_) + "DROP CONSTRAINT " + helper_ + ";");
+    append(all, rename_.not_null_after);
+}
+
+void Retyping::add_not_valid(Statements& all, const OldConstraint& old) const {
+    const CopiedConstraint& copy = rename_.constraints[old.copy];
+    all.push_back(alter(owner_of(old)) + "ADD CONSTRAINT " + copy.name + " " + old.definition +
+                  " NOT VALID;");
+    append(all, copy.after);
+}
+
+// As a serial column of the type would have them.
+void Retyping::own_sequences(Statements& all, const std::string& type) const {
+    for (const auto& sequence : rename_.sequences)
+        all.push_back("ALTER SEQUENCE " + sequence +
+                      (retype_.sequence_type.empty() ? "" : " AS " + type) + " OWNED BY " +
+                      table_.qualified + "." + name_ + ";");
+}
+
+// Under NOT NULL again before anything changes hands. From the count on a value that does not fit
+// is refused, or the way back would have no end.
+void Retyping::prove_not_null(Undos& parts) const {
+    const std::string& parked = retype_.parked;
+    const std::string drop = alter(table_) + "DROP CONSTRAINT " + helper_ + ";";
+    parts.push_back({StepKind::count,
+                     "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " + parked +
+                         " IS NULL",
+                     {{"violates", parked + " IS NULL"},
+                      {"constraint", "NOT NULL of " + parked + ", the old " + name_},
+                      {"sqlstate", "23502"}},
+                     {}});
+    parts.push_back({StepKind::constraint,
+                     alter(table_) + "ADD CONSTRAINT " + helper_ + " CHECK (" + parked +
+                         " IS NOT NULL) NOT VALID",
+                     {{"constraint", helper_}},
+                     {{table_.qualified, LockMode::access_exclusive}}});
+    parts.push_back({StepKind::validate,
+                     alter(table_) + "VALIDATE CONSTRAINT " + helper_,
+                     {{"constraint", helper_}, {"drop", drop}},
+                     {{table_.qualified, LockMode::access_exclusive}}});
 }
 
 Undos Retyping::undo_switch(const Step& step) const {
     Undos parts;
-    if (rename_.not_null)
-        parts.push_back({StepKind::count,
-                         "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " +
-                             retype_.parked + " IS NULL",
-                         {{"violates", retype_.parked + " IS NULL"},
-                          {"constraint", "NOT NULL of " + retype_.parked + ", the old " + name_},
-                          {"sqlstate", "23502"}},
-                         {}});
+    if (rename_.not_null) prove_not_null(parts);
     const Statements statements = turn_back();
     const std::string drop = composer_.drop_trigger(action_);
     parts.push_back({StepKind::sync,
@@ -192,25 +301,30 @@ Undos Retyping::undo_switch(const Step& step) const {
                       {"turn", join(statements, " ")},
                       {"create", forward_},
                       {"statements", std::to_string(statements.size() + 2)}},
-                     locks_at(step, LockMode::access_exclusive)});
-    if (rename_.not_null) restore_not_null(step, parts);
-    for (const auto& check : retype_.checks) {
-        const CopiedConstraint& copy = rename_.constraints[check.copy];
-        DropConstraint dropped;
-        dropped.name = copy.name;
-        dropped.kind = ConstraintKind::check;
-        dropped.definition = check.definition;
-        dropped.valid = copy.valid;
-        dropped.with = copy.after;
-        const Undos more = undo_by_constraint(step, dropped);
-        parts.insert(parts.end(), more.begin(), more.end());
+                     step.locks});
+    for (const auto* side : {&retype_.keys, &retype_.checks}) {
+        for (const auto& old : *side) {
+            const CopiedConstraint& copy = rename_.constraints[old.copy];
+            if (!copy.valid) continue;
+            std::vector<LockNeed> locks = {
+                {owner_of(old).qualified, LockMode::share_update_exclusive}};
+            if (copy.foreign_key && copy.table != action_.table)
+                locks.push_back({table_.qualified, LockMode::row_share});
+            parts.push_back({StepKind::ddl,
+                             alter(owner_of(old)) + "VALIDATE CONSTRAINT " + copy.name + ";",
+                             {{"path", "pinned"}, {"statements", "1"}},
+                             locks});
+        }
     }
     return parts;
 }
 
 void Retyping::switch_over() {
     Step step = composer_.start(action_, StepKind::sync);
-    composer_.lock(step, action_, exclusive());
+    std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
+    for (const auto& key : retype_.keys)
+        add_lock(locks, rename_.constraints[key.copy].table);
+    composer_.lock(step, action_, locks_of(locks));
     const Statements statements = turn();
     const std::string drop = composer_.drop_trigger(action_);
     step.command = drop + "; " + join(statements, " ") + " " + turned_;
@@ -235,17 +349,18 @@ void Retyping::switch_over() {
 
 void Retyping::remove() {
     Statements then = {alter(table_) + "DROP COLUMN " + retype_.parked + ";"};
-    name_indexes(then);
-    for (std::size_t i = 0; i < rename_.constraints.size(); ++i)
-        if (rename_.constraints[i].foreign_key) name_constraint(then, i);
+    std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
+        if (!is_primary(i)) name_index(then, i);
+    for (std::size_t i = 0; i < rename_.constraints.size(); ++i) {
+        const CopiedConstraint& constraint = rename_.constraints[i];
+        if (!constraint.foreign_key || constraint.incoming) continue;
+        name_constraint(then, i);
+        add_lock(locks, constraint.referenced);
+    }
     name_statistics(then);
 
     Step step = composer_.start(action_, StepKind::unsync);
-    std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
-    for (const auto& held : key_locks())
-        if (std::none_of(locks.begin(), locks.end(),
-                         [&](const TableLock& other) { return other.table == held.table; }))
-            locks.push_back(held);
     composer_.lock(step, action_, locks_of(locks));
     const std::string drop = composer_.drop_trigger(action_);
     step.command = drop + "; " + join(then, " ");
