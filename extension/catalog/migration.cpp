@@ -200,7 +200,8 @@ void replace_sql(std::int64_t id, const NewMigration& m) {
     through_door(
         "UPDATE zdm.migration SET sql = $2, checksum = $3, owner = $4::oid::regrole,"
         "    login = $5::oid::regrole, settings = jsonb_object($6, $7), state = 'planned',"
-        "    started_at = NULL, ready_at = NULL, switched_at = NULL, finished_at = NULL WHERE id = $1",
+        "    started_at = NULL, ready_at = NULL, switched_at = NULL, finished_at = NULL WHERE id = "
+        "$1",
         {id, m.sql, m.checksum, static_cast<std::int64_t>(m.owner),
          static_cast<std::int64_t>(m.login), keys_of(m.settings), values_of(m.settings)});
 }

@@ -52,9 +52,9 @@ CastBack to_integer(const std::string& from, const Integer& to, const std::strin
         if (wide->bytes <= to.bytes) return {cast, true, false};
         return {when(between(value, to.low, to.high), cast), true, true};
     }
-    return {when(between(value, to.low, to.high) + " AND " + value + " = trunc(" + value + ")",
-                 cast),
-            true, true};
+    return {
+        when(between(value, to.low, to.high) + " AND " + value + " = trunc(" + value + ")", cast),
+        true, true};
 }
 
 // As many digits before the point as fit, and none lost behind it.

@@ -120,8 +120,8 @@ RenameReader::RenameReader(Rehearsal& rehearsal, const Statement& statement, Ren
 void RenameReader::refuse_piece(const std::string& what, const std::string& why,
                                 const std::string& instead) const {
     refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
-           "column " + pg::quote_ident(old_) + " of " + table().qualified +
-               " can't be " + verb_ + " exactly: " + what,
+           "column " + pg::quote_ident(old_) + " of " + table().qualified + " can't be " + verb_ +
+               " exactly: " + what,
            why, instead);
 }
 
@@ -224,7 +224,8 @@ void RenameReader::check_column(RenameColumn& rename) {
                      "Give that column another type first.");
     const std::string alter =
         "ALTER TABLE " + table().qualified + " ALTER COLUMN " + pg::quote_ident(new_) + " ";
-    if (!row.is_null(5) && !retype_) rename.dress.push_back(alter + "SET STORAGE " + row.text(5) + ";");
+    if (!row.is_null(5) && !retype_)
+        rename.dress.push_back(alter + "SET STORAGE " + row.text(5) + ";");
     if (row.number(6) >= 0) rename.dress.push_back(alter + "SET STATISTICS " + row.text(6) + ";");
     if (!row.is_null(7)) rename.dress.push_back(alter + "SET (" + row.text(7) + ");");
     if (!row.is_null(8))

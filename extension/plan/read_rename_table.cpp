@@ -74,9 +74,8 @@ void ObjectReader::check_new_name(std::size_t table, const std::string& name) co
         refuse(at_, "ZD005", pg::sqlstate("42P07"),
                taken.front().text(0) + " \"" + name + "\" already exists", {},
                "Choose another name, or drop what has it in a migration before.");
-    const bool may = ask("SELECT pg_catalog.has_schema_privilege($1::oid, 'CREATE')", {schema})
-                         .front()
-                         .flag(0);
+    const bool may =
+        ask("SELECT pg_catalog.has_schema_privilege($1::oid, 'CREATE')", {schema}).front().flag(0);
     if (!may)
         refuse(at_, "ZD107", pg::state::kInsufficientPrivilege,
                "the role may not create anything in schema " + pg::quote_ident(relation.schema),

@@ -186,8 +186,8 @@ void RetypeReader::read_default(RetypeColumn& retype) const {
             refuse_piece("it is an identity column, and its sequence " + sequence +
                              " has privileges, a comment, or a type of its own",
                          "The sequence is made anew.", "Take them off, and set them again after.");
-        const std::string clause = row.text(4) + " AS IDENTITY (SEQUENCE NAME " + sequence +
-                                   row.text(5);
+        const std::string clause =
+            row.text(4) + " AS IDENTITY (SEQUENCE NAME " + sequence + row.text(5);
         retype.old_identity = clause + row.text(6) + ")";
         retype.copies.identity = {sequence, clause + row.text(7) + ")"};
     }
@@ -248,8 +248,8 @@ Node* RetypeReader::value_of(const std::string& sql, Node* value) const {
     Node* const tree = parse_own(sql);
     return pg::call([&] {
         if (value != nullptr) {
-            auto* const target = static_cast<ResTarget*>(
-                linitial(castNode(UpdateStmt, tree)->targetList));
+            auto* const target =
+                static_cast<ResTarget*>(linitial(castNode(UpdateStmt, tree)->targetList));
             target->val = static_cast<Node*>(copyObjectImpl(value));
         }
         RawStmt* const raw = makeNode(RawStmt);
@@ -288,8 +288,7 @@ void RetypeReader::read_rules(RetypeColumn& retype, const Target& to) const {
         return value_of(update + old + " = " + way_back, nullptr);
     }();
     if (!is_immutable(down))
-        refuse_piece("the way back, " + reader.text(down) +
-                         ", depends on settings of the session",
+        refuse_piece("the way back, " + reader.text(down) + ", depends on settings of the session",
                      {}, kDown);
     retype.up = reader.text(up);
     retype.down_before = reader.text(down);
@@ -314,11 +313,12 @@ void RetypeReader::check_index(RetypeColumn& retype, const CopiedIndex& index, b
                      "New values that don't fit the old type are NULL there.",
                      "Drop it before, and make it again after.");
     if (!exact)
-        refuse_piece("index " + index.name +
-                         " is unique, and might refuse what the old type makes of new values",
-                     "Only of a plain cast zdm knows that different values stay different.",
-                     "Let USING be a cast of the column alone, or drop the index before and make it "
-                     "again after.");
+        refuse_piece(
+            "index " + index.name +
+                " is unique, and might refuse what the old type makes of new values",
+            "Only of a plain cast zdm knows that different values stay different.",
+            "Let USING be a cast of the column alone, or drop the index before and make it "
+            "again after.");
 }
 
 // What goes in the switch, as it is now.

@@ -224,8 +224,8 @@ void Composer::verify(Slot slot, const Action& action, const Comparison& compari
     step.scans = true;
     step.note = "rows in which " + new_columns + " " +
                 (comparison.news.size() == 1 ? "is" : "are") + " not what " + old_columns + " " +
-                (comparison.olds.size() == 1 ? "gives" : "give") +
-                " stop " + (slot == Slot::verify ? "contract before anything is removed" : "the switch");
+                (comparison.olds.size() == 1 ? "gives" : "give") + " stop " +
+                (slot == Slot::verify ? "contract before anything is removed" : "the switch");
     step.parameters = {{"differs", comparison.differs},
                        {"lost", comparison.lost},
                        {"old", old_columns},
@@ -317,8 +317,8 @@ Plan Composer::finish() {
     finish_statistics();
     const bool contract = has(Slot::count) || has(Slot::unique_index) || has(Slot::enforce);
     Plan plan;
-    plan.transition = has(Slot::sync) || has(Slot::remove) || has(Slot::switch_) ||
-                      (has(Slot::data) && contract);
+    plan.transition =
+        has(Slot::sync) || has(Slot::remove) || has(Slot::switch_) || (has(Slot::data) && contract);
     if (plan.transition) finish_gate();
 
     int backfill = 0;

@@ -1,6 +1,7 @@
-// ALTER COLUMN TYPE that would rewrite the table: a column of the new type beside the old one, under
-// a private name, filled from it and kept in step. The switch turns both round in one transaction:
-// the new column gets the name, and the old one follows it until contract, for a way back.
+// ALTER COLUMN TYPE that would rewrite the table: a column of the new type beside the old one,
+// under a private name, filled from it and kept in step. The switch turns both round in one
+// transaction: the new column gets the name, and the old one follows it until contract, for a way
+// back.
 #include <algorithm>
 
 #include "plan/renaming.hpp"
@@ -26,8 +27,8 @@ public:
           retype_(retype),
           name_(retype.copies.column),
           shadow_(retype.copies.renamed),
-          forward_(composer.create_trigger(
-              action, {unquoted(shadow_), "step", retype.up, std::string{}})),
+          forward_(composer.create_trigger(action,
+                                           {unquoted(shadow_), "step", retype.up, std::string{}})),
           turned_(composer.create_trigger(
               action, {unquoted(retype.parked), "step", retype.down, std::string{}})) {}
 
@@ -42,10 +43,9 @@ public:
         compare_sides();
         switch_over();
         remove();
-        composer_.note(
-            "until the switch " + table_.qualified + "." + name_ + " is " + retype_.old_type +
-            ", from then on " + rename_.type +
-            ": both versions of the application may use it only as both types allow");
+        composer_.note("until the switch " + table_.qualified + "." + name_ + " is " +
+                       retype_.old_type + ", from then on " + rename_.type +
+                       ": both versions of the application may use it only as both types allow");
     }
 
 private:
@@ -114,8 +114,7 @@ void Retyping::refuse_company() const {
 void Retyping::watch() {
     Step step = composer_.start(action_, StepKind::sync);
     step.command = forward_;
-    composer_.lock(step, action_,
-                   locks_of({{action_.table, LockMode::share_row_exclusive}}));
+    composer_.lock(step, action_, locks_of({{action_.table, LockMode::share_row_exclusive}}));
     step.undo = {{StepKind::unsync,
                   composer_.drop_trigger(action_),
                   {{"trigger", kSyncTrigger}},
@@ -139,8 +138,9 @@ void Retyping::build_second() {
         step.undo = {undo_by_drop_index(index.schema + "." + second_)};
         step.lock = LockMode::share_update_exclusive;
         step.scans = true;
-        step.note = "built beside reads and writes; from it the primary key of the old type comes "
-                    "back in a rollback";
+        step.note =
+            "built beside reads and writes; from it the primary key of the old type comes "
+            "back in a rollback";
         step.parameters = {{"index", index.schema + "." + second_}};
         composer_.add(Slot::filled_index, step);
     }
@@ -150,14 +150,17 @@ void Retyping::compare_sides() {
     const std::string& parked = retype_.parked;
     composer_.verify(
         Slot::proof, action_,
-        compare({{shadow_, rename_.type, retype_.up, {}, retype_.reads}},
-                {{name_, name_ + " IS NOT NULL", true, retype_.old_type, retype_.down_before,
-                  {shadow_}}}));
+        compare({{shadow_, rename_.type, retype_.up, {}, retype_.reads}}, {{name_,
+                                                                            name_ + " IS NOT NULL",
+                                                                            true,
+                                                                            retype_.old_type,
+                                                                            retype_.down_before,
+                                                                            {shadow_}}}));
     composer_.verify(
         Slot::verify, action_,
-        compare({{name_, rename_.type, retype_.up_again, {}, retype_.reads_again}},
-                {{parked, parked + " IS NOT NULL", true, retype_.old_type, retype_.down,
-                  {name_}}}));
+        compare(
+            {{name_, rename_.type, retype_.up_again, {}, retype_.reads_again}},
+            {{parked, parked + " IS NOT NULL", true, retype_.old_type, retype_.down, {name_}}}));
 }
 
 // Without the trigger: what the old column forbids goes, the names change hands.
@@ -197,7 +200,8 @@ Statements Retyping::turn() const {
     return all;
 }
 
-// The copies that have taken names go; what takes the old ones' private names back is dropped later.
+// The copies that have taken names go; what takes the old ones' private names back is dropped
+// later.
 Statements Retyping::turn_back() const {
     Statements all;
     for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
@@ -269,13 +273,13 @@ void Retyping::own_sequences(Statements& all, const std::string& type) const {
 void Retyping::prove_not_null(Undos& parts) const {
     const std::string& parked = retype_.parked;
     const std::string drop = alter(table_) + "DROP CONSTRAINT " + helper_ + ";";
-    parts.push_back({StepKind::count,
-                     "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " + parked +
-                         " IS NULL",
-                     {{"violates", parked + " IS NULL"},
-                      {"constraint", "NOT NULL of " + parked + ", the old " + name_},
-                      {"sqlstate", "23502"}},
-                     {}});
+    parts.push_back(
+        {StepKind::count,
+         "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " + parked + " IS NULL",
+         {{"violates", parked + " IS NULL"},
+          {"constraint", "NOT NULL of " + parked + ", the old " + name_},
+          {"sqlstate", "23502"}},
+         {}});
     parts.push_back({StepKind::constraint,
                      alter(table_) + "ADD CONSTRAINT " + helper_ + " CHECK (" + parked +
                          " IS NOT NULL) NOT VALID",
@@ -322,8 +326,7 @@ Undos Retyping::undo_switch(const Step& step) const {
 void Retyping::switch_over() {
     Step step = composer_.start(action_, StepKind::sync);
     std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
-    for (const auto& key : retype_.keys)
-        add_lock(locks, rename_.constraints[key.copy].table);
+    for (const auto& key : retype_.keys) add_lock(locks, rename_.constraints[key.copy].table);
     composer_.lock(step, action_, locks_of(locks));
     const Statements statements = turn();
     const std::string drop = composer_.drop_trigger(action_);

@@ -11,9 +11,10 @@ std::string text(const std::string& from, const std::string& to) {
 }
 
 TEST(PlanCastBack, IntegersThatDoNotFitAreNull) {
-    EXPECT_EQ(text("bigint", "integer"),
-              "CASE WHEN x BETWEEN '-2147483648'::integer AND '2147483647'::integer THEN x::integer "
-              "END");
+    EXPECT_EQ(
+        text("bigint", "integer"),
+        "CASE WHEN x BETWEEN '-2147483648'::integer AND '2147483647'::integer THEN x::integer "
+        "END");
     EXPECT_EQ(text("integer", "smallint"),
               "CASE WHEN x BETWEEN '-32768'::smallint AND '32767'::smallint THEN x::smallint END");
     EXPECT_EQ(text("smallint", "bigint"), "x::bigint");

@@ -23,8 +23,7 @@ TEST(PlanRenameTable, NamesChangeHandsInOneTransactionOfTheSwitch) {
                      "public.users WITH (security_invoker = true) AS SELECT id, \"full name\" FROM "
                      "public.people; " +
                          kComment,
-                     "contract gate: zdm_contract gate",
-                     "contract ddl: DROP VIEW public.users;"}));
+                     "contract gate: zdm_contract gate", "contract ddl: DROP VIEW public.users;"}));
     EXPECT_TRUE(plan.transition);
     EXPECT_EQ(plan.relations, std::vector<std::uint32_t>{200});
     const Step& step = plan.steps[0];
@@ -54,8 +53,8 @@ TEST(PlanRenameTable, GoesBackInOneTransactionViewFirst) {
 }
 
 TEST(PlanRenameTable, TheViewHasThePrivilegesOfTheTable) {
-    const Step& step = step_of(plan_of({renaming({"GRANT SELECT ON public.users TO app;"})}),
-                               StepKind::ddl);
+    const Step& step =
+        step_of(plan_of({renaming({"GRANT SELECT ON public.users TO app;"})}), StepKind::ddl);
     EXPECT_NE(step.command.find("; GRANT SELECT ON public.users TO app; COMMENT"),
               std::string::npos);
     EXPECT_EQ(step.parameters.at("statements"), "4");

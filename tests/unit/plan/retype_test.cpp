@@ -43,12 +43,13 @@ TEST(PlanRetype, TheColumnsChangeHandsInTheSwitch) {
               "(n IS NOT NULL)");
     EXPECT_EQ(all[4], "migrate analyze: ANALYZE public.users (zdm_n_new)");
     EXPECT_EQ(all[5].substr(0, 14), "switch verify:");
-    EXPECT_EQ(all[6],
-              "switch sync: DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users "
-              "RENAME COLUMN n TO zdm_n_old; ALTER TABLE public.users RENAME COLUMN zdm_n_new TO n; "
-              "CREATE TRIGGER zz_zdm_sync BEFORE INSERT OR UPDATE ON public.users FOR EACH ROW "
-              "EXECUTE FUNCTION zdm.sync('pg_catalog, pg_temp', 'zdm_n_old', 'step', 'small(n)', "
-              "'')");
+    EXPECT_EQ(
+        all[6],
+        "switch sync: DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users "
+        "RENAME COLUMN n TO zdm_n_old; ALTER TABLE public.users RENAME COLUMN zdm_n_new TO n; "
+        "CREATE TRIGGER zz_zdm_sync BEFORE INSERT OR UPDATE ON public.users FOR EACH ROW "
+        "EXECUTE FUNCTION zdm.sync('pg_catalog, pg_temp', 'zdm_n_old', 'step', 'small(n)', "
+        "'')");
     EXPECT_EQ(all[7], "contract gate: zdm_contract gate");
     EXPECT_EQ(all[9],
               "contract unsync: DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users "
@@ -103,15 +104,16 @@ TEST(PlanRetype, WhatTheOldColumnForbidsGoesInTheSwitchAndComesBack) {
     EXPECT_EQ(undo[1].kind, StepKind::constraint);
     EXPECT_EQ(undo[2].kind, StepKind::validate);
     EXPECT_EQ(undo[3].kind, StepKind::sync);
-    EXPECT_EQ(undo[3].parameters.at("turn"),
-              "ALTER TABLE public.users DROP CONSTRAINT n_check; ALTER TABLE public.users ALTER "
-              "COLUMN n DROP DEFAULT; ALTER TABLE public.users RENAME COLUMN n TO zdm_n_new; ALTER "
-              "TABLE public.users RENAME COLUMN zdm_n_old TO n; ALTER TABLE public.users ALTER "
-              "COLUMN n SET NOT NULL; ALTER TABLE public.users DROP CONSTRAINT "
-              "zdm_zdm_n_old_not_null; ALTER TABLE public.users ALTER COLUMN n SET DEFAULT 1; ALTER "
-              "TABLE public.users ADD CONSTRAINT n_check CHECK (n > 0) NOT VALID; COMMENT ON "
-              "CONSTRAINT n_check ON public.users IS 'x'; DROP TRIGGER t ON public.users; CREATE "
-              "TRIGGER t;");
+    EXPECT_EQ(
+        undo[3].parameters.at("turn"),
+        "ALTER TABLE public.users DROP CONSTRAINT n_check; ALTER TABLE public.users ALTER "
+        "COLUMN n DROP DEFAULT; ALTER TABLE public.users RENAME COLUMN n TO zdm_n_new; ALTER "
+        "TABLE public.users RENAME COLUMN zdm_n_old TO n; ALTER TABLE public.users ALTER "
+        "COLUMN n SET NOT NULL; ALTER TABLE public.users DROP CONSTRAINT "
+        "zdm_zdm_n_old_not_null; ALTER TABLE public.users ALTER COLUMN n SET DEFAULT 1; ALTER "
+        "TABLE public.users ADD CONSTRAINT n_check CHECK (n > 0) NOT VALID; COMMENT ON "
+        "CONSTRAINT n_check ON public.users IS 'x'; DROP TRIGGER t ON public.users; CREATE "
+        "TRIGGER t;");
     EXPECT_EQ(undo[4].command, "ALTER TABLE public.users VALIDATE CONSTRAINT n_check;");
     // Names that only the planner knows would be left behind.
     EXPECT_EQ(plan.steps.back().command.find("n_check"), std::string::npos);
@@ -175,16 +177,17 @@ TEST(PlanRetype, APrimaryKeyGoesOverInTheSwitchWithAWayBack) {
               "public.orders RENAME CONSTRAINT zdm_fk_copy TO fk;");
     EXPECT_EQ(step.locks.size(), 2u);
     ASSERT_EQ(step.undo.size(), 5u);
-    EXPECT_EQ(step.undo[3].parameters.at("turn"),
-              "ALTER TABLE public.orders DROP CONSTRAINT fk; ALTER TABLE public.users DROP "
-              "CONSTRAINT pkey; ALTER TABLE public.users ALTER COLUMN n DROP DEFAULT; ALTER TABLE "
-              "public.users RENAME COLUMN n TO zdm_n_new; ALTER TABLE public.users RENAME COLUMN "
-              "zdm_n_old TO n; ALTER TABLE public.users ALTER COLUMN n SET NOT NULL; ALTER TABLE "
-              "public.users DROP CONSTRAINT zdm_zdm_n_old_not_null; ALTER TABLE public.users ADD "
-              "CONSTRAINT pkey PRIMARY KEY USING INDEX zdm_pkey_old; ALTER TABLE public.users ALTER "
-              "COLUMN n SET DEFAULT nextval('s'::regclass); ALTER SEQUENCE public.s AS integer "
-              "OWNED BY public.users.n; ALTER TABLE public.orders ADD CONSTRAINT fk FOREIGN KEY (u) "
-              "REFERENCES public.users (n) NOT VALID;");
+    EXPECT_EQ(
+        step.undo[3].parameters.at("turn"),
+        "ALTER TABLE public.orders DROP CONSTRAINT fk; ALTER TABLE public.users DROP "
+        "CONSTRAINT pkey; ALTER TABLE public.users ALTER COLUMN n DROP DEFAULT; ALTER TABLE "
+        "public.users RENAME COLUMN n TO zdm_n_new; ALTER TABLE public.users RENAME COLUMN "
+        "zdm_n_old TO n; ALTER TABLE public.users ALTER COLUMN n SET NOT NULL; ALTER TABLE "
+        "public.users DROP CONSTRAINT zdm_zdm_n_old_not_null; ALTER TABLE public.users ADD "
+        "CONSTRAINT pkey PRIMARY KEY USING INDEX zdm_pkey_old; ALTER TABLE public.users ALTER "
+        "COLUMN n SET DEFAULT nextval('s'::regclass); ALTER SEQUENCE public.s AS integer "
+        "OWNED BY public.users.n; ALTER TABLE public.orders ADD CONSTRAINT fk FOREIGN KEY (u) "
+        "REFERENCES public.users (n) NOT VALID;");
     EXPECT_EQ(step.undo[4].command, "ALTER TABLE public.orders VALIDATE CONSTRAINT fk;");
     EXPECT_EQ(plan.steps.back().parameters.at("then"),
               "ALTER TABLE public.users DROP COLUMN zdm_n_old;");
@@ -198,7 +201,9 @@ TEST(PlanRetype, APrimaryKeyGoesOverInTheSwitchWithAWayBack) {
 TEST(PlanRetype, NothingWatchesForOldWriters) {
     const Plan plan = plan_of({act(kUsers, wider())});
     for (const auto& step : plan.steps)
-        if (step.kind == StepKind::sync) { EXPECT_EQ(step.parameters.count("unseen"), 1u); }
+        if (step.kind == StepKind::sync) {
+            EXPECT_EQ(step.parameters.count("unseen"), 1u);
+        }
     EXPECT_EQ(step_of(plan, StepKind::gate).parameters.at("blind"), "");
     EXPECT_EQ(step_of(plan, StepKind::gate).parameters.at("relations"), "");
 }
