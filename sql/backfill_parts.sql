@@ -49,7 +49,7 @@ SELECT step, kind, relation, state, chunks, chunks_done, pages > 0 AS pages, per
 TABLE differs;
 TABLE triggered;
 SELECT count(*) AS leaves, count(DISTINCT chunk) AS chunks, sum(rows) AS rows FROM zdm.chunk WHERE step = 1;
-SELECT regexp_replace(message, '\d+ (pages|seconds?)', 'some \1') FROM zdm.events WHERE migration = 'fill' AND kind = 'backfill' ORDER BY id;
+SELECT regexp_replace(message, '\d+ (pages|second)s?', 'some \1') FROM zdm.events WHERE migration = 'fill' AND kind = 'backfill' ORDER BY id;
 SELECT relname, last_analyze IS NOT NULL AS analysed FROM pg_stat_user_tables WHERE relname ~ '^filled' ORDER BY relname;
 
 -- In a file; a partition of partitions; a leaf alone.

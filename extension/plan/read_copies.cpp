@@ -35,7 +35,11 @@ constexpr auto kIndexes =
     " (SELECT pg_catalog.string_agg('ALTER INDEX ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
     "   pg_catalog.quote_ident(c.relname) || ' ALTER COLUMN ' || a.attnum || ' SET STATISTICS ' ||"
     "   a.attstattarget || ';', ' ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a"
-    "   WHERE a.attrelid = c.oid AND a.attstattarget >= 0), pg_catalog.quote_ident(n.nspname)"
+    "   WHERE a.attrelid = c.oid AND a.attstattarget >= 0), pg_catalog.quote_ident(n.nspname),"
+    " CASE WHEN k.oid IS NOT NULL THEN (SELECT pg_catalog.string_agg("
+    "   pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) || ' = ' ||"
+    "   pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)), ', ')"
+    "   FROM unnest(c.reloptions) o) END"
     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace"
@@ -147,13 +151,15 @@ std::uint32_t RenameReader::clone_index(const std::string& name) const {
     return static_cast<std::uint32_t>(found.front().number(0));
 }
 
-// Clones of indexes are in the default tablespace; the copies shall be where the originals are.
+// Clones of indexes are in the default tablespace, and those of constraints have no storage
+// parameters; the copies shall be as the originals are.
 void RenameReader::prepare_indexes() {
     for (const auto& row : ask(kIndexes, {std::int64_t{relation().oid}, number_}).rows) {
-        if (row.is_null(4)) continue;
+        if (row.is_null(4) && row.is_null(12)) continue;
         clone_index(row.text(0));
-        run_own("ALTER INDEX pg_temp." + pg::quote_ident(row.text(0)) + " SET TABLESPACE " +
-                row.text(4));
+        const std::string alter = "ALTER INDEX pg_temp." + pg::quote_ident(row.text(0)) + " SET ";
+        if (!row.is_null(4)) run_own(alter + "TABLESPACE " + row.text(4));
+        if (!row.is_null(12)) run_own(alter + "(" + row.text(12) + ")");
     }
 }
 

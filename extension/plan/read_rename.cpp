@@ -13,7 +13,7 @@ namespace zdm::plan {
 
 namespace {
 
-// $1 the table, $2 the column's name.
+// $1 the table, $2 the column's name. Some minor versions keep a number of their own in attoptions.
 constexpr auto kColumn =
     "SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',"
     " a.attidentity, a.attnotnull,"
@@ -22,8 +22,7 @@ constexpr auto kColumn =
     " coalesce(a.attstattarget, -1),"
     " (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) ||"
     "   ' = ' || pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)),"
-    "   ', ') FROM unnest(a.attoptions) o"
-    "  WHERE pg_catalog.split_part(o, '=', 1) IN ('n_distinct', 'n_distinct_inherited')),"
+    "   ', ') FROM unnest(a.attoptions) o WHERE pg_catalog.split_part(o, '=', 1) <> 'pg_attver'),"
     " pg_catalog.col_description(a.attrelid, a.attnum), c.reloftype <> 0,"
     " EXISTS (WITH RECURSIVE base AS (SELECT t.oid, t.typtype, t.typbasetype, t.typnotnull"
     "   UNION ALL SELECT d.oid, d.typtype, d.typbasetype, d.typnotnull FROM base"
@@ -35,7 +34,8 @@ constexpr auto kColumn =
     " (SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass,"
     "   u.attrelid, u.attnum) FROM pg_catalog.pg_attribute u JOIN pg_catalog.pg_type r"
     "   ON u.atttypid IN (r.oid, r.typarray) WHERE r.typrelid = a.attrelid"
-    "   AND NOT u.attisdropped LIMIT 1)"
+    "   AND NOT u.attisdropped LIMIT 1),"
+    " CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END"
     " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
@@ -226,6 +226,8 @@ void RenameReader::check_column(RenameColumn& rename) {
         "ALTER TABLE " + table().qualified + " ALTER COLUMN " + pg::quote_ident(new_) + " ";
     if (!row.is_null(5) && !retype_)
         rename.dress.push_back(alter + "SET STORAGE " + row.text(5) + ";");
+    if (!row.is_null(13) && !retype_)
+        rename.dress.push_back(alter + "SET COMPRESSION " + row.text(13) + ";");
     if (row.number(6) >= 0) rename.dress.push_back(alter + "SET STATISTICS " + row.text(6) + ";");
     if (!row.is_null(7)) rename.dress.push_back(alter + "SET (" + row.text(7) + ");");
     if (!row.is_null(8))

@@ -66,8 +66,9 @@ struct RenameColumn {
     std::string column;
     std::string renamed;  // its name from now on
     std::string type;
-    std::string definition;  // type, collation, compression
-    Statements dress;        // storage, statistics target, privileges, comment of the new column
+    std::string definition;  // type, collation
+    Statements
+        dress;  // storage, compression, statistics target, privileges, comment of the new column
     std::string default_text;
     bool not_null = false;
     std::string not_null_name;  // of its constraint, where the server has such; else empty

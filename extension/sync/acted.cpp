@@ -103,6 +103,15 @@ void note(Sign sign, std::uint32_t relation, std::int64_t* last) {
     *last = now;
 }
 
+std::int64_t value_now(Sign sign, std::uint32_t relation) {
+    const Oid sequence = find_sequence(sign, relation);
+    if (!OidIsValid(sequence) || !ConditionalLockRelationOid(sequence, AccessShareLock)) return -1;
+    const Oid owner = sequence_owner(sequence);
+    std::int64_t value = -1;
+    if (OidIsValid(owner)) as_owner(owner, [&] { value = value_of(sequence); });
+    return value;
+}
+
 void add_differences(std::uint32_t relation, std::int64_t rows) {
     if (XactReadOnly || IsInParallelMode()) return;
     const Oid sequence = find_sequence(Sign::differs, relation);

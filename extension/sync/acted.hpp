@@ -21,6 +21,10 @@ std::string sign_name(Sign sign, std::uint32_t relation);
 // without the sequence it does nothing. For the trigger: trivial frames only.
 void note(Sign sign, std::uint32_t relation, std::int64_t* last);
 
+// The value of the sign now; -1 when there is none, or while somebody is dropping it. Never waits.
+// Trivial frames only.
+std::int64_t value_now(Sign sign, std::uint32_t relation);
+
 // Adds to the rows that differ. At the end of a transaction: whoever adds to the same sequence at
 // that moment is waited for, which takes as long as to write it. Without the sequence, or while
 // somebody is dropping it, it does nothing. Trivial frames only.

@@ -182,11 +182,25 @@ void set_default(CompiledRule& rule, const Place& place, MemoryContext memory) {
     });
 }
 
+// Whether no other trigger changes a row that is updated; one that is disabled may be enabled for a
+// session.
+bool is_sole(Relation relation) {
+    const TriggerDesc* const triggers = relation->trigdesc;
+    int changing = 0;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i) {
+        const std::int16_t type = triggers->triggers[i].tgtype;
+        if (TRIGGER_FOR_ROW(type) && TRIGGER_FOR_BEFORE(type) && TRIGGER_FOR_UPDATE(type))
+            ++changing;
+    }
+    return changing <= 1;
+}
+
 // What is not about a single rule: memory to evaluate in, names for messages.
 void fill_frame(Compiled* set, const Place& place, std::size_t rules) {
     pg::call([&] {
         MemoryContext before = MemoryContextSwitchTo(set->memory);
         set->user = GetUserId();
+        set->sole = is_sole(place.relation);
         set->rule_count = static_cast<int>(rules);
         set->rules = static_cast<CompiledRule*>(palloc0(sizeof(CompiledRule) * rules));
         set->settled = static_cast<bool*>(palloc0(sizeof(bool) * rules));

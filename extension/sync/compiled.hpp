@@ -73,6 +73,7 @@ struct Compiled {
     std::uint32_t user;        // for whom EXECUTE was checked
     bool busy;
     std::uint32_t taken_in;  // subtransaction in which it became busy
+    bool sole;  // no other trigger can have changed a row before: only what an UPDATE sets changes
     int rule_count;
     CompiledRule* rules;
     CompiledGroup* groups;

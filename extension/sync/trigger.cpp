@@ -118,18 +118,23 @@ struct Row {
         const Datum value = slot_getattr(written, rule.column.number, &null);
         return !same_bytes(rule.column, value, null, rule.default_value, false);
     }
-    bool named(const CompiledRule& rule) const {
-        return bms_is_member(rule.column.number - FirstLowInvalidHeapAttributeNumber,
-                             named_columns);
+    bool is_named(const Column& column) const {
+        return bms_is_member(column.number - FirstLowInvalidHeapAttributeNumber, named_columns);
     }
-    bool rewrote(const CompiledRule& rule) const { return differs(rule.column, written, old); }
+    bool named(const CompiledRule& rule) const { return is_named(rule.column); }
+    // Whether the application changed the column.
+    bool written_anew(const Column& column) const {
+        if (set->sole && named_columns != nullptr && !is_named(column)) return false;
+        return differs(column, written, old);
+    }
+    bool rewrote(const CompiledRule& rule) const { return written_anew(rule.column); }
     bool changed(const CompiledRule& rule) const { return differs(rule.column, now, old); }
     bool inputs_changed(const CompiledRule& rule) const {
         // What the application wrote: the new columns that a rule `back` follows are given by
         // rules.
         const bool follows = now != written && rule.part != Part::reverse;
         for (int i = 0; i < rule.input_count; ++i) {
-            if (differs(rule.inputs[i], written, old)) return true;
+            if (written_anew(rule.inputs[i])) return true;
             if (follows && followed[rule.inputs[i].number - 1]) return true;
         }
         return false;
@@ -158,7 +163,7 @@ struct Row {
         if (group.new_changed < 0) {
             group.new_changed = 0;
             for (int i = 0; i < group.new_count && group.new_changed == 0; ++i)
-                group.new_changed = differs(group.news[i], written, old);
+                group.new_changed = written_anew(group.news[i]);
         }
         return group.new_changed == 1;
     }

@@ -84,7 +84,8 @@ SQL
     fi
     sql_as_owner run -c "CALL zdm_wait('bench', '$state', '1 day')" &
     waiting=$!
-    watch_memory "$waiting"
+    LOOKS=()
+    if [ -n "${WATCH-yes}" ]; then watch_memory "$waiting"; fi
     wait "$waiting" || return
     read -r STEP WALL DONE < <(sql run -v began="${began%%$'\t'*}" <<'SQL'
 SELECT extract(epoch FROM max(s.finished_at) - min(s.started_at))::numeric(12, 4),

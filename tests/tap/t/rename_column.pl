@@ -28,7 +28,7 @@ COMMENT ON INDEX task_owner_idx IS 'who has what';
 COMMENT ON CONSTRAINT task_owner_check ON task IS 'nobody has number 0';
 COMMENT ON CONSTRAINT task_slot_key ON task IS 'one at a time';
 ALTER TABLE task ALTER owner SET STATISTICS 200, ALTER owner SET (n_distinct = 60);
-ALTER TABLE task CLUSTER ON task_owner_idx, REPLICA IDENTITY USING INDEX task_slot_key;
+ALTER TABLE task CLUSTER ON task_slot_key, REPLICA IDENTITY USING INDEX task_slot_key;
 CREATE STATISTICS task_stat ON owner, slot FROM task;
 GRANT SELECT, INSERT, UPDATE, DELETE ON task TO clerk;
 GRANT USAGE ON SCHEMA shop TO clerk;
@@ -63,16 +63,20 @@ my $before = dump_of('base');
 $node->safe_psql('plain', "SET ROLE app; SET search_path = shop; $rename");
 my $plain = dump_of('plain');
 
-# The schema, with the columns of each table in the order of their names.
+# The schema, with what stands in the order of a table's columns in the order of their names: the columns themselves,
+# those in CREATE STATISTICS (the server sorts them by number), and their privileges (pg_dump does).
 sub dump_of {
     my $sql = schema_dump($node, $_[0], '-n', 'shop');
     $sql =~ s{^(CREATE TABLE \S+ \(\n)(.*?)^(\);)}{$1 . join('', sort map { s/,$//r } split /^/, $2) . $3}gmse;
-    return $sql;
+    $sql =~ s{^(CREATE STATISTICS \S+ ON )([\w, ]+)( FROM)}{$1 . join(', ', sort split /, /, $2) . $3}gme;
+    my @privileges;
+    push @privileges, $1 while $sql =~ s/^(--\n-- Name: COLUMN \S+; Type: ACL;.*?\n\n\n)//ms;
+    return $sql . join '', sort @privileges;
 }
 
-sub begin {
+# Who still reads what is dropped is not the question here: nothing could tell, and the gate stay blind.
+sub start {
     my ($db) = @_;
-    $node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE base");
     $node->safe_psql($db, <<"SQL");
 SET search_path = shop, public;
 BEGIN;
@@ -80,9 +84,30 @@ SET ROLE app;
 SELECT zdm_create('m', \$m\$$rename\$m\$);
 SELECT zdm_set('m', 'quiet_period', '0');
 SELECT zdm_start('m', 'ready');
+RESET ROLE;
+UPDATE zdm.step SET parameters = parameters || '{"blind": ""}' WHERE kind = 'gate';
 COMMIT;
 SQL
+    return;
+}
+
+sub copy_of_base {
+    my ($db) = @_;
+    $node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE base");
     return $db;
+}
+
+sub begin {
+    my ($db) = @_;
+    copy_of_base($db);
+    start($db);
+    return $db;
+}
+
+sub contract {
+    my ($db) = @_;
+    $node->safe_psql($db, q{SET ROLE app; SELECT zdm_contract('m')});
+    return;
 }
 
 # What both applications do, each in its own shape, and what must be true of each row all the while.
@@ -98,7 +123,7 @@ UPDATE task SET owner = 3 WHERE slot = $old;
 UPDATE task SET assignee = 4 WHERE slot = $new;
 UPDATE task SET owner = 5, note = 'old again' WHERE slot = $new;
 UPDATE task SET assignee = 6 WHERE slot = $old;
-UPDATE task SET slot = -slot WHERE slot = $old + 1;
+UPDATE task SET slot = slot + 2 WHERE slot = $old + 1;
 DELETE FROM task WHERE slot = 10 + $n;
 INSERT INTO task (owner, slot) VALUES (3, $old + 2) ON CONFLICT (owner, slot) DO UPDATE SET note = 'twice';
 INSERT INTO task (assignee, slot) VALUES (3, $old + 2) ON CONFLICT (assignee, slot) DO UPDATE SET note = 'twice';
@@ -109,9 +134,9 @@ UPDATE code SET sku = sku || '!' WHERE code = 'old code $n'; UPDATE code SET cod
 INSERT INTO numbered (v) VALUES (-$n);
 SQL
     is($node->safe_psql($db, "SELECT string_agg(format('%s %s %s %s %s', owner, assignee, slot - 10 * $n, note, changes), '; ' ORDER BY slot)"
-                . " FROM shop.task WHERE slot BETWEEN $old AND $old + 9 OR slot = -$old - 1"),
-        "1 1 @{[ -10001 - 20 * $n ]} neither 0; 6 6 10000 old 2; 3 3 10002 twice 1; 5 5 10005 old again 2", "$db: rows of both versions, trigger UPDATE OF")
-        ;
+                . " FROM shop.task WHERE slot BETWEEN $old AND $old + 9"),
+        '6 6 10000 old 2; 3 3 10002 twice 1; 1 1 10003 neither 0; 5 5 10005 old again 2',
+        "$db: rows of both versions, and what the trigger UPDATE OF counted");
     is($node->safe_psql($db, "SELECT string_agg(code, ',' ORDER BY code) FROM shop.uses WHERE id = -$n"),
         "new code $n!,old code $n!", "$db: the keys cascade");
     return;
@@ -137,7 +162,7 @@ write_both($db, 1);
 equal($db, 'after writes of both versions');
 my $sum = 'SELECT md5(string_agg(t::text, E\'\n\' ORDER BY slot)) FROM (SELECT slot, %s, note, changes FROM shop.task) t';
 my $rows_before = $node->safe_psql($db, sprintf $sum, 'assignee');
-$node->safe_psql($db, q{SET ROLE app; SELECT zdm_contract('m', force => true, reason => 'a test')});
+contract($db);
 is(wait_state($node, 'm', 'done', undef, $db), 'done', 'done');
 is(dump_of($db), $plain, 'done: pg_dump says what it says after a plain RENAME COLUMN');
 is($node->safe_psql($db, sprintf $sum, 'assignee'), $rows_before, 'no row changed in contract');
@@ -157,32 +182,23 @@ is(dump_of($db), $before, 'rolled back: pg_dump says what it said before');
 is($node->safe_psql($db, sprintf $sum, 'owner'), $rows_before, 'and what both versions wrote is there');
 is($node->safe_psql($db, $litter), '', 'nothing is left behind');
 
+# The workers come back by themselves.
 for my $point (qw(ddl:before_commit sync:before_commit index:after_commit validate:before_commit unsync:before_commit unsync:after_commit)) {
-    $db = 'kill_' . ($point =~ s/:/_/r);
-    $node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE base");
+    $db = copy_of_base('kill_' . ($point =~ s/:/_/r));
     my $session = stop_at($node, "$point#1", $db);
-    $node->safe_psql($db, <<"SQL");
-SET search_path = shop, public;
-BEGIN;
-SET ROLE app;
-SELECT zdm_create('m', \$m\$$rename\$m\$);
-SELECT zdm_set('m', 'quiet_period', '0');
-SELECT zdm_start('m', 'ready');
-COMMIT;
-SQL
-    my $contract = $point =~ /unsync/;
-    if ($contract) {
+    start($db);
+    my $late = $point =~ /unsync/;
+    if ($late) {
         is(wait_state($node, 'm', 'ready', undef, $db), 'ready', "$point: ready");
-        $node->safe_psql($db, q{SET ROLE app; SELECT zdm_contract('m', force => true, reason => 'a test')});
+        contract($db);
     }
     ok(wait_at($node, "$point#1", undef, $db), "$point: the worker is there");
     ok(kill9($node, worker_pids($node, $db)), "$point: the server is back after kill -9");
     release($session);
-    $node->safe_psql($db, q{SET ROLE app; SELECT zdm_resume('m')});
-    if (!$contract) {
+    if (!$late) {
         is(wait_state($node, 'm', 'ready', undef, $db), 'ready', "$point: ready all the same");
         equal($db, $point);
-        $node->safe_psql($db, q{SET ROLE app; SELECT zdm_contract('m', force => true, reason => 'a test')});
+        contract($db);
     }
     is(wait_state($node, 'm', 'done', undef, $db), 'done', "$point: done all the same");
     is(dump_of($db), $plain, "$point: the schema is right");

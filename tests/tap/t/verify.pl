@@ -57,7 +57,7 @@ is(value(q{SELECT state || ' ' || (pages_done BETWEEN 1 AND pages - 1) FROM zdm.
     'running true', 'progress shows how far it is');
 release($hold);
 is(wait_state($node, 't', 'failed'), 'failed', 'it fails');
-like(failed('t'), qr/^failed\|contracting\|55000\|ZD210: 2 rows of public\.t differ: new is not what old gives\|For example: \(\d+,\d+\), id = 7; \(\d+,\d+\), id = 41234\. Nothing was removed\.$/,
+like(failed('t'), qr/^failed\|contracting\|55000\|ZD210: 2 rows of public\.t differ: new is not what old gives\|For example: (?=.*id = 7[;.])(?=.*id = 41234[;.])\(\d+,\d+\), id = \d+; \(\d+,\d+\), id = \d+\. Nothing was removed\.$/,
     'with the rows by key');
 $locker->query_safe('ROLLBACK');
 $locker->quit;

@@ -54,9 +54,10 @@ TEST(Differences, LongValuesAndLineBreaksFitIntoACell) {
 
 TEST(Differences, AsJson) {
     Compared table{"s.t", 7, 1, {{"(0,1)", "", R"({"a": "x"})", "no object"}}};
-    EXPECT_EQ(to_json(table).dump(),
-              R"({"relation":"s.t","pages":7,"differences":1,"rows":[{"place":"(0,1)","key":null,)"
-              R"("old":{"a":"x"},"new":null}]})");
+    EXPECT_EQ(
+        to_json(table).dump(),
+        R"x({"relation":"s.t","pages":7,"differences":1,"rows":[{"place":"(0,1)","key":null,)x"
+        R"x("old":{"a":"x"},"new":null}]})x");
 }
 
 TEST(Differences, APartTakesAboutHalfASecond) {

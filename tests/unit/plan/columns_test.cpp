@@ -162,7 +162,7 @@ TEST(PlanColumns, DefaultsAreSetInExpandAndDroppedInContract) {
 }
 
 TEST(PlanColumns, DropColumnRelaxesFirstAndRemovesLast) {
-    const Plan plan = plan_of({act(kUsers, DropColumn{"name", true, false})});
+    const Plan plan = plan_of({act(kUsers, DropColumn{"name", true, false, ""})});
     EXPECT_EQ(lines(plan),
               (Lines{"expand ddl: ALTER TABLE public.users ALTER COLUMN name DROP NOT NULL;",
                      "contract gate: zdm_contract gate",
@@ -170,8 +170,8 @@ TEST(PlanColumns, DropColumnRelaxesFirstAndRemovesLast) {
     EXPECT_TRUE(plan.steps[2].removal);
     EXPECT_TRUE(undo_sql(plan.steps[2]).empty());
     EXPECT_EQ(plan.steps[1].parameters.at("blind"), "who still reads public.users.name");
-    EXPECT_EQ(plan_of({act(kUsers, DropColumn{"name", false, false})}).steps.size(), 2u);
-    EXPECT_NE(refusal({act(kUsers, DropColumn{"name", false, true})}).find("ZD105"),
+    EXPECT_EQ(plan_of({act(kUsers, DropColumn{"name", false, false, ""})}).steps.size(), 2u);
+    EXPECT_NE(refusal({act(kUsers, DropColumn{"name", false, true, ""})}).find("ZD105"),
               std::string::npos);
 }
 

@@ -71,6 +71,27 @@ TEST(PlanCompare, ComparisonsOfATableAreOneCondition) {
     EXPECT_EQ(two.olds, (std::vector<std::string>{"a", "c"}));
 }
 
+TEST(PlanCompare, GoingBackLosesWhatTheOldColumnsDoNotGive) {
+    EXPECT_EQ(
+        compare({follows("b", "a", {"a"}), follows("z", "x", {"x"})}, {back("a", "b", {"b"})}).lost,
+        "(b IS NOT NULL AND " + ne("b", "a") + ")");
+    EXPECT_EQ(compare({follows("b", "up(a)", {"a"}), follows("d", "c", {"c"})},
+                      {back("a", "down(b)", {"b"}), goes("c")})
+                  .lost,
+              "((b IS NOT NULL AND " + ne("b", "up(a)") + ") OR (d IS NOT NULL AND " +
+                  ne("d", "c") + "))");
+}
+
+TEST(PlanCompare, ValuesAreShownByName) {
+    EXPECT_EQ(
+        shown({"a", "\"B's\""}),
+        "pg_catalog.jsonb_build_object('a', pg_catalog.left(a::pg_catalog.text, 1000), 'B''s', "
+        "pg_catalog.left(\"B's\"::pg_catalog.text, 1000))");
+    EXPECT_NE(
+        shown(std::vector<std::string>(41, "a")).find(") OPERATOR(pg_catalog.||) pg_catalog."),
+        std::string::npos);
+}
+
 TEST(PlanVerify, ComesAfterTheGateAndBeforeAllThatEnforcesOrRemoves) {
     Assignment phone = value("phone", "lower(tel)");
     phone.type = "text";

@@ -129,7 +129,7 @@ TEST(PlanData, RuleIsKeptInStepWhenItReadsWhatIsDropped) {
     full.never_null = false;
     full.reads = {"first", "last"};
     const Plan plan = plan_of({act(kUsers, column("full_name")), act(kUsers, marked(full)),
-                               act(kUsers, DropColumn{"last", false, false})});
+                               act(kUsers, DropColumn{"last", false, false, ""})});
     EXPECT_NE(step_of(plan, StepKind::sync).command.find("'full_name', 'step', '(first || last)'"),
               std::string::npos);
     EXPECT_NE(step_of(plan, StepKind::sync).note.find("kept in step with first, last"),

@@ -47,7 +47,7 @@ TEST(PlanUndo, WhatScansOrBuildsIsNeverUnderABlockingLock) {
               (Kinds{K::index, K::ddl}));
     EXPECT_EQ(kinds(plan_of({act(kUsers, DropNotNull{"name"})}).steps[0]),
               (Kinds{K::count, K::constraint, K::validate, K::ddl}));
-    EXPECT_EQ(kinds(plan_of({act(kUsers, DropColumn{"name", true, false})}).steps[0]),
+    EXPECT_EQ(kinds(plan_of({act(kUsers, DropColumn{"name", true, false, ""})}).steps[0]),
               (Kinds{K::count, K::constraint, K::validate, K::ddl}));
     CreateIndex index;
     index.name = "i";

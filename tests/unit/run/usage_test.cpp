@@ -111,5 +111,45 @@ TEST(Usage, KindsHaveNames) {
     EXPECT_EQ(to_text(Use::session), "session");
 }
 
+Finding rows_of(Use use, std::int64_t rows) {
+    Finding finding;
+    finding.use = use;
+    finding.relation = "public.users";
+    finding.object = use == Use::loss ? "phone" : "NOT NULL of tel";
+    finding.used_by = "tel";
+    finding.rows = rows;
+    finding.examples = "(0,1), id = 7";
+    return finding;
+}
+
+TEST(Usage, RowsThatLoseSomethingOrDoNotFitAreNamed) {
+    EXPECT_EQ(describe(rows_of(Use::loss, 1), 0),
+              "1 row of public.users has other values in phone than tel gives, and loses them, for "
+              "example (0,1), id = 7");
+    EXPECT_EQ(
+        describe(rows_of(Use::loss, 2), 0),
+        "2 rows of public.users have other values in phone than tel gives, and lose them, for "
+        "example (0,1), id = 7");
+    EXPECT_EQ(
+        describe(rows_of(Use::misfit, 1), 0),
+        "1 row of public.users violates NOT NULL of tel, which comes back, and stops it there, "
+        "for example (0,1), id = 7");
+    EXPECT_EQ(
+        describe(rows_of(Use::misfit, 3), 0),
+        "3 rows of public.users violate NOT NULL of tel, which comes back, and stop it there, "
+        "for example (0,1), id = 7");
+    Finding unread = rows_of(Use::unread, 0);
+    unread.examples = "somebody has it locked";
+    EXPECT_EQ(
+        describe(unread, 0),
+        "rows of public.users may not fit what comes back, and were not read: somebody has it "
+        "locked");
+    for (const auto use : {Use::loss, Use::misfit, Use::unread}) {
+        EXPECT_TRUE(is_use(rows_of(use, 1)));
+        EXPECT_FALSE(refusal("m", {rows_of(use, 1)}));
+        EXPECT_FALSE(to_text(use).empty());
+    }
+}
+
 }  // namespace
 }  // namespace zdm::run

@@ -24,9 +24,10 @@ my %WAY = (
     a => '(a) loop over the predicate, 1000 rows each', b => '(b) batches of 1000 by primary key',
     c => '(c) one plain UPDATE', d1 => '(d) zdm, 1 worker', d2 => '(d) zdm, 2 workers', d => '(d) zdm at its own pace',
     e => '(e) limit: UPDATE, each row fits its page', none => 'nothing (noise)',
+    x => '(x) no database: a fifth of a processor, at the lowest priority',
 );
 my @WAYS = qw(a b c d1 d2 d e);
-my @BESIDE = qw(none a b c d1 d2 d);
+my @BESIDE = qw(none x a b c d1 d2 d);
 
 # report($runs, $pairs, $setup, @plots): runs with figures; plots are [title, file].
 sub report {
