@@ -192,9 +192,10 @@ void RenameReader::check_column(RenameColumn& rename) {
     const auto found = ask(kColumn, {std::int64_t{relation().oid}, old_});
     const std::string name = pg::quote_ident(old_);
     if (found.empty())
-        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
-               "column " + name + " is made and " + verb_ + " in one migration", {},
-               "Give it its last name and type where it is made.");
+        refuse(
+            at_, "ZD105", pg::state::kFeatureNotSupported,
+            "column " + name + " is made and " + verb_ + " in one migration", {},
+            retype_ ? "Give it that type where it is made." : "Give it its name where it is made.");
     if (describe_column(relation().oid, new_))
         refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
                "column " + pg::quote_ident(new_) + " of " + table().qualified +
