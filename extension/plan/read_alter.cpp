@@ -95,7 +95,7 @@ Action AlterReader::start() const {
 }
 
 // The command alone, on the clone.
-Seen AlterReader::replay(AlterTableCmd* command) {
+Seen AlterReader::replay(AlterTableCmd* command, bool locks) {
     AlterTableStmt* const single = pg::call([&] {
         AlterTableStmt* const copy = makeNode(AlterTableStmt);
         copy->relation = static_cast<RangeVar*>(copyObjectImpl(alter_->relation));
@@ -108,7 +108,7 @@ Seen AlterReader::replay(AlterTableCmd* command) {
         // An alias is for queries.
         single->relation->alias = nullptr;
     });
-    return r_.replay(reinterpret_cast<Node*>(single));
+    return r_.replay(reinterpret_cast<Node*>(single), locks);
 }
 
 Seen AlterReader::validate(const std::string& constraint) {
@@ -272,13 +272,13 @@ void AlterReader::drop_column(AlterTableCmd* command) {
 // Whether it would rewrite or scan the table under its lock. The clone stays as it was.
 bool AlterReader::is_expensive(AlterTableCmd* command) {
     pg::Subtransaction attempt;
-    const Seen seen = replay(command);
+    const Seen seen = replay(command, false);
     return seen.rewrites || seen.scans;
 }
 
 void AlterReader::change_type(AlterTableCmd* command, Action action) {
     RetypeReader reader{r_, statement_, action.at, table_, command};
-    action.detail = reader.read([&] { replay(command); }, action.seen);
+    action.detail = reader.read([&] { replay(command, false); }, action.seen);
     r_.add(std::move(action));
 }
 

@@ -35,7 +35,7 @@ private:
     const Table& table() const;
     const Relation& relation() const;
     Action start() const;
-    Seen replay(AlterTableCmd* command);
+    Seen replay(AlterTableCmd* command, bool locks = true);
     Seen validate(const std::string& constraint);
     void direct(AlterTableCmd* command);
     void refuse_cascade(const AlterTableCmd* command) const;

@@ -299,8 +299,8 @@ std::size_t Rehearsal::find_by_index(RangeVar* index) const {
     return clones_.find(table);
 }
 
-Seen Rehearsal::replay(Node* statement) {
-    const Watch watch{clones_};
+Seen Rehearsal::replay(Node* statement, bool locks) {
+    const Watch watch{clones_, locks};
     run_utility(statement, source_.text());
     return watch.seen();
 }

@@ -56,7 +56,7 @@ private:
     // The table of an index that is named, kNoTable when it has no clone.
     std::size_t find_by_index(RangeVar* index) const;
     // Runs a statement whose names are redirected already.
-    Seen replay(Node* statement);
+    Seen replay(Node* statement, bool locks = true);
     // The first other statement that names the table, or a relation `name` (schema, name) that is
     // not there yet.
     const Statement* also_naming(const Statement& statement, std::size_t table,

@@ -54,14 +54,14 @@ append_to_file("$folder/simple.sql", <<"SQL");
 \\set id random(1, $rows)
 SELECT * FROM users WHERE id = :id;
 BEGIN;
-INSERT INTO users (name, boss) VALUES ('by name', :id) RETURNING id AS new_ \\gset
-INSERT INTO orders (buyer) VALUES (:new_id) RETURNING id AS order_ \\gset
+INSERT INTO users (name, boss) VALUES ('by name', :id) RETURNING id \\gset new_
+INSERT INTO orders (buyer) VALUES (:new_id) RETURNING id \\gset order_
 INSERT INTO items VALUES (:order_id, 'new');
 INSERT INTO logins VALUES (:new_id);
 END;
 SELECT u.id, o.id, i.what FROM users u JOIN orders o ON o.buyer = u.id JOIN items i ON i.of = o.id WHERE u.id = :new_id;
 INSERT INTO users (id, name) VALUES (:new_id, 'twice') ON CONFLICT (id) DO UPDATE SET n = users.n + 1;
-INSERT INTO users (name) VALUES ('goes') RETURNING id AS gone_ \\gset
+INSERT INTO users (name) VALUES ('goes') RETURNING id \\gset gone_
 INSERT INTO orders (buyer) VALUES (:gone_id);
 DELETE FROM users WHERE id = :gone_id;
 SQL
@@ -70,16 +70,15 @@ append_to_file("$folder/prepared.sql", <<"SQL");
 SELECT name FROM users WHERE id = :id;
 UPDATE users SET n = n + 1 WHERE id = :id;
 UPDATE orders SET n = n + 1 WHERE id = :id;
-INSERT INTO items SELECT id, 'prepared' FROM orders WHERE id = :id FOR KEY SHARE;
+INSERT INTO items SELECT id, 'prepared' FROM orders WHERE id = :id;
 INSERT INTO users (name, boss) VALUES ('prepared', :id);
 SELECT count(*) FROM orders WHERE buyer = :id;
 SQL
 
 my @runs;
 for my $protocol ('simple', 'prepared') {
-    my $out = '';
     push @runs, IPC::Run::start([ 'pgbench', '-n', '-U', 'app', '-c', 2, '-R', 40, '-T', 900, '-M', $protocol, '-f', "$folder/$protocol.sql",
-            '-d', $node->connstr('postgres') ], '<', \undef, '>&', \$out);
+            '-d', $node->connstr('postgres') ], '<', \undef, '>&', "$folder/$protocol.out");
 }
 my $sessions = q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND backend_type = 'client backend'};
 ok(poll_until($node, $sessions, '4'), 'the application is at work');

@@ -39,7 +39,7 @@ TEST(PlanRenameTable, NamesChangeHandsInOneTransactionOfTheSwitch) {
 }
 
 TEST(PlanRenameTable, GoesBackInOneTransactionViewFirst) {
-    const Step& step = step_of(plan_of({renaming()}), StepKind::ddl);
+    const Step step = step_of(plan_of({renaming()}), StepKind::ddl);
     ASSERT_EQ(step.undo.size(), 1U);
     const Undo& undo = step.undo[0];
     EXPECT_EQ(undo.command,
@@ -53,7 +53,7 @@ TEST(PlanRenameTable, GoesBackInOneTransactionViewFirst) {
 }
 
 TEST(PlanRenameTable, TheViewHasThePrivilegesOfTheTable) {
-    const Step& step =
+    const Step step =
         step_of(plan_of({renaming({"GRANT SELECT ON public.users TO app;"})}), StepKind::ddl);
     EXPECT_NE(step.command.find("; GRANT SELECT ON public.users TO app; COMMENT"),
               std::string::npos);
