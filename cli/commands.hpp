@@ -13,6 +13,7 @@ Definition wait_command();
 Definition pause_command();
 Definition resume_command();
 Definition set_command();
+Definition switch_command();
 Definition verify_command();
 Definition contract_command();
 Definition rollback_command();

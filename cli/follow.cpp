@@ -259,7 +259,7 @@ std::optional<Exit> Follower::verdict() {
         if (!options_.to_gate) continue;
         // The worker that asks the gate may be about to start, or have just ended.
         auto& polls = told_[name].gate_polls;
-        polls = m.state == "ready" && m.transition && m.at_rest() && !m.paused ? polls + 1 : 0;
+        polls = m.can_contract() && m.transition && !m.paused ? polls + 1 : 0;
         if (polls >= kStoppedPolls) {
             polls = 0;
             return Exit::gate;

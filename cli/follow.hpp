@@ -16,7 +16,7 @@ struct FollowOptions {
     bool quiet = false;   // says only why it waits
     bool stream = false;  // with --json: a line for each change (watch)
     bool to_gate =
-        false;  // ends with Exit::gate where a migration rests at ready, its gate not open
+        false;  // ends with Exit::gate where a migration rests before contract, its gate not open
 };
 
 class Follower {

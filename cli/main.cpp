@@ -32,7 +32,7 @@ int main(int count, char** arguments) {
     const auto parsed =
         parse(count, arguments,
               {plan_command(), up_command(), status_command(), watch_command(), wait_command(),
-               pause_command(), resume_command(), set_command(), verify_command(),
+               pause_command(), resume_command(), set_command(), verify_command(), switch_command(),
                contract_command(), rollback_command(), backfill_command(), history_command(),
                doctor_command(), version_command()});
     if (!parsed.run) return code(parsed.exit);

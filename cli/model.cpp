@@ -5,7 +5,8 @@
 namespace zdm::cli {
 
 const char* const kSelectMigrations =
-    "SELECT m.id, m.name, m.state, m.activity, m.upto, m.transition, m.paused, m.pause_reason,"
+    "SELECT m.id, m.name, m.state, m.activity, m.upto, m.transition, m.switches, m.paused, "
+    "m.pause_reason,"
     " m.worker_pid, m.waiting_for, m.owner, m.steps, m.steps_done, m.point_of_no_return,"
     " m.removal_started, m.failed_state, m.failed_step, m.sqlstate, m.message, m.detail, m.hint,"
     " m.forced_reason, m.forced_by, m.differing_writes, m.differences_accepted_by,"
@@ -13,6 +14,7 @@ const char* const kSelectMigrations =
     " to_char(m.created_at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS created_at,"
     " to_char(m.started_at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS started_at,"
     " to_char(m.ready_at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS ready_at,"
+    " to_char(m.switched_at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS switched_at,"
     " to_char(m.finished_at, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') AS finished_at,"
     " extract(epoch FROM coalesce(m.finished_at, clock_timestamp()) - m.started_at)::float8"
     "   AS seconds"
@@ -44,8 +46,9 @@ const char* const kUsageColumns =
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kWay = {"planned", "expanding",   "expanded", "migrating",
-                                                  "ready",   "contracting", "done"};
+constexpr std::array<std::string_view, 9> kWay = {"planned",   "expanding",   "expanded",
+                                                  "migrating", "ready",       "switching",
+                                                  "switched",  "contracting", "done"};
 
 bool starts(std::string_view text, std::string_view with) {
     return text.substr(0, with.size()) == with;
@@ -56,6 +59,10 @@ bool starts(std::string_view text, std::string_view with) {
 bool Migration::at_rest() const {
     return paused || state == "done" || state == "rolled_back" || state == "failed" ||
            state == "planned" || starts(activity, "waiting");
+}
+
+bool Migration::can_contract() const {
+    return state == (switches ? "switched" : "ready") && at_rest();
 }
 
 bool Migration::stopped() const { return starts(activity, "stopped"); }
@@ -73,6 +80,10 @@ bool has_reached(std::string_view state, std::string_view wanted) {
     return *is >= *should;
 }
 
+std::string reachable(const Migration& migration, const std::string& state) {
+    return state == "switched" && !migration.switches ? "ready" : state;
+}
+
 Migration migration_from(const Row& row) {
     Migration m;
     m.id = row.integer("id").value_or(0);
@@ -81,6 +92,7 @@ Migration migration_from(const Row& row) {
     m.activity = row.text("activity");
     m.upto = row.text("upto");
     m.transition = row.is_true("transition");
+    m.switches = row.is_true("switches");
     m.paused = row.is_true("paused");
     m.pause_reason = row.text("pause_reason");
     m.worker_pid = row.integer("worker_pid");
@@ -104,6 +116,7 @@ Migration migration_from(const Row& row) {
     m.created_at = row.text("created_at");
     m.started_at = row.text("started_at");
     m.ready_at = row.text("ready_at");
+    m.switched_at = row.text("switched_at");
     m.finished_at = row.text("finished_at");
     m.seconds = row.number("seconds");
     return m;

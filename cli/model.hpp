@@ -18,6 +18,7 @@ struct Migration {
     std::string activity;
     std::string upto;
     bool transition = false;
+    bool switches = false;
     bool paused = false;
     std::string pause_reason;
     std::optional<std::int64_t> worker_pid;
@@ -41,11 +42,13 @@ struct Migration {
     std::string created_at;
     std::string started_at;
     std::string ready_at;
+    std::string switched_at;
     std::string finished_at;
     std::optional<double> seconds;  // from start to end, or until now
 
-    bool at_rest() const;  // nothing will happen without a call
-    bool stopped() const;  // a worker should run it and none does
+    bool can_contract() const;  // at rest before contract
+    bool at_rest() const;       // nothing will happen without a call
+    bool stopped() const;       // a worker should run it and none does
 };
 
 struct Step {
@@ -133,6 +136,9 @@ Usage usage_from(const Row& row);
 
 // Where a state is on the way from planned to done; nothing for those off the way.
 std::optional<int> rank_of(std::string_view state);
+
+// The state itself, or ready for switched in a migration that has nothing to switch.
+std::string reachable(const Migration& migration, const std::string& state);
 
 // Whether a migration in `state` has got to `wanted`, or beyond it.
 bool has_reached(std::string_view state, std::string_view wanted);

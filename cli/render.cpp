@@ -58,6 +58,7 @@ Mark mark_of(const Step& step) {
         kind == "analyze")
         return {"=", "checks", Style::plain};
     if (kind == "unsync" || kind == "drop_index") return {"-", "drops", Style::plain};
+    if (step.phase == "switch") return {"*", "switches", Style::strong};
     if (step.phase == "contract") return {"=", "enforces", Style::plain};
     return {"+", "adds", Style::good};
 }
@@ -220,7 +221,8 @@ std::string next_words(const Migration& m) {
     if (m.state == "planned") return "Next: zdm up with its file.";
     if (m.state == "expanded" && m.at_rest())
         return "Next: zdm up with its file goes on to ready." + back;
-    if (m.state == "ready" && m.at_rest())
+    if (m.state == "ready" && m.switches && m.at_rest()) return "Next: zdm switch " + name + back;
+    if (m.can_contract())
         return "Next: deploy the new version now, then: zdm contract " + name + back;
     return {};
 }
@@ -232,7 +234,9 @@ std::string render_list(const Dress& dress, const std::vector<Migration>& migrat
         if (doing.empty()) {
             if (m.state == "failed")
                 doing = (m.sqlstate.empty() ? "" : "[" + m.sqlstate + "] ") + first_line(m.message);
-            else if (m.state == "ready" && m.at_rest())
+            else if (m.state == "ready" && m.switches && m.at_rest())
+                doing = "waits for zdm switch " + shell_word(m.name);
+            else if (m.can_contract())
                 doing = "waits for zdm contract " + shell_word(m.name);
             else if (m.state == "expanded" && m.at_rest())
                 doing = "waits for zdm up";

@@ -135,6 +135,7 @@ struct Call {
     bool forced = false;
     bool keeps = false;
     bool accepts = false;
+    bool to_switched = false;
     std::size_t length = 0;
 };
 
@@ -154,6 +155,7 @@ std::optional<Call> read_call(std::string_view text) {
     if (end == text.npos) return std::nullopt;
     const auto options = text.substr(at, end - at);
     call.forced = options.find("force => true") != options.npos;
+    call.to_switched = options.find("'switched'") != options.npos;
     call.keeps = options.find("keep => true") != options.npos;
     call.accepts = options.find("accept_differences => true") != options.npos;
     call.length = end + 1;
@@ -163,8 +165,9 @@ std::optional<Call> read_call(std::string_view text) {
 }  // namespace
 
 std::string as_commands(std::string_view hint) {
-    static constexpr std::array<std::string_view, 7> kCalls = {"SELECT * FROM zdm_verify",
+    static constexpr std::array<std::string_view, 8> kCalls = {"SELECT * FROM zdm_verify",
                                                                "CALL zdm_wait",
+                                                               "zdm_switch",
                                                                "zdm_contract",
                                                                "zdm_rollback",
                                                                "zdm_resume",
@@ -184,6 +187,7 @@ std::string as_commands(std::string_view hint) {
             out += "zdm " + std::string{function.substr(function.find("zdm_") + 4)} + " " +
                    shell_word(call->name);
             if (call->forced) out += " --force --reason '...'";
+            if (call->to_switched) out += " --for switched";
             if (call->keeps) out += " --keep";
             if (call->accepts) out += " --accept-differences";
             taken = function.size() + call->length;

@@ -24,6 +24,8 @@ struct ContractOptions {
         refusal.hint = "Stop or upgrade the old application, then: zdm contract " + name +
                        " --wait 15m\nor, if you know better: zdm contract " + name +
                        " --force --reason '...'";
+    else if (refusal.code == "ZD314")
+        refusal.hint = "zdm switch " + name + ", then: zdm contract " + name;
     else if (refusal.code == "ZD402")
         refusal.hint = "Make sure yourself, then: zdm contract " + name + " --force --reason '...'";
     throw refusal;
@@ -42,9 +44,9 @@ Exit run_contract(const ContractOptions& options, Session& session) {
                       "Leave it out, or force the gate."};
     session.announced_client();
     const auto m = session.migration(options.name);
-    if (m.state == "ready")
-        confirm_removals(session, m.name,
-                         removals_in(session.steps(m.name), {"switch", "contract"}), options.yes);
+    if (m.state == (m.switches ? "switched" : "ready"))
+        confirm_removals(session, m.name, removals_in(session.steps(m.name), {"contract"}),
+                         options.yes);
     const auto gate_deadline = deadline_in(options.wait);
     Follower follower{session, {m.name}, {"done", deadline_in(options.timeout)}};
     follower.remember();

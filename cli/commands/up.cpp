@@ -28,6 +28,7 @@ std::vector<std::string_view> new_phases(const Migration& m, const std::string& 
     const bool goes_on = begins || m.upto == "expanded";
     if (begins) phases.emplace_back("expand");
     if (to != "expanded" && goes_on) phases.emplace_back("migrate");
+    if (to == "switched" && m.upto != "switched" && m.upto != "done") phases.emplace_back("switch");
     const bool ends = to == "done" || (to == "ready" && !m.transition && goes_on);
     if (ends && m.upto != "done") {
         phases.emplace_back("switch");
@@ -56,7 +57,8 @@ std::vector<Step> begin(Session& session, const MigrationFile& file, const UpOpt
 
 // What to wait for: where nothing lives side by side, ready is only passed through.
 std::string goal(const Migration& m, const std::string& to) {
-    return to == "ready" && !m.transition ? "done" : to;
+    const auto state = reachable(m, to);
+    return state == "ready" && !m.transition ? "done" : state;
 }
 
 Exit run_one(const MigrationFile& file, const UpOptions& options, Session& session,
@@ -177,8 +179,8 @@ Exit run_up(const UpOptions& options, Session& session) {
 
 void declare(Command& command, UpOptions& options) {
     command.required("FILE|DIR", options.path, "a .sql file, or a folder of them");
-    command.text("--to", options.to, "STATE", "expanded, ready or done (default: ready)");
-    command.among({"expanded", "ready", "done"});
+    command.text("--to", options.to, "STATE", "expanded, ready, switched or done (default: ready)");
+    command.among({"expanded", "ready", "switched", "done"});
     command.flag("--yes", options.yes, "remove what the plan removes without asking");
     command.time("--timeout", options.timeout, "stop watching after this time (exit 8)");
 }

@@ -14,10 +14,9 @@ struct WaitOptions {
 
 Exit run_wait(const WaitOptions& options, Session& session) {
     FollowOptions how;
-    how.until = options.state;
     how.deadline = deadline_in(options.timeout);
     how.quiet = true;
-    session.migration(options.name);
+    how.until = reachable(session.migration(options.name), options.state);
     Follower follower{session, {options.name}, how};
     return conclude(session, "zdm.wait/1", options.name, follower.run());
 }
@@ -25,8 +24,8 @@ Exit run_wait(const WaitOptions& options, Session& session) {
 void declare(Command& command, WaitOptions& options) {
     command.required("NAME", options.name, "a migration");
     command.text("--for", options.state, "STATE",
-                 "expanded, ready, done or rolled_back (default: ready)");
-    command.among({"expanded", "ready", "done", "rolled_back"});
+                 "expanded, ready, switched, done or rolled_back (default: ready)");
+    command.among({"expanded", "ready", "switched", "done", "rolled_back"});
     command.time("--timeout", options.timeout, "stop waiting after this time (exit 8)");
 }
 

@@ -21,6 +21,11 @@ ZDM_FUNCTION(zdm_start) {
     return zdm::run::launch_stopped(), Datum{0};
 }
 
+ZDM_FUNCTION(zdm_switch) {
+    zdm::run::switch_over(text_argument(fcinfo, 0, "name"));
+    return zdm::run::launch_stopped(), Datum{0};
+}
+
 ZDM_FUNCTION(zdm_contract) {
     zdm::run::contract(text_argument(fcinfo, 0, "name"), flag_argument(fcinfo, 1, false),
                        maybe_text(fcinfo, 2), flag_argument(fcinfo, 3, false));

@@ -22,8 +22,10 @@ using zdm::catalog::Migration;
 using zdm::catalog::State;
 using zdm::pg::Error;
 
-// Whether the state asked for is reached or passed. `done` is the end of all.
+// Whether the state asked for is reached or passed. `done` is the end of all. Where there is
+// nothing to switch, ready is as far as a migration gets without contract.
 bool reached(const Migration& m, State wanted) {
+    if (wanted == State::switched && !m.switches) wanted = State::ready;
     if (m.state == wanted) return true;
     if (m.state == State::rolled_back || m.state == State::rolling_back || m.state == State::failed)
         return false;
@@ -112,7 +114,7 @@ ZDM_FUNCTION(zdm_wait) {
         throw Error{zdm::pg::state::kInvalidParameter,
                     "ZD601: \"" + wanted_text + "\" is no state to wait for",
                     {},
-                    "Wait for expanded, ready, done or rolled_back."};
+                    "Wait for expanded, ready, switched, done or rolled_back."};
     const auto* context = castNode(CallContext, fcinfo->context);
     if (context->atomic)
         throw Error{zdm::pg::sqlstate("25001"), "ZD309: zdm_wait cannot run inside a transaction",

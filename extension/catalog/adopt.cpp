@@ -11,9 +11,17 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> adopt_database(std::int64_t
     // Relations have other OIDs in a restored dump. Those that a done step dropped are gone, which
     // OID 1, never that of a relation, says; whose it was before may be somebody else's here.
     const auto moved = spi.run(
+        // A table that a step renames has one of two names.
         "WITH now AS (SELECT s.step, s.kind, s.relation_oid AS before,"
-        "                    coalesce(to_regclass(s.relation)::oid, 1::oid) AS now"
-        "               FROM zdm.step s"
+        "                    coalesce(to_regclass(coalesce(r.name, s.relation))::oid, 1::oid) AS "
+        "now"
+        "               FROM zdm.step s LEFT JOIN LATERAL ("
+        "                    SELECT n.parameters ->> CASE n.state WHEN 'done' THEN 'to' ELSE "
+        "'from' END"
+        "                           AS name FROM zdm.step n"
+        "                     WHERE n.migration_id = s.migration_id AND n.parameters ? 'to'"
+        "                       AND s.relation IN (n.parameters ->> 'from', n.parameters ->> 'to')"
+        "                     LIMIT 1) r ON true"
         "              WHERE s.migration_id = $1 AND s.relation_oid <> 0),"
         " moved AS (UPDATE zdm.step s SET relation_oid = n.now,"
         "               finished_at = CASE WHEN n.kind = 'sync' AND s.state = 'done'"

@@ -44,7 +44,8 @@ constexpr auto kColumns =
     "       m.system_identifier = (SELECT c.system_identifier FROM pg_control_system() c)"
     "   AND m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = "
     "current_database()),"
-    "       m.differences_accepted_by"
+    "       m.differences_accepted_by,"
+    "       EXISTS (SELECT FROM zdm.step s WHERE s.migration_id = m.id AND s.phase = 'switch')"
     "  FROM zdm.migration m ";
 
 Migration migration_from(const pg::Row& row) {
@@ -65,6 +66,7 @@ Migration migration_from(const pg::Row& row) {
     if (!row.is_null(13)) m.failed_state = state_from(row.text(13));
     m.same_database = row.flag(14);
     m.differences_accepted_by = row.text(15);
+    m.switches = row.flag(16);
     return m;
 }
 
@@ -167,10 +169,13 @@ std::vector<std::string> live_owners(const std::vector<std::uint32_t>& relations
 
 std::vector<std::int64_t> runnable_migrations() {
     const auto found = through_door(
-        "SELECT id FROM zdm.migration WHERE NOT paused"
-        "   AND (state IN ('expanding', 'migrating', 'contracting', 'rolling_back')"
-        "        OR (state = 'expanded' AND upto <> 'expanded')"
-        "        OR (state = 'ready' AND (NOT transition OR upto = 'done'))) ORDER BY id");
+        "SELECT m.id FROM zdm.migration m WHERE NOT m.paused"
+        "   AND (m.state IN ('expanding', 'migrating', 'switching', 'contracting', 'rolling_back')"
+        "        OR (m.state = 'expanded' AND m.upto <> 'expanded')"
+        "        OR (m.state IN ('ready', 'switched') AND (NOT m.transition OR m.upto = 'done'))"
+        "        OR (m.state = 'ready' AND m.upto = 'switched' AND EXISTS ("
+        "               SELECT FROM zdm.step s WHERE s.migration_id = m.id"
+        "                  AND s.phase = 'switch'))) ORDER BY m.id");
     std::vector<std::int64_t> ids;
     for (const auto& row : found.rows) ids.push_back(row.number(0));
     return ids;
@@ -195,7 +200,8 @@ void replace_sql(std::int64_t id, const NewMigration& m) {
     through_door(
         "UPDATE zdm.migration SET sql = $2, checksum = $3, owner = $4::oid::regrole,"
         "    login = $5::oid::regrole, settings = jsonb_object($6, $7), state = 'planned',"
-        "    started_at = NULL, ready_at = NULL, finished_at = NULL WHERE id = $1",
+        "    started_at = NULL, ready_at = NULL, switched_at = NULL, finished_at = NULL WHERE id = "
+        "$1",
         {id, m.sql, m.checksum, static_cast<std::int64_t>(m.owner),
          static_cast<std::int64_t>(m.login), keys_of(m.settings), values_of(m.settings)});
 }
@@ -257,6 +263,8 @@ bool change_state(std::int64_t id, State from, State to) {
                "UPDATE zdm.migration SET state = $3, attempts = 0, waiting = NULL,"
                "    waiting_since = NULL,"
                "    ready_at = CASE WHEN $3 = 'ready' THEN clock_timestamp() ELSE ready_at END,"
+               "    switched_at = CASE WHEN $3 = 'switched' THEN clock_timestamp()"
+               "                       ELSE switched_at END,"
                "    finished_at = CASE WHEN $3 IN ('done', 'rolled_back') THEN clock_timestamp() "
                "END"
                " WHERE id = $1 AND state = $2",
@@ -267,7 +275,8 @@ bool change_state(std::int64_t id, State from, State to) {
 void set_started(std::int64_t id, Upto upto) {
     through_door(
         "UPDATE zdm.migration SET state = 'expanding', upto = $2, started_at = clock_timestamp(),"
-        "    ready_at = NULL, finished_at = NULL, paused = false, pause_reason = NULL,"
+        "    ready_at = NULL, switched_at = NULL, finished_at = NULL, paused = false,"
+        "    pause_reason = NULL,"
         "    keep = false, forced_reason = NULL, forced_by = NULL,"
         "    differences_accepted_by = NULL, attempts = 0 WHERE id = $1",
         {id, std::string{to_text(upto)}});

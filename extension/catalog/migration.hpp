@@ -27,6 +27,7 @@ struct Migration {
     State state = State::planned;
     Upto upto = Upto::ready;
     bool transition = false;
+    bool switches = false;  // its plan has a switch phase
     bool paused = false;
     bool keep = false;
     bool forced = false;

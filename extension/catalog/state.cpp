@@ -14,13 +14,17 @@ const Names<State> kStates = {{State::planned, "planned"},
                               {State::expanded, "expanded"},
                               {State::migrating, "migrating"},
                               {State::ready, "ready"},
+                              {State::switching, "switching"},
+                              {State::switched, "switched"},
                               {State::contracting, "contracting"},
                               {State::done, "done"},
                               {State::rolling_back, "rolling_back"},
                               {State::rolled_back, "rolled_back"},
                               {State::failed, "failed"}};
-const Names<Upto> kUptos = {
-    {Upto::expanded, "expanded"}, {Upto::ready, "ready"}, {Upto::done, "done"}};
+const Names<Upto> kUptos = {{Upto::expanded, "expanded"},
+                            {Upto::ready, "ready"},
+                            {Upto::switched, "switched"},
+                            {Upto::done, "done"}};
 const Names<StepState> kStepStates = {{StepState::pending, "pending"},
                                       {StepState::running, "running"},
                                       {StepState::done, "done"},

@@ -12,13 +12,17 @@ enum class State {
     expanded,
     migrating,
     ready,
+    switching,
+    switched,
     contracting,
     done,
     rolling_back,
     rolled_back,
     failed,
 };
-enum class Upto { expanded, ready, done };
+// A migration whose plan has no switch phase never is switching or switched; told to go as far as
+// switched, it stops at ready.
+enum class Upto { expanded, ready, switched, done };
 enum class StepState { pending, running, done, undone, skipped };
 
 std::string_view to_text(State state);

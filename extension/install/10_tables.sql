@@ -13,9 +13,9 @@ CREATE TABLE zdm.migration (
     options          jsonb NOT NULL DEFAULT '{}',
     relations        oid[] NOT NULL DEFAULT '{}',
     state            text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'expanding', 'expanded',
-                         'migrating', 'ready', 'contracting', 'done',
+                         'migrating', 'ready', 'switching', 'switched', 'contracting', 'done',
                          'rolling_back', 'rolled_back', 'failed')),
-    upto             text NOT NULL DEFAULT 'ready' CHECK (upto IN ('expanded', 'ready', 'done')),
+    upto             text NOT NULL DEFAULT 'ready' CHECK (upto IN ('expanded', 'ready', 'switched', 'done')),
     transition       boolean NOT NULL DEFAULT false,
     paused           boolean NOT NULL DEFAULT false,
     pause_reason     text,
@@ -38,6 +38,7 @@ CREATE TABLE zdm.migration (
     created_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
     started_at       timestamptz,
     ready_at         timestamptz,
+    switched_at      timestamptz,
     finished_at      timestamptz
 );
 COMMENT ON TABLE zdm.migration IS 'one row for each migration; people read the view zdm.migrations';
@@ -45,7 +46,7 @@ COMMENT ON TABLE zdm.migration IS 'one row for each migration; people read the v
 CREATE TABLE zdm.step (
     migration_id     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
     step             int NOT NULL,
-    phase            text NOT NULL CHECK (phase IN ('expand', 'migrate', 'contract')),
+    phase            text NOT NULL CHECK (phase IN ('expand', 'migrate', 'switch', 'contract')),
     kind             text NOT NULL,
     relation         text,
     relation_oid     oid,

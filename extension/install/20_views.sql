@@ -10,7 +10,10 @@ SELECT m.id, m.name, m.state,
            WHEN m.state = 'failed' THEN 'failed'
            WHEN m.state IN ('done', 'rolled_back', 'planned') THEN 'idle'
            -- A worker that finds the gate blind ends: only somebody's word can open it.
-           WHEN m.state = 'ready' AND m.transition AND (m.upto <> 'done' OR m.waiting LIKE 'the gate is blind%')
+           WHEN m.state = 'ready' AND s.switches AND m.upto IN ('expanded', 'ready')
+               THEN 'waiting: zdm_switch(' || quote_literal(m.name) || ')'
+           WHEN (m.state = 'switched' OR (m.state = 'ready' AND NOT s.switches)) AND m.transition
+                AND (m.upto <> 'done' OR m.waiting LIKE 'the gate is blind%')
                THEN 'waiting: zdm_contract(' || quote_literal(m.name) || ')'
            WHEN m.state = 'expanded' AND m.upto = 'expanded' THEN 'waiting: zdm_start(' || quote_literal(m.name) || ')'
            WHEN m.system_identifier <> (SELECT c.system_identifier FROM pg_control_system() c)
@@ -22,7 +25,7 @@ SELECT m.id, m.name, m.state,
                THEN 'stopped: its role ' || m.login || ' was dropped'
            ELSE 'stopped: zdm_resume(' || quote_literal(m.name) || ')'
        END AS activity,
-       m.upto, m.transition, m.paused, m.pause_reason,
+       m.upto, m.transition, s.switches, m.paused, m.pause_reason,
        w.pid AS worker_pid,
        CASE WHEN locker.pid IS NOT NULL
             THEN format('waiting for pid %s (%s) to end its transaction', locker.pid, locker.application_name)
@@ -32,16 +35,17 @@ SELECT m.id, m.name, m.state,
        s.steps, s.steps_done, s.point_of_no_return, s.removal_started,
        m.failed_state, m.failed_step, m.sqlstate, m.message, m.detail, m.hint,
        m.forced_reason, m.forced_by, d.differing_writes, m.differences_accepted_by,
-       m.created_at, m.started_at, m.ready_at, m.finished_at
+       m.created_at, m.started_at, m.ready_at, m.switched_at, m.finished_at
   FROM zdm.migration m
   LEFT JOIN LATERAL (
        SELECT count(*) AS steps, count(*) FILTER (WHERE state IN ('done', 'skipped')) AS steps_done,
+              coalesce(bool_or(phase = 'switch'), false) AS switches,
               min(step) FILTER (WHERE removal) AS point_of_no_return,
               coalesce(bool_or(removal AND state IN ('running', 'done')), false) AS removal_started
          FROM zdm.step WHERE migration_id = m.id) s ON true
   LEFT JOIN LATERAL (
        SELECT sum(zdm.differing_writes(relation_oid))::bigint AS differing_writes
-         FROM zdm.step WHERE migration_id = m.id AND kind = 'sync' AND state = 'done'
+         FROM zdm.step WHERE migration_id = m.id AND kind = 'sync' AND state = 'done' AND NOT parameters ? 'unseen'
           AND m.state NOT IN ('planned', 'done', 'rolled_back')) d ON true
   LEFT JOIN LATERAL (
        SELECT l.pid FROM pg_locks l
@@ -121,10 +125,11 @@ GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress, zdm.pressure, zdm.bad_r
 COMMENT ON VIEW zdm.migrations IS 'migrations that you may see: state, what each is doing or waiting for, and why it failed';
 COMMENT ON COLUMN zdm.migrations.id IS 'number of the migration, as zdm_create returned it';
 COMMENT ON COLUMN zdm.migrations.name IS 'what zdm_create called it; the command line takes the name of the file';
-COMMENT ON COLUMN zdm.migrations.state IS 'planned, expanding, expanded, migrating, ready, contracting, done, rolling_back, rolled_back or failed';
+COMMENT ON COLUMN zdm.migrations.state IS 'planned, expanding, expanded, migrating, ready, switching, switched, contracting, done, rolling_back, rolled_back or failed';
 COMMENT ON COLUMN zdm.migrations.activity IS 'running, or what it waits for with the call that goes on; stopped: no worker runs it';
-COMMENT ON COLUMN zdm.migrations.upto IS 'the state at which zdm_start was told to stop: expanded, ready or done';
+COMMENT ON COLUMN zdm.migrations.upto IS 'the state at which zdm_start was told to stop: expanded, ready, switched or done';
 COMMENT ON COLUMN zdm.migrations.transition IS 'true when old and new application versions live side by side at ready, so that contract waits for you';
+COMMENT ON COLUMN zdm.migrations.switches IS 'true when its plan has a switch phase, so that it stops at ready for zdm_switch and at switched for zdm_contract';
 COMMENT ON COLUMN zdm.migrations.paused IS 'true from zdm_pause until zdm_resume';
 COMMENT ON COLUMN zdm.migrations.pause_reason IS 'why it is paused, in the words of whoever paused it';
 COMMENT ON COLUMN zdm.migrations.worker_pid IS 'process of the background worker that runs it now';
@@ -151,11 +156,12 @@ COMMENT ON COLUMN zdm.migrations.differences_accepted_by IS 'the session user wh
 COMMENT ON COLUMN zdm.migrations.created_at IS 'when zdm_create made it';
 COMMENT ON COLUMN zdm.migrations.started_at IS 'when zdm_start started it last';
 COMMENT ON COLUMN zdm.migrations.ready_at IS 'when it became ready last';
+COMMENT ON COLUMN zdm.migrations.switched_at IS 'when it was switched last; null in a migration without a switch';
 COMMENT ON COLUMN zdm.migrations.finished_at IS 'when it was done or rolled back';
 COMMENT ON VIEW zdm.steps IS 'the plan of each migration, step by step, with its lock, cost estimate (rows, bytes) and how to undo it';
 COMMENT ON COLUMN zdm.steps.migration IS 'name of the migration';
 COMMENT ON COLUMN zdm.steps.step IS 'number of the step; steps run in this order';
-COMMENT ON COLUMN zdm.steps.phase IS 'expand, migrate or contract';
+COMMENT ON COLUMN zdm.steps.phase IS 'expand, migrate, switch or contract';
 COMMENT ON COLUMN zdm.steps.kind IS 'what zdm does: ddl, sync, backfill, last_pass, index, gate, verify, count, constraint, validate, …';
 COMMENT ON COLUMN zdm.steps.relation IS 'table that the step is about';
 COMMENT ON COLUMN zdm.steps.command IS 'the SQL of the step, complete';

@@ -18,11 +18,14 @@ CREATE FUNCTION @extschema@.zdm_create(name text, sql text) RETURNS bigint LANGU
 COMMENT ON FUNCTION @extschema@.zdm_create(text, text) IS 'stores a migration and its plan and returns its id; the same name with the same SQL returns the same id, with other SQL raises ZD302';
 
 CREATE FUNCTION @extschema@.zdm_start(name text, upto text DEFAULT 'ready') RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_start(text, text) IS 'starts a migration, or lets it go on, up to the state expanded, ready or done; returns at once, background workers begin when you commit';
+COMMENT ON FUNCTION @extschema@.zdm_start(text, text) IS 'starts a migration, or lets it go on, up to the state expanded, ready, switched (ready where there is nothing to switch) or done; returns at once, background workers begin when you commit';
+
+CREATE FUNCTION @extschema@.zdm_switch(name text) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.zdm_switch(text) IS 'lets a ready migration whose plan has a switch phase go through it, to the state switched: new names are there for the new application, the old ones go on for the old one; zdm_rollback still goes back';
 
 CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL,
         accept_differences boolean DEFAULT false) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept';
+COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept; a migration that has a switch must be switched first (ZD314)';
 
 CREATE FUNCTION @extschema@.zdm_verify(name text, examples bigint DEFAULT 20, of regclass DEFAULT NULL,
         first_page bigint DEFAULT 0, pages bigint DEFAULT NULL, going_back boolean DEFAULT false,
@@ -71,7 +74,7 @@ CREATE FUNCTION zdm.ping(name text) RETURNS boolean LANGUAGE c AS 'MODULE_PATHNA
 COMMENT ON FUNCTION zdm.ping(text) IS 'starts the workers of a migration again where they should run and do not; true when it did';
 
 CREATE PROCEDURE @extschema@.zdm_wait(name text, state text DEFAULT 'ready', timeout interval DEFAULT NULL) LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON PROCEDURE @extschema@.zdm_wait(text, text, interval) IS 'waits until the migration has reached the state; holds no snapshot. Raises ZD306 after timeout, and the error of the migration when it failed';
+COMMENT ON PROCEDURE @extschema@.zdm_wait(text, text, interval) IS 'waits until the migration has reached the state (switched: ready where there is nothing to switch); holds no snapshot. Raises ZD306 after timeout, and the error of the migration when it failed';
 
 CREATE FUNCTION zdm.guard_drop() RETURNS event_trigger LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_guard_drop';
 COMMENT ON FUNCTION zdm.guard_drop() IS 'refuses DROP EXTENSION zdm while a migration is live';

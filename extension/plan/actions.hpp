@@ -12,6 +12,7 @@
 #include "plan/plan.hpp"
 #include "plan/refusal.hpp"
 #include "plan/rename.hpp"
+#include "plan/retype.hpp"
 
 namespace zdm::plan {
 
@@ -172,6 +173,15 @@ struct DropTable {
     std::vector<std::string> foreign_keys;  // outgoing, with their table: dropped first
 };
 
+// ALTER TABLE ... RENAME TO, at once or with a view under the old name until contract.
+struct RenameTable {
+    std::string name;       // the new one
+    std::string qualified;  // likewise
+    std::vector<std::string> columns;
+    std::vector<std::string> grants;  // statements that give the view the table's owner and rights
+    bool published = false;
+};
+
 // One `column = expression` of an UPDATE.
 struct Assignment {
     std::string column;
@@ -224,7 +234,8 @@ struct Direct {
 
 using Detail = std::variant<AddColumn, SetNotNull, DropNotNull, SetDefault, DropColumn, AddCheck,
                             AddForeignKey, AddUnique, Validate, DropConstraint, CreateIndex,
-                            DropIndex, DropTable, Update, Delete, Insert, RenameColumn, Direct>;
+                            DropIndex, DropTable, RenameTable, Update, Delete, Insert, RenameColumn,
+                            RetypeColumn, Direct>;
 
 struct Action {
     Place at;

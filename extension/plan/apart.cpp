@@ -79,6 +79,8 @@ struct Named {
         return all;
     }
     Names operator()(const DropTable&) const { return std::nullopt; }
+    Names operator()(const RenameTable&) const { return std::nullopt; }
+    Names operator()(const RetypeColumn&) const { return std::nullopt; }
     Names operator()(const Delete&) const { return std::nullopt; }
     Names operator()(const Direct&) const { return std::nullopt; }
 };

@@ -10,7 +10,7 @@
 
 namespace zdm::plan {
 
-enum class Phase { expand, migrate, contract };
+enum class Phase { expand, migrate, switch_, contract };
 
 // What the runner does for a step; the meaning of `command` and `parameters` for each.
 enum class StepKind {

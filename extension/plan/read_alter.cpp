@@ -8,6 +8,7 @@
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
 #include "plan/read_data.hpp"
+#include "plan/read_retype.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
@@ -128,7 +129,7 @@ Action AlterReader::start() const {
 }
 
 // The command alone, on the clone.
-Seen AlterReader::replay(AlterTableCmd* command) {
+Seen AlterReader::replay(AlterTableCmd* command, bool locks) {
     AlterTableStmt* const single = pg::call([&] {
         AlterTableStmt* const copy = makeNode(AlterTableStmt);
         copy->relation = static_cast<RangeVar*>(copyObjectImpl(alter_->relation));
@@ -141,7 +142,7 @@ Seen AlterReader::replay(AlterTableCmd* command) {
         // An alias is for queries.
         single->relation->alias = nullptr;
     });
-    return r_.replay(reinterpret_cast<Node*>(single));
+    return r_.replay(reinterpret_cast<Node*>(single), locks);
 }
 
 Seen AlterReader::validate(const std::string& constraint) {
@@ -310,6 +311,19 @@ void AlterReader::drop_column(AlterTableCmd* command) {
     r_.add(std::move(action));
 }
 
+// Whether it would rewrite or scan the table under its lock. The clone stays as it was.
+bool AlterReader::is_expensive(AlterTableCmd* command) {
+    pg::Subtransaction attempt;
+    const Seen seen = replay(command, false);
+    return seen.rewrites || seen.scans;
+}
+
+void AlterReader::change_type(AlterTableCmd* command, Action action) {
+    RetypeReader reader{r_, statement_, action.at, table_, command};
+    action.detail = reader.read([&] { replay(command, false); }, action.seen);
+    r_.add(std::move(action));
+}
+
 void AlterReader::other(AlterTableCmd* command) {
     Action action = start();
     switch (command->subtype) {
@@ -345,14 +359,9 @@ void AlterReader::other(AlterTableCmd* command) {
                "directly with a short lock_timeout.");
     }
     const std::string undo = undo_of(command);
+    if (command->subtype == AT_AlterColumnType && is_expensive(command))
+        return change_type(command, std::move(action));
     action.seen = replay(command);
-    if (command->subtype == AT_AlterColumnType && (action.seen.rewrites || action.seen.scans))
-        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
-               "this change of type would " +
-                   std::string{action.seen.rewrites ? "rewrite " : "scan "} + table().qualified +
-                   " under a lock that blocks reads and writes",
-               "zdm does not change such types yet.",
-               "Add a new column of the new type, fill it with an UPDATE, and drop the old one.");
     Direct direct;
     direct.command = action.written + ";";
     direct.undo = undo;

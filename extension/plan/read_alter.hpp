@@ -38,7 +38,7 @@ private:
     const Given* take(Way way, const char* column);
     void fill_given();
     Action start() const;
-    Seen replay(AlterTableCmd* command);
+    Seen replay(AlterTableCmd* command, bool locks = true);
     Seen validate(const std::string& constraint);
     void direct(AlterTableCmd* command);
     void refuse_cascade(const AlterTableCmd* command) const;
@@ -50,6 +50,8 @@ private:
     void set_not_null(AlterTableCmd* command);
     void drop_not_null(AlterTableCmd* command);
     void drop_column(AlterTableCmd* command);
+    bool is_expensive(AlterTableCmd* command);
+    void change_type(AlterTableCmd* command, Action action);
     void other(AlterTableCmd* command);
     // The statements that take a change of the catalog back, empty when there are none.
     std::string undo_of(const AlterTableCmd* command) const;

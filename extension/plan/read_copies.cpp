@@ -185,6 +185,29 @@ void RenameReader::prepare_triggers(RenameColumn& rename) {
         prepare_trigger(rename, row);
 }
 
+Statements RenameReader::trigger_again(const pg::Row& row, const std::string& definition) const {
+    const std::string name = row.text(0);
+    const std::string table_name = table().qualified;
+    const std::string alter = "ALTER TABLE " + table_name + " ";
+    Statements all = {"DROP TRIGGER " + name + " ON " + table_name + ";", definition + ";"};
+    switch (row.text(2).front()) {
+    case 'D': all.push_back(alter + "DISABLE TRIGGER " + name + ";"); break;
+    case 'R': all.push_back(alter + "ENABLE REPLICA TRIGGER " + name + ";"); break;
+    case 'A': all.push_back(alter + "ENABLE ALWAYS TRIGGER " + name + ";"); break;
+    default: break;
+    }
+    if (!row.is_null(3))
+        all.push_back(comment_on("TRIGGER " + name + " ON " + table_name, row.text(3)));
+    return all;
+}
+
+std::vector<Statements> RenameReader::naming_triggers() const {
+    std::vector<Statements> all;
+    for (const auto& row : ask(kTriggers, {std::int64_t{relation().oid}, number_, old_}).rows)
+        if (row.flag(7)) all.push_back(trigger_again(row, row.text(1)));
+    return all;
+}
+
 void RenameReader::prepare_trigger(RenameColumn& rename, const pg::Row& row) {
     const std::string name = row.text(0);
     if (row.flag(7))
@@ -201,33 +224,13 @@ void RenameReader::prepare_trigger(RenameColumn& rename, const pg::Row& row) {
     if (row.flag(9))
         refuse_piece("constraint trigger " + name + " names it and another table", {},
                      "Drop it before, and make it again after.");
-    const std::string table_name = table().qualified;
-    const std::string drop = "DROP TRIGGER " + name + " ON " + table_name + ";";
-    Statements more;
-    switch (row.text(2).front()) {
-    case 'D': more.push_back("ALTER TABLE " + table_name + " DISABLE TRIGGER " + name + ";"); break;
-    case 'R':
-        more.push_back("ALTER TABLE " + table_name + " ENABLE REPLICA TRIGGER " + name + ";");
-        break;
-    case 'A':
-        more.push_back("ALTER TABLE " + table_name + " ENABLE ALWAYS TRIGGER " + name + ";");
-        break;
-    default: break;
-    }
-    if (!row.is_null(3))
-        more.push_back(comment_on("TRIGGER " + name + " ON " + table_name, row.text(3)));
-    const auto statements = [&](const std::string& definition) {
-        Statements all = {drop, definition + ";"};
-        all.insert(all.end(), more.begin(), more.end());
-        return all;
-    };
     const std::string sql = row.text(1);
     const TriggerText text{sql};
     ChangedTrigger trigger;
     trigger.name = name;
-    trigger.before = statements(sql);
-    if (row.flag(5)) trigger.between = statements(text.of_also(pg::quote_ident(new_)));
-    trigger.after = more;
+    trigger.before = trigger_again(row, sql);
+    if (row.flag(5)) trigger.between = trigger_again(row, text.of_also(pg::quote_ident(new_)));
+    trigger.after = {trigger.before.begin() + 2, trigger.before.end()};
     rename.triggers.push_back(trigger);
 
     Node* const tree = parse_own(sql);
@@ -354,6 +357,7 @@ void RenameReader::read_indexes(RenameColumn& rename) const {
         if (!row.is_null(10)) copy.after.push_back(row.text(10));
         const std::string alter = "ALTER TABLE " + table().qualified + " ";
         if (row.flag(2)) copy.after.push_back(alter + "CLUSTER ON " + name + ";");
+        copy.replica_identity = row.flag(3);
         if (row.flag(3)) copy.after.push_back(alter + "REPLICA IDENTITY USING INDEX " + name + ";");
         rename.indexes.push_back(std::move(copy));
     }

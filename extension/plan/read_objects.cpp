@@ -61,14 +61,6 @@ const Refusal kRefusals[] = {
            refusal.instead);
 }
 
-void refuse_rename(Place at, const RenameStmt* rename) {
-    const bool table = rename->renameType == OBJECT_TABLE;
-    refuse(at, "ZD105", pg::state::kFeatureNotSupported, "RENAME is not supported yet",
-           "Applications that use the old name would fail at once.",
-           table ? "Keep the name, or create a view under the new one."
-                 : "Run it directly, with a short lock_timeout.");
-}
-
 std::string text_of(const char* sql, const std::vector<pg::Value>& parameters) {
     const auto found = ask(sql, parameters);
     return found.empty() ? std::string{} : found.front().text(0);
@@ -84,7 +76,7 @@ void ObjectReader::read(Node* tree) {
     switch (nodeTag(tree)) {
     case T_TransactionStmt: return transaction(castNode(TransactionStmt, tree));
     case T_VacuumStmt: return vacuum(castNode(VacuumStmt, tree));
-    case T_RenameStmt: return refuse_rename(at_, castNode(RenameStmt, tree));
+    case T_RenameStmt: return rename(castNode(RenameStmt, tree));
     case T_GrantStmt: return grant(castNode(GrantStmt, tree));
     case T_CommentStmt: return comment(castNode(CommentStmt, tree));
     case T_DropStmt: return drop(castNode(DropStmt, tree));

@@ -16,6 +16,7 @@ struct CreateStatsStmt;
 struct CreateFunctionStmt;
 struct CreateSeqStmt;
 struct GrantStmt;
+struct RenameStmt;
 struct TransactionStmt;
 struct VacuumStmt;
 struct ViewStmt;
@@ -41,6 +42,9 @@ private:
 
     void transaction(const TransactionStmt* tree);
     void vacuum(const VacuumStmt* tree);
+    void rename(RenameStmt* tree);
+    void rename_table(RenameStmt* tree);
+    void check_new_name(std::size_t table, const std::string& name) const;
     void grant(GrantStmt* tree);
     void comment(CommentStmt* tree);
     // What a comment is on, as far as zdm can restore it.

@@ -15,7 +15,18 @@ public:
     RenameReader(Rehearsal& rehearsal, const Statement& statement, RenameStmt* tree);
     void read();
 
-private:
+protected:
+    // Of a change that the caller reads: `old` becomes `renamed` on the clone.
+    RenameReader(Rehearsal& rehearsal, const Statement& statement, Place at, std::size_t table,
+                 std::string old, std::string renamed)
+        : r_(rehearsal),
+          statement_(statement),
+          at_(at),
+          table_(table),
+          old_(std::move(old)),
+          new_(std::move(renamed)),
+          verb_("changed") {}
+
     const Table& table() const { return r_.clones_.table(table_); }
     const Relation& relation() const { return r_.clones_.relation(table_); }
     Action start() const;
@@ -35,6 +46,10 @@ private:
     void prepare_statistics();
     void prepare_triggers(RenameColumn& rename);
     void prepare_trigger(RenameColumn& rename, const pg::Row& row);
+    // A trigger anew, with all that belongs to it.
+    Statements trigger_again(const pg::Row& row, const std::string& definition) const;
+    // Triggers whose functions name the column.
+    std::vector<Statements> naming_triggers() const;
     void prepare_views();
 
     // After it: what the server made of them.
@@ -50,12 +65,14 @@ private:
 
     Rehearsal& r_;
     const Statement& statement_;
-    RenameStmt* tree_;
+    RenameStmt* tree_ = nullptr;
     Place at_;
     std::size_t table_ = kNoTable;
     std::string old_;  // names as in the catalog
     std::string new_;
     std::int64_t number_ = 0;  // of the column in the original
+    std::string verb_ = "renamed";
+    bool retype_ = false;  // it gets another type, and storage and name with that
 };
 
 }  // namespace zdm::plan

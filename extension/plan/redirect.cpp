@@ -104,6 +104,10 @@ void visit_relations(Node* statement, RelationVisitor visitor, void* context) {
     case T_CreateTableAsStmt:
         visit_tree(castNode(CreateTableAsStmt, statement)->query, &visit);
         break;
+    case T_RenameStmt:
+        if (castNode(RenameStmt, statement)->relation != nullptr)
+            visitor(castNode(RenameStmt, statement)->relation, context);
+        break;
     case T_GrantStmt: visit_each(castNode(GrantStmt, statement)->objects, &visit); break;
     case T_CreateFunctionStmt:
         visit_tree(castNode(CreateFunctionStmt, statement)->sql_body, &visit);
@@ -111,10 +115,6 @@ void visit_relations(Node* statement, RelationVisitor visitor, void* context) {
     case T_InsertStmt:
     case T_UpdateStmt:
     case T_DeleteStmt: visit_tree(statement, &visit); break;
-    case T_RenameStmt:
-        if (castNode(RenameStmt, statement)->renameType == OBJECT_COLUMN)
-            visitor(castNode(RenameStmt, statement)->relation, context);
-        break;
     default: break;
     }
 }

@@ -1,6 +1,7 @@
 #include "plan/rehearsal.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
@@ -81,6 +82,31 @@ void note_relation(RangeVar* relation, void* context) {
             repalloc(found->oids, sizeof(Oid) * static_cast<std::size_t>(found->room)));
     }
     found->oids[found->count++] = oid;
+}
+
+struct Wanted {
+    Oid table;
+    const char* schema;
+    const char* name;
+    bool found;
+};
+
+// Whether a name means the table, one of its indexes, or what will have the name.
+void look_for(RangeVar* relation, void* context) {
+    auto* const wanted = static_cast<Wanted*>(context);
+    const Redirections none;
+    Oid oid = resolve(relation, &none).oid;
+    if (!OidIsValid(oid)) {
+        if (std::strcmp(relation->relname, wanted->name) == 0 &&
+            (relation->schemaname == nullptr ||
+             std::strcmp(relation->schemaname, wanted->schema) == 0))
+            wanted->found = true;
+        return;
+    }
+    const char kind = get_rel_relkind(oid);
+    if (kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX)
+        oid = IndexGetRelation(oid, false);
+    if (oid == wanted->table) wanted->found = true;
 }
 
 const char* kind_text(char kind) {
@@ -275,10 +301,23 @@ std::size_t Rehearsal::find_by_index(RangeVar* index) const {
     return clones_.find(table);
 }
 
-Seen Rehearsal::replay(Node* statement) {
-    const Watch watch{clones_};
+Seen Rehearsal::replay(Node* statement, bool locks) {
+    const Watch watch{clones_, locks};
     run_utility(statement, source_.text());
     return watch.seen();
+}
+
+const Statement* Rehearsal::also_naming(const Statement& statement, std::size_t table,
+                                        const std::string& name) const {
+    const Relation& relation = clones_.relation(table);
+    for (const auto& other : source_.statements()) {
+        if (&other == &statement) continue;
+        Wanted wanted{relation.oid, relation.schema.c_str(), name.c_str(), false};
+        Node* const tree = other.tree->stmt;
+        pg::call([&] { collect_statement(tree, look_for, &wanted); });
+        if (wanted.found) return &other;
+    }
+    return nullptr;
 }
 
 void Rehearsal::redirect_names(Node* statement) {

@@ -38,6 +38,7 @@ private:
     friend class IndexReader;
     friend class ObjectReader;
     friend class RenameReader;
+    friend class RetypeReader;
 
     void make_clones();
     void read(const Statement& statement);
@@ -55,7 +56,11 @@ private:
     // The table of an index that is named, kNoTable when it has no clone.
     std::size_t find_by_index(RangeVar* index) const;
     // Runs a statement whose names are redirected already.
-    Seen replay(Node* statement);
+    Seen replay(Node* statement, bool locks = true);
+    // The first other statement that names the table, or a relation `name` (schema, name) that is
+    // not there yet.
+    const Statement* also_naming(const Statement& statement, std::size_t table,
+                                 const std::string& name) const;
     // Points all names of a statement at the clones.
     void redirect_names(Node* statement);
     void add(Action action) { facts_.actions.push_back(std::move(action)); }

@@ -30,6 +30,7 @@ struct CopiedIndex {
     std::string tail;        // from USING on
     std::string constraint;  // PRIMARY KEY or UNIQUE; empty: a plain index
     Statements after;        // comments, CLUSTER ON, REPLICA IDENTITY, once it has the name
+    bool replica_identity = false;
 };
 
 // CREATE STATISTICS

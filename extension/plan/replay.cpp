@@ -66,7 +66,8 @@ Node* parse_own(const std::string& sql) {
     });
 }
 
-Watch::Watch(const Clones& clones) : clones_(clones), before_(states()) {
+Watch::Watch(const Clones& clones, bool locks) : clones_(clones), before_(states()) {
+    if (!locks) return;
     for (const auto& state : before_) {
         const Oid relation = state.clone;
         pg::call([&] { forget_locks(relation); });

@@ -8,12 +8,6 @@
 
 namespace zdm::plan {
 
-namespace {
-
-constexpr auto kTrigger = "zz_zdm_sync";
-
-}  // namespace
-
 Phase phase_of(Slot slot) {
     switch (slot) {
     case Slot::structure:
@@ -23,6 +17,8 @@ Phase phase_of(Slot slot) {
     case Slot::filled_index:
     case Slot::copy:
     case Slot::statistics: return Phase::migrate;
+    case Slot::proof:
+    case Slot::switch_: return Phase::switch_;
     case Slot::gate:
     case Slot::verify:
     case Slot::count:
@@ -167,29 +163,39 @@ std::string Composer::private_name(const std::string& about, const std::string& 
     return quote_private(unique);
 }
 
+std::string Composer::create_trigger(const Action& action,
+                                     const std::vector<std::string>& rules) const {
+    std::vector<std::string> arguments = {literal(facts_.search_path)};
+    for (const auto& argument : rules) arguments.push_back(literal(argument));
+    return "CREATE TRIGGER " + std::string{kSyncTrigger} + " BEFORE INSERT OR UPDATE ON " +
+           table(action).qualified + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) +
+           ")";
+}
+
+std::string Composer::drop_trigger(const Action& action) const {
+    return "DROP TRIGGER " + std::string{kSyncTrigger} + " ON " + table(action).qualified;
+}
+
 // One trigger for each table, with all rules.
 void Composer::finish_sync() {
     for (const auto& [index, rules] : rules_) {
         if (rules.forward.empty() && rules.reverse.empty()) continue;
-        const Table& target = facts_.tables.at(index);
-        std::vector<std::string> arguments = {literal(facts_.search_path)};
-        for (const auto* side : {&rules.forward, &rules.reverse})
-            for (const auto& argument : *side) arguments.push_back(literal(argument));
-        const std::string create =
-            "CREATE TRIGGER " + std::string{kTrigger} + " BEFORE INSERT OR UPDATE ON " +
-            target.qualified + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) + ")";
-        const std::string drop =
-            "DROP TRIGGER " + std::string{kTrigger} + " ON " + target.qualified;
+        std::vector<std::string> all = rules.forward;
+        all.insert(all.end(), rules.reverse.begin(), rules.reverse.end());
+        Action on_table = *rules.action;
+        on_table.table = index;
+        const std::string create = create_trigger(on_table, all);
+        const std::string drop = drop_trigger(on_table);
 
         Step sync = start(*rules.action, StepKind::sync);
         sync.command = create;
         lock(sync, *rules.action, {{{index, LockMode::share_row_exclusive}}, false, false});
         sync.undo = {{StepKind::unsync,
                       drop,
-                      {{"trigger", kTrigger}},
+                      {{"trigger", kSyncTrigger}},
                       locks_at(sync, LockMode::access_exclusive)}};
         sync.note = "rows that applications write from now on: " + join(rules.notes, "; ");
-        sync.parameters = {{"trigger", kTrigger}, {"columns", join(rules.columns)}};
+        sync.parameters = {{"trigger", kSyncTrigger}, {"columns", join(rules.columns)}};
         add(Slot::sync, sync);
         finish_unsync(index, rules, create, drop);
         finish_verify(index, rules);
@@ -206,12 +212,15 @@ void Composer::finish_verify(std::size_t index, const Rules& rules) {
         if (std::none_of(olds.begin(), olds.end(), is_it))
             olds.push_back({drop->column, drop->given, false, {}, {}, {}});
     }
-    const Comparison comparison = compare(rules.news, olds);
+    verify(Slot::verify, *rules.action, compare(rules.news, olds));
+}
+
+void Composer::verify(Slot slot, const Action& action, const Comparison& comparison) {
     if (comparison.differs.empty()) return;
-    const Table& target = facts_.tables.at(index);
+    const Table& target = table(action);
     const std::string old_columns = join(comparison.olds);
     const std::string new_columns = join(comparison.news);
-    Step step = start(*rules.action, StepKind::verify);
+    Step step = start(action, StepKind::verify);
     step.command = "SELECT ctid, " + old_columns + ", " + new_columns + " FROM " +
                    (target.partitioned ? "" : "ONLY ") + target.qualified + " WHERE " +
                    comparison.differs;
@@ -219,15 +228,15 @@ void Composer::finish_verify(std::size_t index, const Rules& rules) {
     step.scans = true;
     step.note = "rows in which " + new_columns + " " +
                 (comparison.news.size() == 1 ? "is" : "are") + " not what " + old_columns + " " +
-                (comparison.olds.size() == 1 ? "gives" : "give") +
-                " stop contract before anything is removed";
+                (comparison.olds.size() == 1 ? "gives" : "give") + " stop " +
+                (slot == Slot::verify ? "contract before anything is removed" : "the switch");
     step.parameters = {{"differs", comparison.differs},
                        {"lost", comparison.lost},
                        {"old", old_columns},
                        {"new", new_columns},
                        {"show_old", shown(comparison.olds)},
                        {"show_new", shown(comparison.news)}};
-    add(Slot::verify, step);
+    add(slot, step);
 }
 
 // Alone it can be taken back; what goes in the same transaction can't.
@@ -248,12 +257,12 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
     // Whoever reads a view locks it before its tables.
     for (const auto& view : rules.views)
         unsync.locks.insert(unsync.locks.begin(), {view, LockMode::access_exclusive});
-    unsync.parameters = {{"trigger", kTrigger}};
+    unsync.parameters = {{"trigger", kSyncTrigger}};
     if (rules.then.empty()) {
         unsync.command = drop;
         unsync.undo = {{StepKind::sync,
                         create,
-                        {{"trigger", kTrigger}, {"columns", join(rules.columns)}},
+                        {{"trigger", kSyncTrigger}, {"columns", join(rules.columns)}},
                         locks_at(unsync, LockMode::share_row_exclusive)}};
         unsync.note = "applications give " + join(rules.columns) + " themselves from here on";
     } else {
@@ -315,7 +324,8 @@ Plan Composer::finish() {
     finish_statistics();
     const bool contract = has(Slot::count) || has(Slot::unique_index) || has(Slot::enforce);
     Plan plan;
-    plan.transition = has(Slot::sync) || has(Slot::remove) || (has(Slot::data) && contract);
+    plan.transition =
+        has(Slot::sync) || has(Slot::remove) || has(Slot::switch_) || (has(Slot::data) && contract);
     if (plan.transition) finish_gate();
 
     int backfill = 0;

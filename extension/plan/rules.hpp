@@ -1,5 +1,6 @@
 // From actions to steps: the decisions of the planner, pure C++. Phases: additive to expand, data
-// to migrate, enforcing and then removing to contract; within a phase the order of the source.
+// to migrate, names that change hands to switch, enforcing and then removing to contract; within a
+// phase the order of the source.
 #pragma once
 
 #include <map>
@@ -13,6 +14,8 @@
 
 namespace zdm::plan {
 
+inline constexpr auto kSyncTrigger = "zz_zdm_sync";
+
 // The plan of a migration. Throws pg::Error (ZD1nn) for what no rule makes safe.
 Plan make_steps(const Facts& facts);
 
@@ -25,6 +28,8 @@ enum class Slot {
     filled_index,  // migrate: indexes on columns that were filled
     copy,          // migrate: constraints on new columns as the old ones have them
     statistics,    // migrate: ANALYZE
+    proof,         // switch: rows in which old and new differ
+    switch_,       // switch: names change hands
     gate,          // contract: evidence
     verify,        // contract: rows in which old and new differ
     count,         // contract: rows that a constraint would refuse, before anything is added
@@ -95,6 +100,12 @@ public:
     // change these views.
     void with_unsync(const Action& action, const std::vector<std::string>& statements,
                      const Seen& seen, const std::vector<std::string>& views = {});
+    // A step that compares columns, unless there is nothing to compare.
+    void verify(Slot slot, const Action& action, const Comparison& comparison);
+    // The trigger of the action's table with these rules: column, mode, expression and condition of
+    // each.
+    std::string create_trigger(const Action& action, const std::vector<std::string>& rules) const;
+    std::string drop_trigger(const Action& action) const;
     // Remembers the columns of a table that a backfill gives values.
     void analyze(const Action& action, const std::string& column);
     // Tables of the migration that get rows in migrate: what follows must wait for them.
@@ -160,10 +171,12 @@ void plan_action(Composer&, const Action&, const DropConstraint&);
 void plan_action(Composer&, const Action&, const CreateIndex&);
 void plan_action(Composer&, const Action&, const DropIndex&);
 void plan_action(Composer&, const Action&, const DropTable&);
+void plan_action(Composer&, const Action&, const RenameTable&);
 void plan_action(Composer&, const Action&, const Update&);
 void plan_action(Composer&, const Action&, const Delete&);
 void plan_action(Composer&, const Action&, const Insert&);
 void plan_action(Composer&, const Action&, const RenameColumn&);
+void plan_action(Composer&, const Action&, const RetypeColumn&);
 void plan_action(Composer&, const Action&, const Direct&);
 
 // DROP COLUMN with `-- zdm: down`.

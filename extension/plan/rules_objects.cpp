@@ -14,6 +14,7 @@ Slot slot_of(const Action& action, const Direct& direct) {
         switch (*action.phase) {
         case Phase::expand: return Slot::structure;
         case Phase::migrate: return Slot::filled_index;
+        case Phase::switch_: return Slot::switch_;
         case Phase::contract: return direct.removal ? Slot::remove : Slot::enforce;
         }
     }

@@ -4,85 +4,12 @@
 #include <algorithm>
 
 #include "plan/apart.hpp"
+#include "plan/renaming.hpp"
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
 
 namespace zdm::plan {
-
-namespace {
-
-std::string alter(const Table& table) { return "ALTER TABLE " + table.qualified + " "; }
-
-Seen locks_of(std::vector<TableLock> locks) { return {std::move(locks), false, false}; }
-
-void append(Statements& all, const Statements& more) {
-    all.insert(all.end(), more.begin(), more.end());
-}
-
-// One whose plan comes in parts, each in its place.
-class Renaming {
-public:
-    Renaming(Composer& composer, const Action& action, const RenameColumn& rename)
-        : composer_(composer),
-          action_(action),
-          rename_(rename),
-          table_(composer.table(action)),
-          column_(alter(table_) + "ALTER COLUMN " + rename.renamed + " ") {}
-
-    void plan() {
-        check_alone();
-        add_column();
-        change_triggers();
-        composer_.pair(action_, {rename_.renamed, rename_.type, rename_.column, rename_.column,
-                                 rename_.renamed});
-        fill();
-        copy_indexes();
-        if (rename_.not_null) copy_not_null();
-        for (const auto& constraint : rename_.constraints) copy_constraint(constraint);
-        copy_statistics();
-        contract();
-        composer_.blind("who still reads " + table_.qualified + "." + rename_.column);
-        add_notes();
-    }
-
-private:
-    void check_alone() const;
-    void add_column();
-    void change_triggers();
-    void fill();
-    void copy_indexes();
-    void copy_not_null();
-    void copy_constraint(const CopiedConstraint& constraint);
-    void copy_statistics();
-    void contract();
-    void drop_old(Statements& then) const;
-    void take_over(Statements& then) const;
-    void add_notes();
-    Action at(std::size_t table) const {
-        Action other = action_;
-        other.table = table;
-        return other;
-    }
-    Seen exclusive() const { return locks_of({{action_.table, LockMode::access_exclusive}}); }
-    Step ddl(const Action& action, const Statements& statements, const Seen& seen) const {
-        Step step = composer_.start(action, StepKind::ddl);
-        composer_.lock(step, action, seen);
-        step.command = join(statements, " ");
-        step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements.size())}};
-        return step;
-    }
-
-    Composer& composer_;
-    const Action& action_;
-    const RenameColumn& rename_;
-    const Table& table_;
-    std::string column_;  // ALTER TABLE t ALTER COLUMN b
-    std::string not_null_;
-    std::vector<std::string> indexes_;  // private names, in the order of the facts
-    std::vector<std::string> constraints_;
-    std::vector<std::string> statistics_;
-};
 
 void Renaming::check_alone() const {
     for (const auto& other : composer_.facts().actions) {
@@ -121,10 +48,10 @@ void Renaming::change_triggers() {
     }
 }
 
-void Renaming::fill() {
-    const std::string set = rename_.renamed + " = " + rename_.column;
+void Renaming::fill(const std::string& up) {
+    const std::string set = rename_.renamed + " = " + up;
     const std::string predicate =
-        rename_.renamed + " IS NULL AND (" + rename_.column + " IS NOT NULL)";
+        rename_.renamed + " IS NULL AND (" + parenthesised(up) + " IS NOT NULL)";
     composer_.analyze(action_, rename_.renamed);
 
     Step step = composer_.start(action_, StepKind::backfill);
@@ -139,7 +66,7 @@ void Renaming::fill() {
                        {"columns", rename_.renamed},
                        {"sync", "yes"},
                        {"fire_triggers", "no"}};
-    step.assignments = {{rename_.renamed, rename_.column}};
+    step.assignments = {{rename_.renamed, up}};
     composer_.add(Slot::data, step);
 
     Step pass = composer_.start(action_, StepKind::last_pass);
@@ -273,12 +200,7 @@ void Renaming::drop_old(Statements& then) const {
     for (const auto& trigger : rename_.triggers)
         then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
     for (const auto& view : rename_.views) then.push_back(view.command);
-    if (!rename_.identity.sequence.empty())
-        then.push_back(
-            "SELECT pg_catalog.set_config('zdm_rename.last_value', last_value::pg_catalog.text, "
-            "true), pg_catalog.set_config('zdm_rename.is_called', is_called::pg_catalog.text, "
-            "true) FROM " +
-            rename_.identity.sequence + ";");
+    if (!rename_.identity.sequence.empty()) keep_value(then);
     then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
 }
 
@@ -287,53 +209,81 @@ void Renaming::take_over(Statements& then) const {
         then.push_back(column_ + "SET DEFAULT " + rename_.default_text + ";");
     if (!rename_.identity.sequence.empty()) {
         then.push_back(column_ + "ADD " + rename_.identity.clause + ";");
-        then.push_back("SELECT pg_catalog.setval(" + literal(rename_.identity.sequence) +
-                       "::pg_catalog.regclass, pg_catalog.current_setting('zdm_rename.last_value')"
-                       "::pg_catalog.int8, pg_catalog.current_setting('zdm_rename.is_called')"
-                       "::pg_catalog.bool);");
+        give_value(then);
     }
+    name_not_null(then);
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) name_index(then, i);
+    for (std::size_t i = 0; i < rename_.constraints.size(); ++i) name_constraint(then, i);
+    name_statistics(then);
+    for (const auto& trigger : rename_.triggers) append(then, trigger.after);
+}
+
+void Renaming::name_not_null(Statements& then) const {
     if (!not_null_.empty())
         then.push_back(alter(table_) + "RENAME CONSTRAINT " + not_null_ + " TO " +
                        rename_.not_null_name + ";");
     append(then, rename_.not_null_after);
-    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
-        const CopiedIndex& index = rename_.indexes[i];
-        if (index.constraint.empty())
-            then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
-                           index.name + ";");
-        else
-            then.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " " + index.constraint +
-                           " USING INDEX " + indexes_[i] + ";");
-        append(then, index.after);
-    }
-    for (std::size_t i = 0; i < rename_.constraints.size(); ++i) {
-        const CopiedConstraint& constraint = rename_.constraints[i];
-        then.push_back(alter(composer_.facts().tables.at(constraint.table)) + "RENAME CONSTRAINT " +
-                       constraints_[i] + " TO " + constraint.name + ";");
-        append(then, constraint.after);
-    }
+}
+
+void Renaming::keep_value(Statements& then) const {
+    then.push_back(
+        "SELECT pg_catalog.set_config('zdm_rename.last_value', last_value::pg_catalog.text, "
+        "true), pg_catalog.set_config('zdm_rename.is_called', is_called::pg_catalog.text, "
+        "true) FROM " +
+        rename_.identity.sequence + ";");
+}
+
+void Renaming::give_value(Statements& then) const {
+    then.push_back("SELECT pg_catalog.setval(" + literal(rename_.identity.sequence) +
+                   "::pg_catalog.regclass, pg_catalog.current_setting('zdm_rename.last_value')"
+                   "::pg_catalog.int8, pg_catalog.current_setting('zdm_rename.is_called')"
+                   "::pg_catalog.bool);");
+}
+
+void Renaming::name_index(Statements& then, std::size_t i) const {
+    const CopiedIndex& index = rename_.indexes[i];
+    if (index.constraint.empty())
+        then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
+                       index.name + ";");
+    else
+        then.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " " + index.constraint +
+                       " USING INDEX " + indexes_[i] + ";");
+    append(then, index.after);
+}
+
+void Renaming::name_constraint(Statements& then, std::size_t i) const {
+    const CopiedConstraint& constraint = rename_.constraints[i];
+    then.push_back(alter(composer_.facts().tables.at(constraint.table)) + "RENAME CONSTRAINT " +
+                   constraints_[i] + " TO " + constraint.name + ";");
+    append(then, constraint.after);
+}
+
+void Renaming::name_statistics(Statements& then) const {
     for (std::size_t i = 0; i < rename_.statistics.size(); ++i) {
         const CopiedStatistics& statistics = rename_.statistics[i];
         then.push_back("ALTER STATISTICS " + statistics.schema + "." + statistics_[i] +
                        " RENAME TO " + statistics.name + ";");
         append(then, statistics.after);
     }
-    for (const auto& trigger : rename_.triggers) append(then, trigger.after);
+}
+
+// Dropping and renaming a foreign key locks both of its tables.
+std::vector<TableLock> Renaming::key_locks() const {
+    std::vector<TableLock> locks;
+    for (const auto& constraint : rename_.constraints)
+        if (constraint.foreign_key)
+            for (const std::size_t table : {constraint.table, constraint.referenced})
+                locks.push_back({table, LockMode::access_exclusive});
+    return locks;
 }
 
 void Renaming::contract() {
     Statements then;
     drop_old(then);
     take_over(then);
-    // Dropping and renaming a foreign key locks both of its tables.
-    std::vector<TableLock> locks;
-    for (const auto& constraint : rename_.constraints)
-        if (constraint.foreign_key)
-            for (const std::size_t table : {constraint.table, constraint.referenced})
-                locks.push_back({table, LockMode::access_exclusive});
     std::vector<std::string> views;
     for (const auto& view : rename_.views) views.push_back(view.name);
-    composer_.with_unsync(action_, then, locks_of(locks), views);
+    composer_.with_unsync(action_, then, locks_of(key_locks()), views);
 }
 
 void Renaming::add_notes() {
@@ -356,8 +306,6 @@ void Renaming::add_notes() {
         composer_.note("the default of " + old + " gives " + renamed +
                        " its value through the trigger until contract");
 }
-
-}  // namespace
 
 void plan_action(Composer& composer, const Action& action, const RenameColumn& rename) {
     Renaming{composer, action, rename}.plan();

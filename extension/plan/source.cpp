@@ -239,7 +239,7 @@ void Source::read_directive(int offset, std::string_view text, Statement* next) 
         if (!phase)
             refuse(place(offset), "ZD004", pg::state::kSyntaxError,
                    "there is no phase \"" + std::string{rest} + "\"", {},
-                   "A statement can run in expand, migrate or contract.");
+                   "A statement can run in expand, migrate, switch or contract.");
         next->directives.phase = phase;
         return;
     }
@@ -260,8 +260,8 @@ void Source::read_directive(int offset, std::string_view text, Statement* next) 
                "-- zdm: ignore is not supported yet", {}, "Take the comment out.");
     refuse(place(offset), "ZD004", pg::state::kSyntaxError,
            "unknown comment -- zdm: " + std::string{text}, {},
-           "Known are: -- zdm: direct, -- zdm: phase expand|migrate|contract, -- zdm: up column = "
-           "expression, and -- zdm: down column = expression.");
+           "Known are: -- zdm: direct, -- zdm: phase expand|migrate|switch|contract, "
+           "-- zdm: up column = expression, and -- zdm: down column = expression.");
 }
 
 // The text is read as the SET clause of an UPDATE, and must be one assignment.

@@ -71,6 +71,8 @@ struct Reader {
     void operator()(const DropConstraint&) {}
     void operator()(const DropIndex&) {}
     void operator()(const RenameColumn&) {}
+    void operator()(const RetypeColumn&) {}
+    void operator()(const RenameTable&) {}
     void operator()(const Direct&) {}
 };
 

@@ -101,7 +101,9 @@ void adopt(const Migration& m) {
 // Keeps who lets differing values go. True when that is all: it has begun to contract already.
 bool accept(const Migration& m) {
     const State now = m.state == State::failed ? m.failed_state.value_or(State::failed) : m.state;
-    if (now != State::ready && now != State::contracting) return false;
+    if (now != State::ready && now != State::switching && now != State::switched &&
+        now != State::contracting)
+        return false;
     const auto steps = catalog::load_steps(m.id);
     const auto compares = [](const auto& stored) {
         return stored.step.kind == plan::StepKind::verify &&
@@ -116,7 +118,7 @@ bool accept(const Migration& m) {
         catalog::add_event(m.id, "accepted", std::nullopt,
                            who + " lets contract remove old values that differ from the new ones");
     }
-    if (now == State::ready) return false;
+    if (now == State::ready || now == State::switched) return false;
     resume(m.name);
     return true;
 }
@@ -143,6 +145,38 @@ Migration visible_migration(const std::string& name, bool lock) {
     return *migration;
 }
 
+void switch_over(const std::string& name) {
+    const Migration m = visible_migration(name, true);
+    if (!m.switches)
+        throw pg::Error{pg::state::kNotInPrerequisiteState,
+                        "ZD315: there is nothing to switch in migration \"" + name + "\"",
+                        "Its plan has no switch phase.",
+                        "When it is ready, call zdm_contract(" + quoted(m) + ")."};
+    refuse_while_failed(m, "switch");
+    switch (m.state) {
+    case State::switching:
+    case State::switched:
+    case State::contracting:
+    case State::done:
+        pg::notice("migration \"" + name + "\" is " + std::string{catalog::to_text(m.state)});
+        return;
+    case State::ready: break;
+    case State::planned:
+    case State::expanding:
+    case State::expanded:
+    case State::migrating:
+    case State::rolling_back:
+    case State::rolled_back:
+    case State::failed:
+        wrong_state(m, "switch", "Wait until it is ready: CALL zdm_wait(" + quoted(m) + ").");
+    }
+    if (m.upto != Upto::done) catalog::set_upto(m.id, Upto::switched);
+    catalog::set_paused(m.id, false, std::nullopt);
+    catalog::change_state(m.id, State::ready, State::switching);
+    catalog::add_event(m.id, "state", std::nullopt, "ready -> switching");
+    launch_at_commit(m);
+}
+
 void contract(const std::string& name, bool force, const std::optional<std::string>& reason,
               bool accept_differences) {
     Migration m = visible_migration(name, true);
@@ -152,8 +186,19 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
         return;
     }
     refuse_while_failed(m, "contract");
-    if (m.state != State::ready)
-        wrong_state(m, "contract", "Wait until it is ready: CALL zdm_wait(" + quoted(m) + ").");
+    if (m.state == State::ready && m.switches)
+        throw pg::Error{
+            pg::state::kNotInPrerequisiteState,
+            "ZD314: migration \"" + name + "\" is not switched yet",
+            "It is ready, and its plan has a switch phase, which comes before contract.",
+            "zdm_switch(" + quoted(m) + "), then zdm_contract(" + quoted(m) + "); or zdm_start(" +
+                quoted(m) + ", 'done') goes through both, its gate included."};
+    const State from = before_contract(m.switches);
+    if (m.state != from)
+        wrong_state(m, "contract",
+                    m.switches
+                        ? "Wait until it is switched: CALL zdm_wait(" + quoted(m) + ", 'switched')."
+                        : "Wait until it is ready: CALL zdm_wait(" + quoted(m) + ").");
     if (force && (!reason || reason->empty()))
         throw pg::Error{pg::state::kInvalidParameter, "ZD601: force needs a reason",
                         "The reason is kept with the migration.",
@@ -174,8 +219,9 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
     }
     catalog::set_upto(m.id, Upto::done);
     catalog::set_paused(m.id, false, std::nullopt);
-    catalog::change_state(m.id, State::ready, State::contracting);
-    catalog::add_event(m.id, "state", std::nullopt, "ready -> contracting");
+    catalog::change_state(m.id, from, State::contracting);
+    catalog::add_event(m.id, "state", std::nullopt,
+                       std::string{catalog::to_text(from)} + " -> contracting");
     launch_at_commit(m);
 }
 

@@ -14,6 +14,7 @@ namespace zdm::run {
 
 std::int64_t create(const std::string& name, const std::string& sql);
 void start(const std::string& name, const std::string& upto);
+void switch_over(const std::string& name);
 // `accept_differences`: rows in which old and new columns differ stop it no more.
 void contract(const std::string& name, bool force, const std::optional<std::string>& reason,
               bool accept_differences);

@@ -201,7 +201,7 @@ void start(const std::string& name, const std::string& upto_text) {
         throw pg::Error{pg::state::kInvalidParameter,
                         "ZD601: \"" + upto_text + "\" is no state to stop at",
                         {},
-                        "upto is expanded, ready or done."};
+                        "upto is expanded, ready, switched or done."};
     const Migration m = visible_migration(name, true);
     switch (m.state) {
     case State::planned:
@@ -222,6 +222,8 @@ void start(const std::string& name, const std::string& upto_text) {
     case State::expanded:
     case State::migrating:
     case State::ready:
+    case State::switching:
+    case State::switched:
     case State::contracting: break;
     }
     if (static_cast<int>(*upto) > static_cast<int>(m.upto)) catalog::set_upto(m.id, *upto);

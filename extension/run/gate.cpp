@@ -102,7 +102,8 @@ Evidence read_evidence(const catalog::Migration& migration) {
     count_others(caller, evidence);
     evidence.small_bytes = caller.small_bytes.value_or(settings::small_table_bytes());
     for (const auto& stored : catalog::load_steps(migration.id)) {
-        if (stored.step.kind == plan::StepKind::sync && stored.state == catalog::StepState::done) {
+        if (stored.step.kind == plan::StepKind::sync && stored.state == catalog::StepState::done &&
+            stored.step.parameters.count("unseen") == 0) {
             Evidence::Sync sync;
             sync.relation = stored.step.relation;
             sync.watched_since = finished_at(migration.id, stored.number);

@@ -90,7 +90,7 @@ std::uint32_t oid_of(const std::string& relation) {
 }
 
 // Takes all locks of the step: waits at most the deadline, once, for the first; not at all for
-// others.
+// others, but where applications take the same ones in the same order: for all together.
 void take_locks(const plan::Step& step, std::chrono::milliseconds deadline, bool undoing) {
     const std::string ms = std::to_string(deadline.count());
     set_local("lock_timeout", ms);
@@ -98,6 +98,13 @@ void take_locks(const plan::Step& step, std::chrono::milliseconds deadline, bool
     set_local("deadlock_timeout",
               std::to_string(std::max<long>(1, static_cast<long>(deadline.count()) / 4)));
     const auto began = std::chrono::steady_clock::now();
+    const auto left = [&] {
+        const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - began);
+        return std::to_string(std::max<long>(1, static_cast<long>((deadline - spent).count())));
+    };
+    const auto wait = step.parameters.find("wait");
+    const bool patient = wait != step.parameters.end() && wait->second == "all";
     bool first = true;
     for (const auto& need : step.locks) {
         const Oid relation = oid_of(need.relation);
@@ -110,17 +117,15 @@ void take_locks(const plan::Step& step, std::chrono::milliseconds deadline, bool
                 "Bring it back under that name and call zdm_resume, or call zdm_rollback."};
         }
         const auto mode = static_cast<LOCKMODE>(need.mode);
-        if (first)
+        if (patient && !first) set_local("lock_timeout", left());
+        if (first || patient)
             pg::call([&] { LockRelationOid(relation, mode); });
         else if (!pg::call([&] { return ConditionalLockRelationOid(relation, mode); }))
             not_available(need.relation);
         first = false;
     }
     // What the statements lock beside these must not make them wait as long again.
-    if (first) return;
-    const auto left = deadline - std::chrono::duration_cast<std::chrono::milliseconds>(
-                                     std::chrono::steady_clock::now() - began);
-    set_local("lock_timeout", std::to_string(std::max<long>(1, static_cast<long>(left.count()))));
+    if (!first) set_local("lock_timeout", left());
 }
 
 // A rollback that is under way was told to go back no further; as of the last look.

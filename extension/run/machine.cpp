@@ -1,5 +1,7 @@
 #include "run/machine.hpp"
 
+#include <algorithm>
+
 namespace zdm::run {
 
 namespace {
@@ -24,7 +26,22 @@ Next go_back(const View& view) {
     return {Act::enter, 0, State::rolled_back};
 }
 
+// Where the new version of an application takes over, and contract is the next phase.
+Next to_contract(const View& view) {
+    // Where nothing lives side by side there is nothing to wait for.
+    if (!view.transition) return {Act::enter, 0, State::contracting};
+    if (view.upto == Upto::done) return {Act::ask_gate, 0, State::contracting};
+    return {};
+}
+
 }  // namespace
+
+bool View::switches() const {
+    return std::any_of(steps.begin(), steps.end(),
+                       [](const StepView& step) { return step.phase == plan::Phase::switch_; });
+}
+
+State before_contract(bool switches) { return switches ? State::switched : State::ready; }
 
 Next next(const View& view) {
     if (view.paused) return {};
@@ -35,10 +52,11 @@ Next next(const View& view) {
         return {Act::enter, 0, State::migrating};
     case State::migrating: return first_open(view, plan::Phase::migrate, State::ready);
     case State::ready:
-        // Where nothing lives side by side there is nothing to wait for.
-        if (!view.transition) return {Act::enter, 0, State::contracting};
-        if (view.upto == Upto::done) return {Act::ask_gate, 0, State::contracting};
-        return {};
+        if (!view.switches()) return to_contract(view);
+        if (view.transition && view.upto != Upto::switched && view.upto != Upto::done) return {};
+        return {Act::enter, 0, State::switching};
+    case State::switching: return first_open(view, plan::Phase::switch_, State::switched);
+    case State::switched: return to_contract(view);
     case State::contracting: return first_open(view, plan::Phase::contract, State::done);
     case State::rolling_back: return go_back(view);
     case State::planned:

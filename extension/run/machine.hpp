@@ -1,6 +1,8 @@
 // What a worker does next in each state of a migration. Pure.
 //
-//   planned → expanding → expanded → migrating → ready → contracting → done
+//   planned → expanding → expanded → migrating → ready → [switching → switched →] contracting →
+//   done
+//        (in brackets: only where the plan has switch steps)
 //        any before the first removal → rolling_back → rolled_back;   any → failed → back where it
 //        was
 #pragma once
@@ -30,6 +32,8 @@ struct View {
     bool paused = false;
     bool keep = false;
     std::vector<StepView> steps;
+
+    bool switches() const;  // the plan has a switch phase
 };
 
 enum class Act {
@@ -46,6 +50,9 @@ struct Next {
 };
 
 Next next(const View& view);
+
+// The state from which contract begins, and to which it goes back when its gate shuts again.
+State before_contract(bool switches);
 
 // The part of a step's undo to run now, counted from 0; nullopt when nothing of it is left to do.
 // `parts`: how far each got.

@@ -216,7 +216,7 @@ private:
         }
         // A gate that shut again after contract was allowed: back to where it can be asked again.
         if (std::string{error.what()}.starts_with("ZD40")) {
-            enter(context.migration(), State::ready);
+            enter(context.migration(), before_contract(context.migration().switches));
             return context.migration().upto == Upto::done;
         }
         if (is_transient(code.c_str()) && ++attempts_ <= kMostAttempts) {

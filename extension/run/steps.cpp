@@ -111,7 +111,9 @@ StoredStep as_step(const StoredStep& stored, std::size_t part) {
     step.state = stored.undo[part];
     step.step.phase = stored.step.phase;
     step.step.kind = undo.kind;
-    step.step.relation = stored.step.relation;
+    // What a step renamed has another name on the way back.
+    const auto renamed = undo.parameters.find("relation");
+    step.step.relation = renamed == undo.parameters.end() ? stored.step.relation : renamed->second;
     step.step.relation_oid = stored.step.relation_oid;
     step.step.command = undo.command;
     step.step.parameters = undo.parameters;

@@ -35,7 +35,16 @@ void run_ddl(Context& context, const StoredStep& stored) {
 
 void run_sync(Context& context, const StoredStep& stored) {
     under_locks(context, stored.step, fault_name(context, stored), [&] {
-        sync::install(stored.step.relation_oid, stored.step.command);
+        const auto& parameters = stored.step.parameters;
+        const auto turn = parameters.find("turn");
+        if (turn == parameters.end()) {
+            sync::install(stored.step.relation_oid, stored.step.command);
+        } else {
+            // The one that is there goes, columns change their names, another one comes.
+            sync::remove(stored.step.relation_oid, parameters.at("drop"));
+            run_statements(turn->second);
+            sync::install(stored.step.relation_oid, parameters.at("create"));
+        }
         set_mark(context, stored, StepState::done);
     });
 }

@@ -56,7 +56,9 @@ std::vector<Taken> taken_of(const catalog::Migration& migration,
 // Of triggers that are there now.
 void add_writes(const std::vector<StoredStep>& steps, std::vector<Finding>& findings) {
     for (const auto& stored : steps) {
-        if (stored.step.kind != StepKind::sync || stored.state != StepState::done) continue;
+        if (stored.step.kind != StepKind::sync || stored.state != StepState::done ||
+            stored.step.parameters.count("unseen") != 0)
+            continue;
         bool gone = false;
         for (const auto& other : steps)
             gone = gone || (other.step.kind == StepKind::unsync &&

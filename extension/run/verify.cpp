@@ -55,10 +55,27 @@ Question comparison(const plan::Step& step, const char* predicate) {
             {}};
 }
 
+// Columns that change their names in the switch are compared before and after it, each time under
+// the names of that time.
+bool is_about_now(const StoredStep& compares, const std::vector<StoredStep>& steps) {
+    bool before = false;
+    bool switched = true;
+    for (const auto& stored : steps) {
+        if (stored.step.phase != plan::Phase::switch_ ||
+            stored.step.relation_oid != compares.step.relation_oid)
+            continue;
+        if (stored.step.kind == StepKind::verify)
+            before = true;
+        else
+            switched = switched && stored.state == catalog::StepState::done;
+    }
+    return !before || switched == (compares.step.phase == plan::Phase::contract);
+}
+
 std::vector<Question> comparisons(const std::vector<StoredStep>& steps) {
     std::vector<Question> questions;
     for (const auto& stored : steps)
-        if (stored.step.kind == StepKind::verify)
+        if (stored.step.kind == StepKind::verify && is_about_now(stored, steps))
             questions.push_back(comparison(stored.step, "differs"));
     return questions;
 }
@@ -108,7 +125,7 @@ std::vector<Question> asking_back(const std::vector<StoredStep>& steps) {
         if (stored.step.phase == plan::Phase::expand && state != catalog::StepState::done &&
             state != catalog::StepState::skipped)
             return {};
-        if (stored.step.kind == StepKind::verify)
+        if (stored.step.kind == StepKind::verify && is_about_now(stored, steps))
             questions.push_back(comparison(stored.step, "lost"));
     }
     for (const auto& stored : steps) {

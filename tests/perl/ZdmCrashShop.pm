@@ -28,6 +28,7 @@ CREATE TABLE orders (id int PRIMARY KEY, user_id int NOT NULL, created_at timest
 CREATE TABLE labels (id int PRIMARY KEY, label text);
 CREATE TABLE loose (id int CONSTRAINT loose_pkey PRIMARY KEY, user_id int CONSTRAINT loose_user_fk REFERENCES users,
     code int NOT NULL CONSTRAINT loose_code_key UNIQUE DEFERRABLE, price int CONSTRAINT loose_price_check CHECK (price > 0));
+CREATE TABLE things (id int PRIMARY KEY, thing text NOT NULL DEFAULT 'some');
 CREATE UNIQUE INDEX loose_ready_idx ON loose (price, id);
 COMMENT ON CONSTRAINT loose_code_key ON loose IS 'one each';
 COMMENT ON INDEX loose_code_key IS 'made by its constraint';
@@ -41,6 +42,7 @@ INSERT INTO orders SELECT g, 1 + g % 9 + 10 * (g % 300), timestamptz '2024-01-01
   FROM generate_series(1, 3000) g;
 INSERT INTO labels VALUES (1, 'one');
 INSERT INTO loose SELECT id, user_id, -id, id FROM orders;
+INSERT INTO things SELECT g FROM generate_series(1, 100) g;
 ANALYZE users, orders, labels, loose;
 SQL
 
@@ -55,6 +57,7 @@ ALTER TABLE orders ADD CONSTRAINT orders_user_fk FOREIGN KEY (user_id) REFERENCE
 DROP INDEX users_legacy_idx;
 DELETE FROM users WHERE gone;
 ALTER TABLE users DROP COLUMN legacy;
+ALTER TABLE things RENAME TO goods;
 SQL
 # No removals: all of it can be taken back from the very end.
 our $reversible = <<'SQL';
@@ -73,13 +76,16 @@ SQL
 # One value for all that must be as it was written; what the migration does to the rows is said a second
 # time here, in other words.
 my $checksum = q{SELECT md5(string_agg(r, E'\n' ORDER BY r COLLATE "C")) FROM (%s) s};
+# Of the table under whichever of its names.
+my $things = q{ UNION ALL SELECT query_to_xml('SELECT id, thing FROM '}
+    . q{ || coalesce(to_regclass('shop.goods'), to_regclass('shop.things')) || ' ORDER BY id', false, false, '')::text};
 our $after = sprintf $checksum, q{SELECT u::text r FROM shop.users u UNION ALL SELECT o::text FROM shop.orders o}
-    . q{ UNION ALL SELECT l::text FROM shop.labels l UNION ALL SELECT l::text FROM shop.loose l};
+    . q{ UNION ALL SELECT l::text FROM shop.labels l UNION ALL SELECT l::text FROM shop.loose l} . $things;
 our $expected_done = sprintf $checksum,
     q{SELECT (id, name, gone, 'phone of ' || legacy)::text r FROM shop.users WHERE NOT gone}
     . q{ UNION ALL SELECT o::text FROM shop.orders o}
     . q{ UNION ALL SELECT l::text FROM shop.loose l}
-    . q{ UNION ALL SELECT v::text FROM (VALUES (1, 'one'), (2, 'two'), (3, 'three')) v};
+    . q{ UNION ALL SELECT v::text FROM (VALUES (1, 'one'), (2, 'two'), (3, 'three')) v} . $things;
 
 # What must not be left behind, one line each.
 my $litter = <<'SQL';

@@ -8,7 +8,7 @@ use Test::More;
 use ZdmTest;
 
 my $node = new_node('main', extension => 0);
-my @commands = qw(plan up status watch wait pause resume set contract rollback backfill history doctor version);
+my @commands = qw(plan up status watch wait pause resume set switch contract rollback backfill history doctor version);
 
 sub zdm { return zdm_cli($node, @_); }
 
@@ -42,6 +42,8 @@ for my $line (
     [ 'up', 'a.sql', 'b.sql' ],
     [ 'up', '--ye', 'a.sql' ],
     ['wait'],
+    ['switch'],
+    [ 'switch', 'm', '--force' ],
     [ 'wait', 'm', '--for', 'failed' ],
     [ 'wait', 'm', '--timeout', 'soon' ],
     [ 'contract', 'm', '--force' ],

@@ -8,12 +8,37 @@ TEST(States, AreReachedOnTheWay) {
     EXPECT_TRUE(has_reached("ready", "expanded"));
     EXPECT_TRUE(has_reached("contracting", "ready"));
     EXPECT_TRUE(has_reached("done", "done"));
+    EXPECT_TRUE(has_reached("switched", "ready"));
+    EXPECT_TRUE(has_reached("contracting", "switched"));
+    EXPECT_FALSE(has_reached("switching", "switched"));
+    EXPECT_FALSE(has_reached("ready", "switched"));
     EXPECT_FALSE(has_reached("migrating", "ready"));
     EXPECT_FALSE(has_reached("planned", "expanded"));
     EXPECT_FALSE(has_reached("failed", "expanded"));
     EXPECT_FALSE(has_reached("rolled_back", "done"));
     EXPECT_TRUE(has_reached("rolled_back", "rolled_back"));
     EXPECT_FALSE(has_reached("done", "rolled_back"));
+}
+
+TEST(States, SwitchedIsReadyWhereThereIsNothingToSwitch) {
+    Migration m;
+    EXPECT_EQ(reachable(m, "switched"), "ready");
+    EXPECT_EQ(reachable(m, "done"), "done");
+    m.switches = true;
+    EXPECT_EQ(reachable(m, "switched"), "switched");
+}
+
+TEST(States, ContractComesBehindTheSwitch) {
+    Migration m;
+    m.state = "ready";
+    m.activity = "waiting: zdm_contract('x')";
+    EXPECT_TRUE(m.can_contract());
+    m.switches = true;
+    EXPECT_FALSE(m.can_contract());
+    m.state = "switched";
+    EXPECT_TRUE(m.can_contract());
+    m.activity = "running";
+    EXPECT_FALSE(m.can_contract());
 }
 
 TEST(States, RestIsWhereNothingHappensByItself) {

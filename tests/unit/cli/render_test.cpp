@@ -121,6 +121,11 @@ TEST_F(Render, EachStateSaysWhatComesNext) {
     m.activity = "waiting: zdm_contract('my m')";
     EXPECT_TRUE(has(next_words(m), "deploy the new version now, then: zdm contract 'my m'"));
     EXPECT_TRUE(has(next_words(m), "zdm rollback 'my m'"));
+    m.switches = true;
+    EXPECT_TRUE(has(next_words(m), "Next: zdm switch 'my m'"));
+    EXPECT_TRUE(has(next_words(m), "zdm rollback 'my m'"));
+    m.state = "switched";
+    EXPECT_TRUE(has(next_words(m), "deploy the new version now, then: zdm contract 'my m'"));
     m.removal_started = true;
     EXPECT_FALSE(has(next_words(m), "rollback"));
     m.state = "failed";

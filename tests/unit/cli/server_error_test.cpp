@@ -81,6 +81,9 @@ TEST(ServerError, HintsNameCommands) {
               "zdm contract 'it'\\''s' --force --reason '...'.");
     EXPECT_EQ(as_commands("zdm_rollback('m', keep => true)."), "zdm rollback m --keep.");
     EXPECT_EQ(as_commands("Wait: CALL zdm_wait('a b')."), "Wait: zdm wait 'a b'.");
+    EXPECT_EQ(as_commands("CALL zdm_wait('m', 'switched')."), "zdm wait m --for switched.");
+    EXPECT_EQ(as_commands("zdm_switch('m'), then zdm_contract('m')."),
+              "zdm switch m, then zdm contract m.");
     EXPECT_EQ(as_commands("Correct the rows, then call zdm_resume; or call zdm_rollback."),
               "Correct the rows, then call zdm resume; or call zdm rollback.");
     EXPECT_EQ(as_commands("zdm_resume('open"), "zdm resume('open");

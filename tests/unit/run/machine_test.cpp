@@ -73,6 +73,70 @@ TEST(Machine, WithoutTransitionReadyIsNoStop) {
     EXPECT_EQ(next(v).state, State::contracting);
 }
 
+TEST(Machine, ReadyWithASwitchWaitsForWhomeverCallsIt) {
+    View v = view(State::ready, {step(Phase::switch_), step(Phase::contract)});
+    for (const Upto upto : {Upto::expanded, Upto::ready}) {
+        v.upto = upto;
+        EXPECT_EQ(next(v).act, Act::stop);
+    }
+    // What was to be done switches first, without asking the gate.
+    for (const Upto upto : {Upto::switched, Upto::done}) {
+        v.upto = upto;
+        EXPECT_EQ(next(v).act, Act::enter);
+        EXPECT_EQ(next(v).state, State::switching);
+    }
+}
+
+TEST(Machine, WithoutASwitchReadyIsAsFarAsSwitched) {
+    View v = view(State::ready, {step(Phase::contract)});
+    v.upto = Upto::switched;
+    EXPECT_EQ(next(v).act, Act::stop);
+}
+
+TEST(Machine, SwitchingRunsItsStepsAndIsSwitched) {
+    View v = view(State::switching, {step(Phase::migrate, StepState::done), step(Phase::switch_),
+                                     step(Phase::contract)});
+    EXPECT_EQ(next(v).act, Act::run_step);
+    EXPECT_EQ(next(v).step, 1U);
+    v.steps[1].state = StepState::done;
+    EXPECT_EQ(next(v).act, Act::enter);
+    EXPECT_EQ(next(v).state, State::switched);
+}
+
+TEST(Machine, WaitsAtSwitchedForWhomeverCallsContract) {
+    View v = view(State::switched, {step(Phase::switch_, StepState::done), step(Phase::contract)});
+    for (const Upto upto : {Upto::expanded, Upto::ready, Upto::switched}) {
+        v.upto = upto;
+        EXPECT_EQ(next(v).act, Act::stop);
+    }
+    v.upto = Upto::done;
+    EXPECT_EQ(next(v).act, Act::ask_gate);
+    EXPECT_EQ(next(v).state, State::contracting);
+}
+
+TEST(Machine, WithoutTransitionASwitchIsNoStopEither) {
+    View v = view(State::ready, {step(Phase::switch_)});
+    v.transition = false;
+    EXPECT_EQ(next(v).state, State::switching);
+    v.state = State::switched;
+    EXPECT_EQ(next(v).act, Act::enter);
+    EXPECT_EQ(next(v).state, State::contracting);
+}
+
+TEST(Machine, ContractBeginsWhereTheSwitchEnds) {
+    EXPECT_EQ(before_contract(false), State::ready);
+    EXPECT_EQ(before_contract(true), State::switched);
+}
+
+TEST(Machine, RollsBackASwitchLikeAnyStep) {
+    View v = view(State::rolling_back,
+                  {step(Phase::expand, StepState::done), step(Phase::switch_, StepState::done),
+                   step(Phase::contract, StepState::pending, true)});
+    EXPECT_EQ(next(v).act, Act::undo_step);
+    EXPECT_EQ(next(v).step, 1U);
+    EXPECT_FALSE(removal_begun(v.steps));
+}
+
 TEST(Machine, RollsBackLastStepFirst) {
     View v = view(State::rolling_back,
                   {step(Phase::expand, StepState::done), step(Phase::migrate, StepState::running),
@@ -94,9 +158,11 @@ TEST(Machine, KeepLeavesTheNewStructure) {
 }
 
 TEST(Machine, PausedDoesNothingInAnyState) {
-    for (const State state : {State::expanding, State::expanded, State::migrating, State::ready,
-                              State::contracting, State::rolling_back}) {
-        View v = view(state, {step(Phase::expand), step(Phase::migrate), step(Phase::contract)});
+    for (const State state :
+         {State::expanding, State::expanded, State::migrating, State::ready, State::switching,
+          State::switched, State::contracting, State::rolling_back}) {
+        View v = view(state, {step(Phase::expand), step(Phase::migrate), step(Phase::switch_),
+                              step(Phase::contract)});
         v.paused = true;
         EXPECT_EQ(next(v).act, Act::stop);
     }

@@ -1,0 +1,47 @@
+// The reader of ALTER TABLE ... ALTER COLUMN ... TYPE that would rewrite the table.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "plan/read_rename.hpp"
+
+struct AlterTableCmd;
+struct Node;
+
+namespace zdm::plan {
+
+struct Assignment;
+
+class RetypeReader : public RenameReader {
+public:
+    RetypeReader(Rehearsal& rehearsal, const Statement& statement, Place at, std::size_t table,
+                 const AlterTableCmd* command);
+    // `replay` runs the statement on the clone.
+    RetypeColumn read(const std::function<void()>& replay, Seen& seen);
+
+private:
+    struct Target {
+        std::string definition;
+        std::string type;
+        bool domain = false;
+    };
+    Target target(const std::function<void()>& replay) const;
+    void read_rules(RetypeColumn& retype, const Target& to) const;
+    std::string back(const Target& to, bool& exact, bool& partial) const;
+    Node* value_of(const std::string& sql, Node* value) const;
+    bool is_cast() const;
+    std::string zone() const;
+    void read_default(RetypeColumn& retype) const;
+    void check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const;
+    void check_published() const;
+    void read_old(RetypeColumn& retype) const;
+    std::string clone() const;
+    void on_clone(const std::string& command) const;
+
+    Node* using_;  // as written; null: none
+    std::string parked_;
+    std::string old_type_;
+};
+
+}  // namespace zdm::plan

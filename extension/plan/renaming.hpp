@@ -1,0 +1,99 @@
+// The parts of the plan of RENAME COLUMN, which a change of type needs as well: a new column beside
+// an old one, and copies of what hangs on that. Pure.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+
+namespace zdm::plan {
+
+inline std::string alter(const Table& table) { return "ALTER TABLE " + table.qualified + " "; }
+
+inline Seen locks_of(std::vector<TableLock> locks) { return {std::move(locks), false, false}; }
+
+inline void append(Statements& all, const Statements& more) {
+    all.insert(all.end(), more.begin(), more.end());
+}
+
+// One whose plan comes in parts, each in its place.
+class Renaming {
+public:
+    Renaming(Composer& composer, const Action& action, const RenameColumn& rename)
+        : composer_(composer),
+          action_(action),
+          rename_(rename),
+          table_(composer.table(action)),
+          column_(alter(table_) + "ALTER COLUMN " + rename.renamed + " ") {}
+
+    void plan() {
+        check_alone();
+        add_column();
+        change_triggers();
+        composer_.pair(action_, {rename_.renamed, rename_.type, rename_.column, rename_.column,
+                                 rename_.renamed});
+        fill(rename_.column);
+        copy_all();
+        contract();
+        composer_.blind("who still reads " + table_.qualified + "." + rename_.column);
+        add_notes();
+    }
+
+protected:
+    void check_alone() const;
+    void add_column();
+    void change_triggers();
+    // From what gives the new column its value.
+    void fill(const std::string& up);
+    void copy_all() {
+        copy_indexes();
+        if (rename_.not_null) copy_not_null();
+        for (const auto& constraint : rename_.constraints) copy_constraint(constraint);
+        copy_statistics();
+    }
+    void copy_indexes();
+    void copy_not_null();
+    void copy_constraint(const CopiedConstraint& constraint);
+    void copy_statistics();
+    void contract();
+    void drop_old(Statements& then) const;
+    // The copies take the names of what they are copies of.
+    void take_over(Statements& then) const;
+    void name_not_null(Statements& then) const;
+    void name_index(Statements& then, std::size_t i) const;
+    // The value of the identity's sequence, over a change of the sequence.
+    void keep_value(Statements& then) const;
+    void give_value(Statements& then) const;
+    void name_constraint(Statements& then, std::size_t i) const;
+    void name_statistics(Statements& then) const;
+    std::vector<TableLock> key_locks() const;
+    void add_notes();
+    Action at(std::size_t table) const {
+        Action other = action_;
+        other.table = table;
+        return other;
+    }
+    Seen exclusive() const { return locks_of({{action_.table, LockMode::access_exclusive}}); }
+    Step ddl(const Action& action, const Statements& statements, const Seen& seen) const {
+        Step step = composer_.start(action, StepKind::ddl);
+        composer_.lock(step, action, seen);
+        step.command = join(statements, " ");
+        step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements.size())}};
+        return step;
+    }
+
+    Composer& composer_;
+    const Action& action_;
+    const RenameColumn& rename_;
+    const Table& table_;
+    std::string column_;  // ALTER TABLE t ALTER COLUMN b
+    std::string not_null_;
+    std::vector<std::string> indexes_;  // private names, in the order of the facts
+    std::vector<std::string> constraints_;
+    std::vector<std::string> statistics_;
+};
+
+}  // namespace zdm::plan

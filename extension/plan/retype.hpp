@@ -1,0 +1,42 @@
+// A change of a column's type that would rewrite the table, as pure facts. Texts are quoted and
+// qualified.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan/rename.hpp"
+
+namespace zdm::plan {
+
+// A constraint of the old column that goes in the switch, and comes back with the old type.
+struct OldConstraint {
+    std::size_t copy = 0;    // in constraints of the copies
+    std::string definition;  // over the old type, under the column's name
+};
+
+// ALTER TABLE ... ALTER COLUMN ... TYPE
+struct RetypeColumn {
+    // The shadow column is the new one, under a private name until the switch. Its copies are over
+    // the new type.
+    RenameColumn copies;
+    std::string parked;    // the private name of the old column from the switch on
+    std::string old_type;  // as behind a cast
+    std::string old_default;
+    std::string up;                        // gives the shadow column, before the switch
+    std::string down;                      // gives the old column, from the switch on
+    std::string up_again;                  // what gave the new column, from the switch on
+    std::string down_before;               // what would give the old column, before the switch
+    std::vector<std::string> reads;        // old columns of `up`
+    std::vector<std::string> reads_again;  // of `up_again`
+    bool partial = false;                  // a new value may not fit the old column
+    std::vector<OldConstraint> checks;     // they must not refuse rows of the new version
+    std::vector<OldConstraint> keys;       // foreign keys that refer to the column
+    std::string primary;                   // name of the primary key that it is in; empty: of none
+    std::string primary_tail;              // of an index like that of the key, from USING on
+    std::string old_identity;              // GENERATED ... AS IDENTITY (...), as it is now
+    std::string sequence_type;             // of sequences that it owns, where it changes along
+    std::vector<Statements> triggers;  // whose functions name the column: made anew for its type
+};
+
+}  // namespace zdm::plan

@@ -1,0 +1,387 @@
+// ALTER COLUMN TYPE that would rewrite the table: a column of the new type beside the old one,
+// under a private name, filled from it and kept in step. The switch turns both round in one
+// transaction: the new column gets the name, and the old one follows it until contract, for a way
+// back.
+#include <algorithm>
+
+#include "plan/renaming.hpp"
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+#include "plan/undo.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+bool touches(const Action& action, std::size_t table) {
+    if (action.table == table) return true;
+    const auto& locks = action.seen.locks;
+    return std::any_of(locks.begin(), locks.end(),
+                       [&](const TableLock& held) { return held.table == table; });
+}
+
+class Retyping : public Renaming {
+public:
+    Retyping(Composer& composer, const Action& action, const RetypeColumn& retype)
+        : Renaming(composer, action, retype.copies),
+          retype_(retype),
+          name_(retype.copies.column),
+          shadow_(retype.copies.renamed),
+          forward_(composer.create_trigger(action,
+                                           {unquoted(shadow_), "step", retype.up, std::string{}})),
+          turned_(composer.create_trigger(
+              action, {unquoted(retype.parked), "step", retype.down, std::string{}})) {}
+
+    void plan() {
+        refuse_company();
+        add_column();
+        watch();
+        fill(retype_.up);
+        copy_all();
+        build_second();
+        helper_ = composer_.private_name(retype_.parked, "not_null");
+        compare_sides();
+        switch_over();
+        remove();
+        composer_.note("until the switch " + table_.qualified + "." + name_ + " is " +
+                       retype_.old_type + ", from then on " + rename_.type +
+                       ": both versions of the application may use it only as both types allow");
+    }
+
+private:
+    void refuse_company() const;
+    void watch();
+    void compare_sides();
+    void switch_over();
+    void remove();
+    void build_second();
+    Statements turn() const;
+    Statements turn_back() const;
+    void forbid_null(Statements& all) const;
+    void add_not_valid(Statements& all, const OldConstraint& old) const;
+    void own_sequences(Statements& all, const std::string& type) const;
+    void prove_not_null(Undos& parts) const;
+    Undos undo_switch(const Step& step) const;
+    bool is_identity() const { return !rename_.identity.sequence.empty(); }
+    bool is_primary(std::size_t index) const {
+        return !retype_.primary.empty() && rename_.indexes[index].name == retype_.primary;
+    }
+    const Table& owner_of(const OldConstraint& old) const {
+        return composer_.facts().tables.at(rename_.constraints[old.copy].table);
+    }
+    std::string drop_constraint(const OldConstraint& old) const {
+        return alter(owner_of(old)) + "DROP CONSTRAINT " + rename_.constraints[old.copy].name + ";";
+    }
+    static void add_lock(std::vector<TableLock>& locks, std::size_t table) {
+        for (const auto& held : locks)
+            if (held.table == table) return;
+        locks.push_back({table, LockMode::access_exclusive});
+    }
+    std::string column(const std::string& name) const {
+        return alter(table_) + "ALTER COLUMN " + name + " ";
+    }
+    std::string rename(const std::string& from, const std::string& to) const {
+        return alter(table_) + "RENAME COLUMN " + from + " TO " + to + ";";
+    }
+    void anew(Statements& statements) const {
+        for (const auto& trigger : retype_.triggers) append(statements, trigger);
+    }
+
+    const RetypeColumn& retype_;
+    const std::string& name_;    // that the application knows
+    const std::string& shadow_;  // the private name before the switch
+    std::string forward_;        // the trigger before the switch
+    std::string turned_;         // and after it
+    std::string second_;         // the index from which the old primary key could come back
+    std::string helper_;         // the proof of NOT NULL on the way back
+};
+
+// Steps name columns in text, and these change their names in between.
+void Retyping::refuse_company() const {
+    for (const auto& other : composer_.facts().actions) {
+        if (&other == &action_) continue;
+        bool both = touches(other, action_.table);
+        for (const auto& held : action_.seen.locks) both = both || other.table == held.table;
+        if (!both) continue;
+        refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
+               "the type of column " + name_ + " of " + table_.qualified +
+                   " can't be changed together with another statement about its table, or about "
+                   "one that a foreign key ties to it",
+               "That is: " + other.written, "Change the type in a migration of its own.");
+    }
+}
+
+void Retyping::watch() {
+    Step step = composer_.start(action_, StepKind::sync);
+    step.command = forward_;
+    composer_.lock(step, action_, locks_of({{action_.table, LockMode::share_row_exclusive}}));
+    step.undo = {{StepKind::unsync,
+                  composer_.drop_trigger(action_),
+                  {{"trigger", kSyncTrigger}},
+                  locks_at(step, LockMode::access_exclusive)}};
+    step.note = "rows that applications write from now on: " + shadow_ + " is kept in step with " +
+                join(retype_.reads) + "; a value that " + rename_.type +
+                " can't take fails from here on, as it will after the change";
+    step.parameters = {{"trigger", kSyncTrigger}, {"columns", shadow_}, {"unseen", "yes"}};
+    composer_.add(Slot::sync, step);
+}
+
+// The primary key takes its index along when it goes: without another one there is no way back.
+void Retyping::build_second() {
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        if (!is_primary(i)) continue;
+        const CopiedIndex& index = rename_.indexes[i];
+        second_ = composer_.private_name(index.name, "old");
+        Step step = composer_.start(action_, StepKind::index);
+        step.command = "CREATE UNIQUE INDEX CONCURRENTLY " + second_ + " ON " + table_.qualified +
+                       " " + retype_.primary_tail;
+        step.undo = {undo_by_drop_index(index.schema + "." + second_)};
+        step.lock = LockMode::share_update_exclusive;
+        step.scans = true;
+        step.note =
+            "built beside reads and writes; from it the primary key of the old type comes "
+            "back in a rollback";
+        step.parameters = {{"index", index.schema + "." + second_}};
+        composer_.add(Slot::filled_index, step);
+    }
+}
+
+void Retyping::compare_sides() {
+    const std::string& parked = retype_.parked;
+    composer_.verify(
+        Slot::proof, action_,
+        compare({{shadow_, rename_.type, retype_.up, {}, retype_.reads}}, {{name_,
+                                                                            name_ + " IS NOT NULL",
+                                                                            true,
+                                                                            retype_.old_type,
+                                                                            retype_.down_before,
+                                                                            {shadow_}}}));
+    composer_.verify(
+        Slot::verify, action_,
+        compare(
+            {{name_, rename_.type, retype_.up_again, {}, retype_.reads_again}},
+            {{parked, parked + " IS NOT NULL", true, retype_.old_type, retype_.down, {name_}}}));
+}
+
+// Without the trigger: what the old column forbids goes, the names change hands.
+Statements Retyping::turn() const {
+    Statements all;
+    for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
+    for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
+    if (!retype_.primary.empty())
+        all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
+    if (is_identity()) {
+        keep_value(all);
+        all.push_back(column(name_) + "DROP IDENTITY;");
+    }
+    if (!retype_.old_default.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
+    all.push_back(rename(name_, retype_.parked));
+    all.push_back(rename(shadow_, name_));
+    if (!rename_.default_text.empty())
+        all.push_back(column(name_) + "SET DEFAULT " + rename_.default_text + ";");
+    own_sequences(all, rename_.type);
+    if (is_identity()) {
+        all.push_back(column(name_) + "ADD " + rename_.identity.clause + ";");
+        give_value(all);
+    }
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        if (is_primary(i))
+            name_index(all, i);
+        else if (rename_.indexes[i].replica_identity)
+            all.push_back(alter(table_) + "REPLICA IDENTITY USING INDEX " + indexes_[i] + ";");
+    }
+    if (rename_.not_null) {
+        all.push_back(column(retype_.parked) + "DROP NOT NULL;");
+        name_not_null(all);
+    }
+    for (const auto& key : retype_.keys) name_constraint(all, key.copy);
+    for (const auto& check : retype_.checks) name_constraint(all, check.copy);
+    anew(all);
+    return all;
+}
+
+// The copies that have taken names go; what takes the old ones' private names back is dropped
+// later.
+Statements Retyping::turn_back() const {
+    Statements all;
+    for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
+    for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
+    if (!retype_.primary.empty())
+        all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
+    if (!not_null_.empty())
+        all.push_back(alter(table_) + "RENAME CONSTRAINT " + rename_.not_null_name + " TO " +
+                      not_null_ + ";");
+    if (is_identity()) {
+        keep_value(all);
+        all.push_back(column(name_) + "DROP IDENTITY;");
+    }
+    if (!rename_.default_text.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
+    all.push_back(rename(name_, shadow_));
+    all.push_back(rename(retype_.parked, name_));
+    forbid_null(all);
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        const CopiedIndex& index = rename_.indexes[i];
+        if (is_primary(i)) {
+            all.push_back(alter(table_) + "ADD CONSTRAINT " + index.name +
+                          " PRIMARY KEY USING INDEX " + second_ + ";");
+            append(all, index.after);
+        } else if (index.replica_identity) {
+            all.push_back(alter(table_) + "REPLICA IDENTITY USING INDEX " + index.name + ";");
+        }
+    }
+    if (!retype_.old_default.empty())
+        all.push_back(column(name_) + "SET DEFAULT " + retype_.old_default + ";");
+    own_sequences(all, retype_.sequence_type);
+    if (is_identity()) {
+        all.push_back(column(name_) + "ADD " + retype_.old_identity + ";");
+        give_value(all);
+    }
+    for (const auto& key : retype_.keys) add_not_valid(all, key);
+    for (const auto& check : retype_.checks) add_not_valid(all, check);
+    anew(all);
+    return all;
+}
+
+void Retyping::forbid_null(Statements& all) const {
+    if (!rename_.not_null) return;
+    if (rename_.not_null_name.empty())
+        all.push_back(column(name_) + "SET NOT NULL;");
+    else
+        all.push_back(alter(table_) + "ADD CONSTRAINT " + rename_.not_null_name + " NOT NULL " +
+                      name_ + ";");
+    all.push_back(alter(table_) + "DROP CONSTRAINT " + helper_ + ";");
+    append(all, rename_.not_null_after);
+}
+
+void Retyping::add_not_valid(Statements& all, const OldConstraint& old) const {
+    const CopiedConstraint& copy = rename_.constraints[old.copy];
+    all.push_back(alter(owner_of(old)) + "ADD CONSTRAINT " + copy.name + " " + old.definition +
+                  " NOT VALID;");
+    append(all, copy.after);
+}
+
+// As a serial column of the type would have them.
+void Retyping::own_sequences(Statements& all, const std::string& type) const {
+    for (const auto& sequence : rename_.sequences)
+        all.push_back("ALTER SEQUENCE " + sequence +
+                      (retype_.sequence_type.empty() ? "" : " AS " + type) + " OWNED BY " +
+                      table_.qualified + "." + name_ + ";");
+}
+
+// Under NOT NULL again before anything changes hands. From the count on a value that does not fit
+// is refused, or the way back would have no end.
+void Retyping::prove_not_null(Undos& parts) const {
+    const std::string& parked = retype_.parked;
+    const std::string drop = alter(table_) + "DROP CONSTRAINT " + helper_ + ";";
+    parts.push_back(
+        {StepKind::count,
+         "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " + parked + " IS NULL",
+         {{"violates", parked + " IS NULL"},
+          {"constraint", "NOT NULL of " + parked + ", the old " + name_},
+          {"sqlstate", "23502"}},
+         {}});
+    parts.push_back({StepKind::constraint,
+                     alter(table_) + "ADD CONSTRAINT " + helper_ + " CHECK (" + parked +
+                         " IS NOT NULL) NOT VALID",
+                     {{"constraint", helper_}},
+                     {{table_.qualified, LockMode::access_exclusive}}});
+    parts.push_back({StepKind::validate,
+                     alter(table_) + "VALIDATE CONSTRAINT " + helper_,
+                     {{"constraint", helper_}, {"drop", drop}},
+                     {{table_.qualified, LockMode::access_exclusive}}});
+}
+
+Undos Retyping::undo_switch(const Step& step) const {
+    Undos parts;
+    if (rename_.not_null) prove_not_null(parts);
+    const Statements statements = turn_back();
+    const std::string drop = composer_.drop_trigger(action_);
+    parts.push_back({StepKind::sync,
+                     drop + "; " + join(statements, " ") + " " + forward_,
+                     {{"trigger", kSyncTrigger},
+                      {"columns", shadow_},
+                      {"unseen", "yes"},
+                      {"drop", drop},
+                      {"turn", join(statements, " ")},
+                      {"create", forward_},
+                      {"statements", std::to_string(statements.size() + 2)}},
+                     step.locks});
+    for (const auto* side : {&retype_.keys, &retype_.checks}) {
+        for (const auto& old : *side) {
+            const CopiedConstraint& copy = rename_.constraints[old.copy];
+            if (!copy.valid) continue;
+            std::vector<LockNeed> locks = {
+                {owner_of(old).qualified, LockMode::share_update_exclusive}};
+            if (copy.foreign_key && copy.table != action_.table)
+                locks.push_back({table_.qualified, LockMode::row_share});
+            parts.push_back({StepKind::ddl,
+                             alter(owner_of(old)) + "VALIDATE CONSTRAINT " + copy.name + ";",
+                             {{"path", "pinned"}, {"statements", "1"}},
+                             locks});
+        }
+    }
+    return parts;
+}
+
+void Retyping::switch_over() {
+    Step step = composer_.start(action_, StepKind::sync);
+    std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
+    for (const auto& key : retype_.keys) add_lock(locks, rename_.constraints[key.copy].table);
+    composer_.lock(step, action_, locks_of(locks));
+    const Statements statements = turn();
+    const std::string drop = composer_.drop_trigger(action_);
+    step.command = drop + "; " + join(statements, " ") + " " + turned_;
+    step.parameters = {{"trigger", kSyncTrigger},
+                       {"columns", retype_.parked},
+                       {"unseen", "yes"},
+                       {"drop", drop},
+                       {"turn", join(statements, " ")},
+                       {"create", turned_},
+                       {"statements", std::to_string(statements.size() + 2)}};
+    step.note = name_ + " is " + rename_.type + " from here on, and " + retype_.parked +
+                " follows it for a rollback";
+    if (retype_.partial)
+        step.note += "; there a value that " + retype_.old_type + " can't hold is NULL";
+    step.note +=
+        "; prepared statements that return or compare " + name_ +
+        " fail once with 0A000, \"cached plan must not change result type\", and must be prepared "
+        "again";
+    step.undo = undo_switch(step);
+    composer_.add(Slot::switch_, step);
+}
+
+void Retyping::remove() {
+    Statements then = {alter(table_) + "DROP COLUMN " + retype_.parked + ";"};
+    std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
+        if (!is_primary(i)) name_index(then, i);
+    for (std::size_t i = 0; i < rename_.constraints.size(); ++i) {
+        const CopiedConstraint& constraint = rename_.constraints[i];
+        if (!constraint.foreign_key || constraint.incoming) continue;
+        name_constraint(then, i);
+        add_lock(locks, constraint.referenced);
+    }
+    name_statistics(then);
+
+    Step step = composer_.start(action_, StepKind::unsync);
+    composer_.lock(step, action_, locks_of(locks));
+    const std::string drop = composer_.drop_trigger(action_);
+    step.command = drop + "; " + join(then, " ");
+    step.parameters = {{"trigger", kSyncTrigger},
+                       {"drop", drop},
+                       {"then", join(then, " ")},
+                       {"statements", std::to_string(then.size())}};
+    step.removal = true;
+    step.note =
+        "in one transaction: the old values go, and the copies take the names; prepared statements "
+        "that return all columns fail once with 0A000 and must be prepared again";
+    composer_.add(Slot::unsync, step);
+}
+
+}  // namespace
+
+void plan_action(Composer& composer, const Action& action, const RetypeColumn& retype) {
+    Retyping{composer, action, retype}.plan();
+}
+
+}  // namespace zdm::plan

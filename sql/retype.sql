@@ -1,0 +1,96 @@
+-- ALTER COLUMN TYPE that would rewrite: what is planned and what is refused, and one from end to end.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+\pset format unaligned
+SET zdm.quiet_period = 0;
+SET client_min_messages = warning;
+CREATE ROLE retype_owner LOGIN;
+CREATE SCHEMA r AUTHORIZATION retype_owner;
+SET SESSION AUTHORIZATION retype_owner;
+SET search_path = r, public;
+SET zdm.quiet_period = 0;
+SET timezone = 'Europe/Berlin';
+CREATE TABLE kind (id int PRIMARY KEY, label text UNIQUE);
+CREATE TABLE item (
+    id bigint PRIMARY KEY,
+    n int NOT NULL DEFAULT 7 CONSTRAINT item_n_check CHECK (n > 0),
+    kind int REFERENCES kind,
+    price text,
+    seen timestamp,
+    made timestamptz,
+    doc json,
+    big bigint,
+    code varchar(20) CONSTRAINT item_code_key UNIQUE,
+    serial_no serial,
+    ident int GENERATED ALWAYS AS IDENTITY,
+    twice int GENERATED ALWAYS AS (7 * 2) STORED,
+    viewed int,
+    label text REFERENCES kind (label),
+    "Odd ""name" int);
+CREATE INDEX item_n_idx ON item (n) WHERE n < 100;
+CREATE VIEW seen AS SELECT viewed FROM item;
+INSERT INTO kind VALUES (1, 'one'), (2, 'two');
+INSERT INTO item (id, n, kind, price, seen, code) SELECT g, g, 1, g || '.5', '2020-01-01 12:00', 'c' || g FROM generate_series(1, 5) g;
+
+-- What the server does in the catalog alone is done directly.
+SELECT phase, kind, command FROM zdm_plan('ALTER TABLE item ALTER code TYPE varchar(30)');
+SELECT phase, kind, command FROM zdm_plan('ALTER TABLE item ALTER code TYPE text');
+
+-- The whole plan, with how each step is taken back.
+SELECT phase, kind, command, undo, lock FROM zdm_plan('ALTER TABLE item ALTER COLUMN n TYPE bigint');
+-- A primary key, with what refers to it; serial and identity.
+SELECT phase, kind, command, undo, lock FROM zdm_plan('ALTER TABLE kind ALTER id TYPE bigint') WHERE kind <> 'verify';
+SELECT command, undo FROM zdm_plan('ALTER TABLE item ALTER serial_no TYPE bigint') WHERE phase = 'switch' AND kind = 'sync';
+SELECT command, undo FROM zdm_plan('ALTER TABLE item ALTER ident TYPE bigint') WHERE phase = 'switch' AND kind = 'sync';
+-- What gives either type from the other.
+SELECT command FROM zdm_plan('ALTER TABLE item ALTER price TYPE numeric(10,2) USING nullif(trim(price), '''')::numeric') WHERE kind = 'sync';
+SELECT command FROM zdm_plan('ALTER TABLE item ALTER seen TYPE timestamptz USING seen AT TIME ZONE ''UTC''') WHERE kind = 'sync';
+SELECT command FROM zdm_plan('ALTER TABLE item ALTER made TYPE timestamp USING item.made AT TIME ZONE ''UTC''') WHERE kind = 'sync';
+SELECT command FROM zdm_plan('ALTER TABLE item ALTER doc TYPE jsonb') WHERE kind = 'sync';
+SELECT command FROM zdm_plan('ALTER TABLE item ALTER code TYPE text COLLATE "C"') WHERE kind = 'sync';
+SELECT command FROM zdm_plan('ALTER TABLE item ALTER kind TYPE bigint') WHERE kind = 'sync';
+SELECT command FROM zdm_plan('ALTER TABLE r.item ALTER "Odd ""name" TYPE bigint USING n + "Odd ""name"') WHERE kind IN ('sync', 'verify');
+
+-- What is refused.
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER seen TYPE timestamptz');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER made TYPE timestamp');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE text');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER seen TYPE date');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER seen TYPE text');
+SELECT zdm_create('bad', 'ALTER TABLE kind ALTER label TYPE text USING upper(label)');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER code TYPE text USING upper(code)');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER label TYPE varchar(9) USING upper(label)');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER twice TYPE bigint');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER viewed TYPE bigint');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER price TYPE int USING nothing(price)');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE bigint, ADD COLUMN more int');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE bigint; ALTER TABLE item ALTER big TYPE int');
+SELECT zdm_create('bad', E'ALTER TABLE item ADD COLUMN late int;\nALTER TABLE item ALTER late TYPE bigint');
+CREATE DOMAIN positive AS bigint CHECK (VALUE > 0);
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE positive');
+
+-- From end to end.
+SELECT zdm_create('wider', 'ALTER TABLE item ALTER COLUMN n TYPE bigint') > 0 AS created;
+SELECT zdm_start('wider');
+CALL zdm_wait('wider', 'ready', '1 min');
+INSERT INTO item (id, n) VALUES (10, 10);
+INSERT INTO item (id) VALUES (11);
+UPDATE item SET n = 20 WHERE id = 2;
+SELECT id, n, zdm_n_new FROM item ORDER BY id;
+SELECT * FROM zdm_verify('wider');
+SELECT zdm_contract('wider');
+SELECT zdm_switch('wider');
+CALL zdm_wait('wider', 'switched', '1 min');
+INSERT INTO item (id, n) VALUES (12, 3000000000);
+INSERT INTO item (id) VALUES (13);
+UPDATE item SET n = 4000000000 WHERE id = 3;
+UPDATE item SET n = 30 WHERE id = 10;
+UPDATE item SET n = NULL WHERE id = 10;
+INSERT INTO item (id, n) VALUES (14, 0);
+SELECT id, n, zdm_n_old, pg_typeof(n) FROM item ORDER BY id;
+SELECT relation, differences, old_values, new_values FROM zdm_verify('wider');
+SELECT relation, differences, old_values, new_values FROM zdm_verify('wider', going_back => true);
+SELECT zdm_contract('wider');
+CALL zdm_wait('wider', 'done', '1 min');
+SELECT id, n FROM item ORDER BY id;
+\d item

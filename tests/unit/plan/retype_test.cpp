@@ -1,0 +1,218 @@
+// ALTER COLUMN TYPE: a shadow column until the switch, and the old one behind it until contract.
+#include "facts.hpp"
+
+namespace zdm::plan {
+namespace {
+
+RetypeColumn wider() {
+    RetypeColumn retype;
+    retype.copies.column = "n";
+    retype.copies.renamed = "zdm_n_new";
+    retype.copies.type = retype.copies.definition = "bigint";
+    retype.parked = "zdm_n_old";
+    retype.old_type = "integer";
+    retype.up = "n";
+    retype.up_again = "zdm_n_old";
+    retype.down = "small(n)";
+    retype.down_before = "small(zdm_n_new)";
+    retype.reads = {"n"};
+    retype.reads_again = {"zdm_n_old"};
+    retype.partial = true;
+    return retype;
+}
+
+const Step& turning(const Plan& plan) {
+    for (const auto& step : plan.steps)
+        if (step.phase == Phase::switch_ && step.kind == StepKind::sync) return step;
+    throw std::runtime_error("no switch");
+}
+
+std::string undo_of(const Plan& plan) { return undo_sql(turning(plan)); }
+
+TEST(PlanRetype, TheColumnsChangeHandsInTheSwitch) {
+    const Plan plan = plan_of({act(kUsers, wider())});
+    const Lines all = lines(plan);
+    ASSERT_EQ(all.size(), 10u);
+    EXPECT_EQ(all[0], "expand ddl: ALTER TABLE public.users ADD COLUMN zdm_n_new bigint;");
+    EXPECT_EQ(all[1],
+              "expand sync: CREATE TRIGGER zz_zdm_sync BEFORE INSERT OR UPDATE ON public.users FOR "
+              "EACH ROW EXECUTE FUNCTION zdm.sync('pg_catalog, pg_temp', 'zdm_n_new', 'step', 'n', "
+              "'')");
+    EXPECT_EQ(all[2],
+              "migrate backfill: UPDATE public.users SET zdm_n_new = n WHERE zdm_n_new IS NULL AND "
+              "(n IS NOT NULL)");
+    EXPECT_EQ(all[4], "migrate analyze: ANALYZE public.users (zdm_n_new)");
+    EXPECT_EQ(all[5].substr(0, 14), "switch verify:");
+    EXPECT_EQ(
+        all[6],
+        "switch sync: DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users "
+        "RENAME COLUMN n TO zdm_n_old; ALTER TABLE public.users RENAME COLUMN zdm_n_new TO n; "
+        "CREATE TRIGGER zz_zdm_sync BEFORE INSERT OR UPDATE ON public.users FOR EACH ROW "
+        "EXECUTE FUNCTION zdm.sync('pg_catalog, pg_temp', 'zdm_n_old', 'step', 'small(n)', "
+        "'')");
+    EXPECT_EQ(all[7], "contract gate: zdm_contract gate");
+    EXPECT_EQ(all[9],
+              "contract unsync: DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users "
+              "DROP COLUMN zdm_n_old;");
+    EXPECT_EQ(undo_of(plan),
+              "DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users RENAME COLUMN n "
+              "TO zdm_n_new; ALTER TABLE public.users RENAME COLUMN zdm_n_old TO n; " +
+                  plan.steps[1].command + ";");
+    EXPECT_FALSE(turning(plan).removal);
+    EXPECT_TRUE(plan.steps.back().removal);
+    EXPECT_NE(turning(plan).note.find("is NULL"), std::string::npos);
+}
+
+TEST(PlanRetype, SidesAreComparedUnderTheNamesOfTheTime) {
+    const Plan plan = plan_of({act(kUsers, wider())});
+    const auto& before = plan.steps[5].parameters;
+    const auto& after = plan.steps[8].parameters;
+    EXPECT_EQ(before.at("old"), "n");
+    EXPECT_EQ(before.at("new"), "zdm_n_new");
+    EXPECT_EQ(after.at("old"), "zdm_n_old");
+    EXPECT_EQ(after.at("new"), "n");
+    // What does not fit the old column is no difference.
+    EXPECT_NE(after.at("differs").find("(small(n))"), std::string::npos);
+}
+
+TEST(PlanRetype, WhatTheOldColumnForbidsGoesInTheSwitchAndComesBack) {
+    RetypeColumn retype = wider();
+    retype.copies.not_null = true;
+    retype.copies.default_text = "'1'::bigint";
+    retype.old_default = "1";
+    CopiedConstraint check;
+    check.table = kUsers;
+    check.name = "n_check";
+    check.definition = "CHECK (zdm_n_new > 0)";
+    check.after = {"COMMENT ON CONSTRAINT n_check ON public.users IS 'x';"};
+    retype.copies.constraints = {check};
+    retype.checks = {{0, "CHECK (n > 0)"}};
+    retype.triggers = {{"DROP TRIGGER t ON public.users;", "CREATE TRIGGER t;"}};
+    const Plan plan = plan_of({act(kUsers, retype)});
+    EXPECT_EQ(turning(plan).parameters.at("turn"),
+              "ALTER TABLE public.users DROP CONSTRAINT n_check; ALTER TABLE public.users ALTER "
+              "COLUMN n DROP DEFAULT; ALTER TABLE public.users RENAME COLUMN n TO zdm_n_old; ALTER "
+              "TABLE public.users RENAME COLUMN zdm_n_new TO n; ALTER TABLE public.users ALTER "
+              "COLUMN n SET DEFAULT '1'::bigint; ALTER TABLE public.users ALTER COLUMN zdm_n_old "
+              "DROP NOT NULL; ALTER TABLE public.users RENAME CONSTRAINT zdm_n_check_copy TO "
+              "n_check; COMMENT ON CONSTRAINT n_check ON public.users IS 'x'; DROP TRIGGER t ON "
+              "public.users; CREATE TRIGGER t;");
+    const auto& undo = turning(plan).undo;
+    ASSERT_EQ(undo.size(), 5u);
+    EXPECT_EQ(undo[0].kind, StepKind::count);
+    EXPECT_EQ(undo[0].parameters.at("violates"), "zdm_n_old IS NULL");
+    EXPECT_EQ(undo[1].kind, StepKind::constraint);
+    EXPECT_EQ(undo[2].kind, StepKind::validate);
+    EXPECT_EQ(undo[3].kind, StepKind::sync);
+    EXPECT_EQ(
+        undo[3].parameters.at("turn"),
+        "ALTER TABLE public.users DROP CONSTRAINT n_check; ALTER TABLE public.users ALTER "
+        "COLUMN n DROP DEFAULT; ALTER TABLE public.users RENAME COLUMN n TO zdm_n_new; ALTER "
+        "TABLE public.users RENAME COLUMN zdm_n_old TO n; ALTER TABLE public.users ALTER "
+        "COLUMN n SET NOT NULL; ALTER TABLE public.users DROP CONSTRAINT "
+        "zdm_zdm_n_old_not_null; ALTER TABLE public.users ALTER COLUMN n SET DEFAULT 1; ALTER "
+        "TABLE public.users ADD CONSTRAINT n_check CHECK (n > 0) NOT VALID; COMMENT ON "
+        "CONSTRAINT n_check ON public.users IS 'x'; DROP TRIGGER t ON public.users; CREATE "
+        "TRIGGER t;");
+    EXPECT_EQ(undo[4].command, "ALTER TABLE public.users VALIDATE CONSTRAINT n_check;");
+    // Names that only the planner knows would be left behind.
+    EXPECT_EQ(plan.steps.back().command.find("n_check"), std::string::npos);
+}
+
+TEST(PlanRetype, IndexesAndKeysTakeTheirNamesInContract) {
+    RetypeColumn retype = wider();
+    CopiedIndex index;
+    index.name = "n_idx";
+    index.schema = "public";
+    index.tail = "USING btree (zdm_n_new)";
+    retype.copies.indexes = {index};
+    CopiedConstraint key;
+    key.table = kUsers;
+    key.name = "n_fk";
+    key.definition = "FOREIGN KEY (zdm_n_new) REFERENCES public.orders (id)";
+    key.foreign_key = true;
+    key.referenced = kOrders;
+    retype.copies.constraints = {key};
+    const Plan plan = plan_of({act(kUsers, retype)});
+    EXPECT_EQ(plan.steps.back().parameters.at("then"),
+              "ALTER TABLE public.users DROP COLUMN zdm_n_old; ALTER INDEX public.zdm_n_idx_copy "
+              "RENAME TO n_idx; ALTER TABLE public.users RENAME CONSTRAINT zdm_n_fk_copy TO n_fk;");
+    EXPECT_EQ(plan.steps.back().locks.size(), 2u);
+    EXPECT_EQ(turning(plan).locks.size(), 1u);
+}
+
+TEST(PlanRetype, APrimaryKeyGoesOverInTheSwitchWithAWayBack) {
+    RetypeColumn retype = wider();
+    retype.copies.not_null = true;
+    retype.copies.default_text = retype.old_default = "nextval('s'::regclass)";
+    retype.copies.sequences = {"public.s"};
+    retype.sequence_type = "integer";
+    CopiedIndex index;
+    index.name = "pkey";
+    index.schema = "public";
+    index.unique = true;
+    index.constraint = "PRIMARY KEY";
+    index.tail = "USING btree (zdm_n_new)";
+    retype.copies.indexes = {index};
+    retype.primary = "pkey";
+    retype.primary_tail = "USING btree (n)";
+    CopiedConstraint key;
+    key.table = kOrders;
+    key.name = "fk";
+    key.definition = "FOREIGN KEY (u) REFERENCES public.users (zdm_n_new)";
+    key.foreign_key = key.incoming = true;
+    key.referenced = kUsers;
+    retype.copies.constraints = {key};
+    retype.keys = {{0, "FOREIGN KEY (u) REFERENCES public.users (n)"}};
+    const Plan plan = plan_of({act(kUsers, retype)});
+    const Step& step = turning(plan);
+    EXPECT_EQ(step.parameters.at("turn"),
+              "ALTER TABLE public.orders DROP CONSTRAINT fk; ALTER TABLE public.users DROP "
+              "CONSTRAINT pkey; ALTER TABLE public.users ALTER COLUMN n DROP DEFAULT; ALTER TABLE "
+              "public.users RENAME COLUMN n TO zdm_n_old; ALTER TABLE public.users RENAME COLUMN "
+              "zdm_n_new TO n; ALTER TABLE public.users ALTER COLUMN n SET DEFAULT "
+              "nextval('s'::regclass); ALTER SEQUENCE public.s AS bigint OWNED BY public.users.n; "
+              "ALTER TABLE public.users ADD CONSTRAINT pkey PRIMARY KEY USING INDEX zdm_pkey_copy; "
+              "ALTER TABLE public.users ALTER COLUMN zdm_n_old DROP NOT NULL; ALTER TABLE "
+              "public.orders RENAME CONSTRAINT zdm_fk_copy TO fk;");
+    EXPECT_EQ(step.locks.size(), 2u);
+    ASSERT_EQ(step.undo.size(), 5u);
+    EXPECT_EQ(
+        step.undo[3].parameters.at("turn"),
+        "ALTER TABLE public.orders DROP CONSTRAINT fk; ALTER TABLE public.users DROP "
+        "CONSTRAINT pkey; ALTER TABLE public.users ALTER COLUMN n DROP DEFAULT; ALTER TABLE "
+        "public.users RENAME COLUMN n TO zdm_n_new; ALTER TABLE public.users RENAME COLUMN "
+        "zdm_n_old TO n; ALTER TABLE public.users ALTER COLUMN n SET NOT NULL; ALTER TABLE "
+        "public.users DROP CONSTRAINT zdm_zdm_n_old_not_null; ALTER TABLE public.users ADD "
+        "CONSTRAINT pkey PRIMARY KEY USING INDEX zdm_pkey_old; ALTER TABLE public.users ALTER "
+        "COLUMN n SET DEFAULT nextval('s'::regclass); ALTER SEQUENCE public.s AS integer "
+        "OWNED BY public.users.n; ALTER TABLE public.orders ADD CONSTRAINT fk FOREIGN KEY (u) "
+        "REFERENCES public.users (n) NOT VALID;");
+    EXPECT_EQ(step.undo[4].command, "ALTER TABLE public.orders VALIDATE CONSTRAINT fk;");
+    EXPECT_EQ(plan.steps.back().parameters.at("then"),
+              "ALTER TABLE public.users DROP COLUMN zdm_n_old;");
+    const Lines all = lines(plan);
+    EXPECT_NE(std::find(all.begin(), all.end(),
+                        "migrate index: CREATE UNIQUE INDEX CONCURRENTLY zdm_pkey_old ON "
+                        "public.users USING btree (n)"),
+              all.end());
+}
+
+TEST(PlanRetype, NothingWatchesForOldWriters) {
+    const Plan plan = plan_of({act(kUsers, wider())});
+    for (const auto& step : plan.steps)
+        if (step.kind == StepKind::sync) {
+            EXPECT_EQ(step.parameters.count("unseen"), 1u);
+        }
+    EXPECT_EQ(step_of(plan, StepKind::gate).parameters.at("blind"), "");
+    EXPECT_EQ(step_of(plan, StepKind::gate).parameters.at("relations"), "");
+}
+
+TEST(PlanRetype, OthersBesideItAreRefused) {
+    EXPECT_NE(refusal({act(kUsers, column("phone")), act(kUsers, wider())}).find("ZD105"),
+              std::string::npos);
+    EXPECT_EQ(refusal({act(kOrders, column("code")), act(kUsers, wider())}), "");
+}
+
+}  // namespace
+}  // namespace zdm::plan
