@@ -29,11 +29,12 @@ Exit run(const Parsed& parsed, Console& console) {
 }  // namespace
 
 int main(int count, char** arguments) {
-    const auto parsed = parse(
-        count, arguments,
-        {plan_command(), up_command(), status_command(), watch_command(), wait_command(),
-         pause_command(), resume_command(), set_command(), switch_command(), contract_command(), rollback_command(),
-         backfill_command(), history_command(), doctor_command(), version_command()});
+    const auto parsed =
+        parse(count, arguments,
+              {plan_command(), up_command(), status_command(), watch_command(), wait_command(),
+               pause_command(), resume_command(), set_command(), switch_command(),
+               contract_command(), rollback_command(), backfill_command(), history_command(),
+               doctor_command(), version_command()});
     if (!parsed.run) return code(parsed.exit);
     Console console{parsed.color, parsed.json};
     return code(run(parsed, console));

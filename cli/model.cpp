@@ -5,7 +5,8 @@
 namespace zdm::cli {
 
 const char* const kSelectMigrations =
-    "SELECT m.id, m.name, m.state, m.activity, m.upto, m.transition, m.switches, m.paused, m.pause_reason,"
+    "SELECT m.id, m.name, m.state, m.activity, m.upto, m.transition, m.switches, m.paused, "
+    "m.pause_reason,"
     " m.worker_pid, m.waiting_for, m.owner, m.steps, m.steps_done, m.point_of_no_return,"
     " m.removal_started, m.failed_state, m.failed_step, m.sqlstate, m.message, m.detail, m.hint,"
     " m.forced_reason, m.forced_by,"
@@ -45,9 +46,9 @@ const char* const kUsageColumns =
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kWay = {
-    "planned",   "expanding", "expanded",    "migrating", "ready",
-    "switching", "switched",  "contracting", "done"};
+constexpr std::array<std::string_view, 9> kWay = {"planned",   "expanding",   "expanded",
+                                                  "migrating", "ready",       "switching",
+                                                  "switched",  "contracting", "done"};
 
 bool starts(std::string_view text, std::string_view with) {
     return text.substr(0, with.size()) == with;

@@ -45,8 +45,8 @@ struct Migration {
     std::optional<double> seconds;  // from start to end, or until now
 
     bool can_contract() const;  // at rest before contract
-    bool at_rest() const;  // nothing will happen without a call
-    bool stopped() const;  // a worker should run it and none does
+    bool at_rest() const;       // nothing will happen without a call
+    bool stopped() const;       // a worker should run it and none does
 };
 
 struct Step {

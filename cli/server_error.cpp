@@ -164,7 +164,8 @@ std::optional<Call> read_call(std::string_view text) {
 
 std::string as_commands(std::string_view hint) {
     static constexpr std::array<std::string_view, 7> kCalls = {
-        "CALL zdm_wait", "zdm_switch", "zdm_contract", "zdm_rollback", "zdm_resume", "zdm_pause", "zdm_wait"};
+        "CALL zdm_wait", "zdm_switch", "zdm_contract", "zdm_rollback",
+        "zdm_resume",    "zdm_pause",  "zdm_wait"};
     std::string out;
     while (!hint.empty()) {
         std::size_t taken = 0;

@@ -35,8 +35,8 @@ void declare(Command& command, SwitchOptions& options) {
 
 Definition switch_command() {
     return define<SwitchOptions>(
-        "switch", "Give a ready migration its new names; the old ones go on until contract", declare,
-        run_switch);
+        "switch", "Give a ready migration its new names; the old ones go on until contract",
+        declare, run_switch);
 }
 
 }  // namespace zdm::cli

@@ -13,9 +13,11 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> adopt_database(std::int64_t
     const auto moved = spi.run(
         // A table that a step renames has one of two names.
         "WITH now AS (SELECT s.step, s.kind, s.relation_oid AS before,"
-        "                    coalesce(to_regclass(coalesce(r.name, s.relation))::oid, 1::oid) AS now"
+        "                    coalesce(to_regclass(coalesce(r.name, s.relation))::oid, 1::oid) AS "
+        "now"
         "               FROM zdm.step s LEFT JOIN LATERAL ("
-        "                    SELECT n.parameters ->> CASE n.state WHEN 'done' THEN 'to' ELSE 'from' END"
+        "                    SELECT n.parameters ->> CASE n.state WHEN 'done' THEN 'to' ELSE "
+        "'from' END"
         "                           AS name FROM zdm.step n"
         "                     WHERE n.migration_id = s.migration_id AND n.parameters ? 'to'"
         "                       AND s.relation IN (n.parameters ->> 'from', n.parameters ->> 'to')"

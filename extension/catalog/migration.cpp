@@ -42,7 +42,8 @@ constexpr auto kColumns =
     "SELECT m.id, m.name, m.sql, m.checksum, m.owner::oid, m.login::oid, m.owner::text, m.state,"
     "       m.upto, m.transition, m.paused, m.keep, m.forced_reason IS NOT NULL, m.failed_state,"
     "       m.system_identifier = (SELECT c.system_identifier FROM pg_control_system() c)"
-    "   AND m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),"
+    "   AND m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = "
+    "current_database()),"
     "       EXISTS (SELECT FROM zdm.step s WHERE s.migration_id = m.id AND s.phase = 'switch')"
     "  FROM zdm.migration m ";
 
@@ -197,7 +198,8 @@ void replace_sql(std::int64_t id, const NewMigration& m) {
     through_door(
         "UPDATE zdm.migration SET sql = $2, checksum = $3, owner = $4::oid::regrole,"
         "    login = $5::oid::regrole, settings = jsonb_object($6, $7), state = 'planned',"
-        "    started_at = NULL, ready_at = NULL, switched_at = NULL, finished_at = NULL WHERE id = $1",
+        "    started_at = NULL, ready_at = NULL, switched_at = NULL, finished_at = NULL WHERE id = "
+        "$1",
         {id, m.sql, m.checksum, static_cast<std::int64_t>(m.owner),
          static_cast<std::int64_t>(m.login), keys_of(m.settings), values_of(m.settings)});
 }
@@ -271,7 +273,8 @@ bool change_state(std::int64_t id, State from, State to) {
 void set_started(std::int64_t id, Upto upto) {
     through_door(
         "UPDATE zdm.migration SET state = 'expanding', upto = $2, started_at = clock_timestamp(),"
-        "    ready_at = NULL, switched_at = NULL, finished_at = NULL, paused = false, pause_reason = NULL,"
+        "    ready_at = NULL, switched_at = NULL, finished_at = NULL, paused = false, pause_reason "
+        "= NULL,"
         "    keep = false, forced_reason = NULL, forced_by = NULL, attempts = 0 WHERE id = $1",
         {id, std::string{to_text(upto)}});
 }

@@ -10,11 +10,10 @@ namespace {
 template <typename Enum>
 using Names = std::initializer_list<std::pair<Enum, std::string_view>>;
 
-const Names<Phase> kPhases = {
-    {Phase::expand, "expand"},
-    {Phase::migrate, "migrate"},
-    {Phase::switch_, "switch"},
-    {Phase::contract, "contract"}};
+const Names<Phase> kPhases = {{Phase::expand, "expand"},
+                              {Phase::migrate, "migrate"},
+                              {Phase::switch_, "switch"},
+                              {Phase::contract, "contract"}};
 
 const Names<StepKind> kKinds = {{StepKind::ddl, "ddl"},
                                 {StepKind::sync, "sync"},

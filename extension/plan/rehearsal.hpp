@@ -54,8 +54,8 @@ private:
     std::size_t find_by_index(RangeVar* index) const;
     // Runs a statement whose names are redirected already.
     Seen replay(Node* statement);
-    // The first other statement that names the table, or a relation `name` (schema, name) that is not
-    // there yet.
+    // The first other statement that names the table, or a relation `name` (schema, name) that is
+    // not there yet.
     const Statement* also_naming(const Statement& statement, std::size_t table,
                                  const std::string& name) const;
     // Points all names of a statement at the clones.

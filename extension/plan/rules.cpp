@@ -192,8 +192,8 @@ Plan Composer::finish() {
     finish_statistics();
     const bool contract = has(Slot::count) || has(Slot::unique_index) || has(Slot::enforce);
     Plan plan;
-    plan.transition = has(Slot::sync) || has(Slot::remove) || has(Slot::switch_) ||
-                      (has(Slot::data) && contract);
+    plan.transition =
+        has(Slot::sync) || has(Slot::remove) || has(Slot::switch_) || (has(Slot::data) && contract);
     if (plan.transition) finish_gate();
 
     int backfill = 0;

@@ -1,5 +1,6 @@
 // From actions to steps: the decisions of the planner, pure C++. Phases: additive to expand, data
-// to migrate, names that change hands to switch, enforcing and then removing to contract; within a phase the order of the source.
+// to migrate, names that change hands to switch, enforcing and then removing to contract; within a
+// phase the order of the source.
 #pragma once
 
 #include <map>

@@ -60,9 +60,8 @@ Step renaming(const Composer& composer, const Action& action, const RenameTable&
 // one deadline for both.
 Undo naming_back(const Step& step, const RenameTable& rename, const Table& table, bool view) {
     Undo undo;
-    undo.parameters = {{"path", "pinned"},
-                       {"statements", view ? "2" : "1"},
-                       {"relation", rename.qualified}};
+    undo.parameters = {
+        {"path", "pinned"}, {"statements", view ? "2" : "1"}, {"relation", rename.qualified}};
     if (view) {
         undo.command = "DROP VIEW IF EXISTS " + table.qualified + "; ";
         undo.parameters["wait"] = "all";
@@ -75,8 +74,9 @@ Undo naming_back(const Step& step, const RenameTable& rename, const Table& table
 
 void plan_at_once(Composer& composer, const Action& action, const RenameTable& rename) {
     Step step = renaming(composer, action, rename);
-    step.note += "as written, with the lock that it takes; applications that use the old name fail "
-                 "from here on";
+    step.note +=
+        "as written, with the lock that it takes; applications that use the old name fail "
+        "from here on";
     step.undo = {naming_back(step, rename, composer.table(action), false)};
     composer.add(Slot::structure, step);
 }
@@ -112,8 +112,9 @@ void plan_action(Composer& composer, const Action& action, const RenameTable& re
     drop.lock = LockMode::access_exclusive;
     drop.locks = {{table.qualified, LockMode::access_exclusive}};
     drop.removal = true;
-    drop.note = "the old name goes; the rows stay. Applications and functions that use it fail "
-                "from here on";
+    drop.note =
+        "the old name goes; the rows stay. Applications and functions that use it fail "
+        "from here on";
     drop.parameters = {{"path", "pinned"}, {"statements", "1"}};
     composer.add(Slot::remove, drop);
     composer.blind("who still uses the old name " + table.qualified);

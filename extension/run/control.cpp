@@ -159,18 +159,18 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
     }
     refuse_while_failed(m, "contract");
     if (m.state == State::ready && m.switches)
-        throw pg::Error{pg::state::kNotInPrerequisiteState,
-                        "ZD314: migration \"" + name + "\" is not switched yet",
-                        "It is ready, and its plan has a switch phase, which comes before contract.",
-                        "zdm_switch(" + quoted(m) + "), then zdm_contract(" + quoted(m) +
-                            "); or zdm_start(" + quoted(m) +
-                            ", 'done') goes through both, its gate included."};
+        throw pg::Error{
+            pg::state::kNotInPrerequisiteState,
+            "ZD314: migration \"" + name + "\" is not switched yet",
+            "It is ready, and its plan has a switch phase, which comes before contract.",
+            "zdm_switch(" + quoted(m) + "), then zdm_contract(" + quoted(m) + "); or zdm_start(" +
+                quoted(m) + ", 'done') goes through both, its gate included."};
     const State from = before_contract(m.switches);
     if (m.state != from)
         wrong_state(m, "contract",
-                    m.switches ? "Wait until it is switched: CALL zdm_wait(" + quoted(m) +
-                                     ", 'switched')."
-                               : "Wait until it is ready: CALL zdm_wait(" + quoted(m) + ").");
+                    m.switches
+                        ? "Wait until it is switched: CALL zdm_wait(" + quoted(m) + ", 'switched')."
+                        : "Wait until it is ready: CALL zdm_wait(" + quoted(m) + ").");
     if (force && (!reason || reason->empty()))
         throw pg::Error{pg::state::kInvalidParameter, "ZD601: force needs a reason",
                         "The reason is kept with the migration.",

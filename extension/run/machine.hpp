@@ -1,6 +1,7 @@
 // What a worker does next in each state of a migration. Pure.
 //
-//   planned → expanding → expanded → migrating → ready → [switching → switched →] contracting → done
+//   planned → expanding → expanded → migrating → ready → [switching → switched →] contracting →
+//   done
 //        (in brackets: only where the plan has switch steps)
 //        any before the first removal → rolling_back → rolled_back;   any → failed → back where it
 //        was

@@ -112,8 +112,7 @@ StoredStep as_step(const StoredStep& stored, std::size_t part) {
     step.step.kind = undo.kind;
     // What a step renamed has another name on the way back.
     const auto renamed = undo.parameters.find("relation");
-    step.step.relation =
-        renamed == undo.parameters.end() ? stored.step.relation : renamed->second;
+    step.step.relation = renamed == undo.parameters.end() ? stored.step.relation : renamed->second;
     step.step.relation_oid = stored.step.relation_oid;
     step.step.command = undo.command;
     step.step.parameters = undo.parameters;
