@@ -6,9 +6,9 @@ namespace zdm::catalog {
 namespace {
 
 TEST(State, TextGoesBothWays) {
-    for (const State state :
-         {State::planned, State::expanding, State::expanded, State::migrating, State::ready,
-          State::switching, State::switched, State::contracting, State::done, State::rolling_back, State::rolled_back, State::failed})
+    for (const State state : {State::planned, State::expanding, State::expanded, State::migrating,
+                              State::ready, State::switching, State::switched, State::contracting,
+                              State::done, State::rolling_back, State::rolled_back, State::failed})
         EXPECT_EQ(state_from(to_text(state)), state);
     for (const Upto upto : {Upto::expanded, Upto::ready, Upto::switched, Upto::done})
         EXPECT_EQ(upto_from(to_text(upto)), upto);
@@ -24,9 +24,8 @@ TEST(State, LiveIsFromStartToTheEnd) {
     EXPECT_FALSE(is_live(State::planned));
     EXPECT_FALSE(is_live(State::done));
     EXPECT_FALSE(is_live(State::rolled_back));
-    for (const State state :
-         {State::expanding, State::ready, State::switching, State::switched, State::contracting,
-          State::failed, State::rolling_back})
+    for (const State state : {State::expanding, State::ready, State::switching, State::switched,
+                              State::contracting, State::failed, State::rolling_back})
         EXPECT_TRUE(is_live(state));
 }
 

@@ -23,8 +23,7 @@ TEST(PlanRename, NamesChangeHandsInOneTransactionOfTheSwitch) {
                      "public.users WITH (security_invoker = true) AS SELECT id, \"full name\" FROM "
                      "public.people; " +
                          kComment,
-                     "contract gate: zdm_contract gate",
-                     "contract ddl: DROP VIEW public.users;"}));
+                     "contract gate: zdm_contract gate", "contract ddl: DROP VIEW public.users;"}));
     EXPECT_TRUE(plan.transition);
     EXPECT_EQ(plan.relations, std::vector<std::uint32_t>{200});
     const Step& step = plan.steps[0];
@@ -40,7 +39,8 @@ TEST(PlanRename, NamesChangeHandsInOneTransactionOfTheSwitch) {
 }
 
 TEST(PlanRename, GoesBackInOneTransactionViewFirst) {
-    const Step& step = step_of(plan_of({renaming()}), StepKind::ddl);
+    const Plan plan = plan_of({renaming()});
+    const Step& step = plan.steps[0];
     ASSERT_EQ(step.undo.size(), 1U);
     const Undo& undo = step.undo[0];
     EXPECT_EQ(undo.command,
@@ -54,8 +54,8 @@ TEST(PlanRename, GoesBackInOneTransactionViewFirst) {
 }
 
 TEST(PlanRename, TheViewHasThePrivilegesOfTheTable) {
-    const Step& step = step_of(plan_of({renaming({"GRANT SELECT ON public.users TO app;"})}),
-                               StepKind::ddl);
+    const Plan plan = plan_of({renaming({"GRANT SELECT ON public.users TO app;"})});
+    const Step& step = plan.steps[0];
     EXPECT_NE(step.command.find("; GRANT SELECT ON public.users TO app; COMMENT"),
               std::string::npos);
     EXPECT_EQ(step.parameters.at("statements"), "4");
