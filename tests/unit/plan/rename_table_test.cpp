@@ -16,7 +16,7 @@ const std::string kComment =
     "COMMENT ON VIEW public.users IS 'made by zdm for applications that know public.people by its "
     "old name; contract drops it';";
 
-TEST(PlanRename, NamesChangeHandsInOneTransactionOfTheSwitch) {
+TEST(PlanRenameTable, NamesChangeHandsInOneTransactionOfTheSwitch) {
     const Plan plan = plan_of({renaming()});
     EXPECT_EQ(lines(plan),
               (Lines{"switch ddl: ALTER TABLE public.users RENAME TO people; CREATE VIEW "
@@ -38,7 +38,7 @@ TEST(PlanRename, NamesChangeHandsInOneTransactionOfTheSwitch) {
     EXPECT_NE(step.note.find("what a view can't do fails there"), std::string::npos);
 }
 
-TEST(PlanRename, GoesBackInOneTransactionViewFirst) {
+TEST(PlanRenameTable, GoesBackInOneTransactionViewFirst) {
     const Plan plan = plan_of({renaming()});
     const Step& step = plan.steps[0];
     ASSERT_EQ(step.undo.size(), 1U);
@@ -53,7 +53,7 @@ TEST(PlanRename, GoesBackInOneTransactionViewFirst) {
     EXPECT_EQ(undo.locks[1].relation, "public.people");
 }
 
-TEST(PlanRename, TheViewHasThePrivilegesOfTheTable) {
+TEST(PlanRenameTable, TheViewHasThePrivilegesOfTheTable) {
     const Plan plan = plan_of({renaming({"GRANT SELECT ON public.users TO app;"})});
     const Step& step = plan.steps[0];
     EXPECT_NE(step.command.find("; GRANT SELECT ON public.users TO app; COMMENT"),
@@ -61,7 +61,7 @@ TEST(PlanRename, TheViewHasThePrivilegesOfTheTable) {
     EXPECT_EQ(step.parameters.at("statements"), "4");
 }
 
-TEST(PlanRename, TheOldNameGoesBehindABlindGate) {
+TEST(PlanRenameTable, TheOldNameGoesBehindABlindGate) {
     const Plan plan = plan_of({renaming()});
     EXPECT_EQ(plan.steps[1].parameters.at("blind"), "who still uses the old name public.users");
     const Step& drop = plan.steps[2];
@@ -73,14 +73,14 @@ TEST(PlanRename, TheOldNameGoesBehindABlindGate) {
     EXPECT_EQ(drop.locks[0].relation, "public.users");
 }
 
-TEST(PlanRename, PublishedTablesSayWhatBecomesOfSubscribers) {
+TEST(PlanRenameTable, PublishedTablesSayWhatBecomesOfSubscribers) {
     Action action = renaming();
     std::get<RenameTable>(action.detail).published = true;
     EXPECT_NE(step_of(plan_of({action}), StepKind::ddl).note.find("subscribers"),
               std::string::npos);
 }
 
-TEST(PlanRename, AtOnceWhereTheUserAcceptsIt) {
+TEST(PlanRenameTable, AtOnceWhereTheUserAcceptsIt) {
     Action action = renaming();
     action.accept_locks = true;
     const Plan plan = plan_of({action});
@@ -90,7 +90,7 @@ TEST(PlanRename, AtOnceWhereTheUserAcceptsIt) {
     EXPECT_FALSE(plan.transition);
 }
 
-TEST(PlanRename, OthersBesideItAreRefused) {
+TEST(PlanRenameTable, OthersBesideItAreRefused) {
     EXPECT_NE(refusal({act(kUsers, column("phone")), renaming()}).find("ZD105"), std::string::npos);
     EXPECT_NE(refusal({renaming(), act(kUsers, column("phone"))}).find("ZD105"), std::string::npos);
     // A table that its steps lock as well, by a foreign key say.
@@ -106,7 +106,7 @@ TEST(PlanRename, OthersBesideItAreRefused) {
     EXPECT_EQ(refusal({act(kOrders, column("code")), renaming()}), "");
 }
 
-TEST(PlanRename, StatementsOfTheUserCanBeInTheSwitchToo) {
+TEST(PlanRenameTable, StatementsOfTheUserCanBeInTheSwitchToo) {
     Direct statement;
     statement.command = "X;";
     Action action = act(kNoTable, statement);
