@@ -50,7 +50,7 @@ CREATE TRIGGER change BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNC
 CREATE FUNCTION count_users() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM s.users); END';
 GRANT SELECT, INSERT, UPDATE, DELETE ON users TO switch_app;
 GRANT SELECT ON team TO switch_app;
-GRANT SELECT (id, "Full Name"), UPDATE ("Full Name") ON users TO switch_reader WITH GRANT OPTION;
+GRANT SELECT, UPDATE ("Full Name") ON users TO switch_reader WITH GRANT OPTION;
 INSERT INTO users ("Full Name", mail) SELECT 'user ' || g, 'mail' || g FROM generate_series(1, 5) g;
 
 -- What is refused.
@@ -65,6 +65,14 @@ SELECT zdm_create('bad', 'CREATE TABLE t (id int); ALTER TABLE t RENAME TO u;');
 SELECT zdm_create('bad', 'ALTER TABLE mails RENAME TO addresses;');
 SELECT zdm_create('bad', 'ALTER VIEW mails RENAME TO addresses;');
 SELECT zdm_create('bad', 'ALTER INDEX users_mail_key RENAME TO k;');
+CREATE TABLE secrets (id int, name text, word text);
+GRANT SELECT (id, name) ON secrets TO switch_reader, PUBLIC;
+SELECT zdm_create('bad', 'ALTER TABLE secrets RENAME TO words;');
+REVOKE ALL (id, name) ON secrets FROM PUBLIC;
+GRANT SELECT (word) ON secrets TO switch_reader;
+SELECT count(*) FROM zdm_plan('ALTER TABLE secrets RENAME TO words;');
+CREATE TABLE hollow ();
+SELECT zdm_create('bad', 'ALTER TABLE hollow RENAME TO empty;');
 CREATE TYPE kind AS ENUM ('a');
 SELECT zdm_create('bad', 'ALTER TABLE users RENAME TO kind;');
 
@@ -84,6 +92,11 @@ SELECT zdm_contract('m');
 SELECT zdm_contract('m', true, 'really');
 CALL zdm_wait('m', 'switched', '20 ms');
 SELECT count(*) AS not_yet FROM people;
+PREPARE star AS SELECT * FROM users WHERE id = 1;
+PREPARE whole AS SELECT u FROM users u WHERE false;
+EXECUTE star \g /dev/null
+\echo :SQLSTATE :ROW_COUNT
+EXECUTE whole;
 SELECT zdm_switch('m');
 CALL zdm_wait('m', 'switched', '60 s');
 CALL zdm_wait('m', 'ready', '60 s');
@@ -93,7 +106,13 @@ SET client_min_messages = notice;
 SELECT zdm_switch('m');
 SET client_min_messages = warning;
 
--- Old and new application side by side.
+-- Old and new application side by side. Who prepared before does not notice, but for rows as a whole.
+EXECUTE star \g /dev/null
+\echo :SQLSTATE :ROW_COUNT
+EXECUTE whole;
+DEALLOCATE whole;
+PREPARE whole AS SELECT u FROM users u WHERE false;
+EXECUTE whole;
 SELECT relkind, relowner::regrole, reloptions, pg_get_viewdef(oid) FROM pg_class WHERE oid = 'users'::regclass;
 SELECT grantee::regrole, privilege_type, is_grantable FROM pg_class, aclexplode(relacl)
  WHERE oid = 'users'::regclass AND grantee <> relowner ORDER BY 1, 2;
@@ -113,7 +132,6 @@ UPDATE users SET "Full Name" = 'renamed' WHERE mail = 'mail1' RETURNING id, secr
 DELETE FROM users WHERE mail = 'mail2' RETURNING id;
 UPDATE users u SET "Full Name" = t.name FROM team t WHERE t.id = u.team AND u.mail = 'mail3' RETURNING u.id, u."Full Name";
 SELECT id FROM users WHERE mail = 'mail4' FOR UPDATE;
-PREPARE whole AS SELECT * FROM users WHERE mail = $1;
 SELECT count(*) FROM users, people WHERE users.id = people.id;
 SELECT (SELECT count(*) FROM users) = (SELECT count(*) FROM people) AS same, count_users() = (SELECT count(*) FROM people) AS functions;
 INSERT INTO users (mail) VALUES ('mail3');
@@ -122,7 +140,7 @@ INSERT INTO users (team) VALUES (99);
 SET ROLE switch_reader;
 SELECT "Full Name" FROM users WHERE id = 1;
 UPDATE users SET "Full Name" = 'x' WHERE id = 1;
-SELECT mail FROM users;
+UPDATE users SET mail = 'x' WHERE id = 1;
 DELETE FROM users;
 -- What a view can't do, as the plan says.
 RESET ROLE;

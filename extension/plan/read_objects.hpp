@@ -45,6 +45,7 @@ private:
     void rename(RenameStmt* tree);
     void rename_table(RenameStmt* tree);
     void check_new_name(std::size_t table, const std::string& name) const;
+    void check_stand_in(std::size_t table) const;
     void grant(GrantStmt* tree);
     void comment(CommentStmt* tree);
     // What a comment is on, as far as zdm can restore it.

@@ -48,6 +48,20 @@ constexpr auto kTaken =
     "   AND t.typname = $2 AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e"
     "    WHERE e.typarray = t.oid)) THEN 'type' END";
 
+// Who may read some columns and not others. Reading a view whose rights are the reader's needs the
+// right to all columns that the view names.
+constexpr auto kPartialReaders =
+    "SELECT pg_catalog.string_agg(DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC'"
+    "   ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END, ', ')"
+    "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid"
+    "   AND NOT a.attisdropped, pg_catalog.aclexplode(a.attacl) g"
+    "  WHERE c.oid = $1::oid AND g.privilege_type = 'SELECT' AND CASE WHEN g.grantee = 0 THEN"
+    "   NOT EXISTS (SELECT FROM pg_catalog.aclexplode(c.relacl) r WHERE r.grantee = 0"
+    "    AND r.privilege_type = 'SELECT')"
+    "   ELSE EXISTS (SELECT FROM pg_catalog.pg_attribute b WHERE b.attrelid = c.oid"
+    "    AND b.attnum > 0 AND NOT b.attisdropped"
+    "    AND NOT pg_catalog.has_column_privilege(g.grantee, c.oid, b.attnum, 'SELECT')) END";
+
 constexpr auto kReplicated =
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid),"
     " EXISTS (SELECT FROM pg_catalog.pg_publication_tables p WHERE p.schemaname = n.nspname"
@@ -83,6 +97,26 @@ void ObjectReader::check_new_name(std::size_t table, const std::string& name) co
                "GRANT CREATE ON SCHEMA " + pg::quote_ident(relation.schema) + " TO ...;");
 }
 
+// Whether a view can stand in for the table.
+void ObjectReader::check_stand_in(std::size_t table) const {
+    const std::string& qualified = r_.clones_.table(table).qualified;
+    const auto oid = std::int64_t{r_.clones_.relation(table).oid};
+    if (ask(kColumns, {oid}).empty())
+        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+               qualified + " has no column, and no view can stand in for it", {},
+               "Write -- zdm: direct right before the statement to rename it at once.");
+    const std::string readers = ask(kPartialReaders, {oid}).front().text(0);
+    if (!readers.empty())
+        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+               "roles that may read only some columns of " + qualified +
+                   " could read none under the old name",
+               "A view stands there until contract, and reading it needs the right to all of its "
+               "columns: " +
+                   readers + ".",
+               "GRANT SELECT on the whole table to them; or write -- zdm: direct right before the "
+               "statement to rename it at once.");
+}
+
 void ObjectReader::rename_table(RenameStmt* tree) {
     const auto found = r_.target(tree->relation, tree->missing_ok);
     if (!found) return;
@@ -107,15 +141,12 @@ void ObjectReader::rename_table(RenameStmt* tree) {
                "a subscription writes to " + table.qualified + ", and finds it by its name",
                "It would stop at the view that stands under the old name until contract.",
                "Rename the table on both sides directly, while the subscription is disabled.");
+    if (!statement_.directives.direct) check_stand_in(*found);
     RenameTable rename;
     rename.name = pg::quote_ident(name);
     rename.qualified = pg::quote_qualified(relation.schema, name);
     rename.published = replicated.front().flag(1);
     for (const auto& row : ask(kColumns, {oid}).rows) rename.columns.push_back(row.text(0));
-    if (rename.columns.empty())
-        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
-               table.qualified + " has no column, and no view can stand in for it", {},
-               "Write -- zdm: direct right before the statement to rename it at once.");
     for (const auto& row : ask(kGrants, {oid}).rows) rename.grants.push_back(row.text(0));
     Action action = start(*found);
     action.seen.locks = {{*found, LockMode::access_exclusive}};

@@ -61,7 +61,7 @@ SQL
 sub writers {
     my $out = '';
     my $run = IPC::Run::start([ 'pgbench', '-n', '-U', 'app', '-c', 3, '-R', 60, '-T', 600, '-f', $load,
-            '-d', $node->connstr('postgres') ], '<', \undef, '>&', \$out);
+            $node->connstr('postgres') ], '<', \undef, '>&', \$out);
     return $run;
 }
 

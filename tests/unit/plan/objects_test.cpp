@@ -151,7 +151,6 @@ TEST(PlanObjects, PhaseIsAsTheUserSays) {
     };
     EXPECT_EQ(phase_of_step(Phase::expand, false), Phase::expand);
     EXPECT_EQ(phase_of_step(Phase::migrate, false), Phase::migrate);
-    EXPECT_EQ(phase_of_step(Phase::switch_, false), Phase::switch_);
     EXPECT_EQ(phase_of_step(Phase::contract, false), Phase::contract);
     EXPECT_EQ(phase_of_step(Phase::contract, true), Phase::contract);
     Action action = act(kOrders, index());

@@ -39,7 +39,8 @@ TEST(PlanRenameTable, NamesChangeHandsInOneTransactionOfTheSwitch) {
 }
 
 TEST(PlanRenameTable, GoesBackInOneTransactionViewFirst) {
-    const Step step = step_of(plan_of({renaming()}), StepKind::ddl);
+    const Plan plan = plan_of({renaming()});
+    const Step& step = plan.steps[0];
     ASSERT_EQ(step.undo.size(), 1U);
     const Undo& undo = step.undo[0];
     EXPECT_EQ(undo.command,
@@ -53,8 +54,8 @@ TEST(PlanRenameTable, GoesBackInOneTransactionViewFirst) {
 }
 
 TEST(PlanRenameTable, TheViewHasThePrivilegesOfTheTable) {
-    const Step step =
-        step_of(plan_of({renaming({"GRANT SELECT ON public.users TO app;"})}), StepKind::ddl);
+    const Plan plan = plan_of({renaming({"GRANT SELECT ON public.users TO app;"})});
+    const Step& step = plan.steps[0];
     EXPECT_NE(step.command.find("; GRANT SELECT ON public.users TO app; COMMENT"),
               std::string::npos);
     EXPECT_EQ(step.parameters.at("statements"), "4");
