@@ -84,9 +84,9 @@ TEST(PlanDown, MergedColumnsGoTogether) {
 
 TEST(PlanDown, OtherColumnsOfTheTableGoWithThemInTheOrderOfTheFile) {
     std::vector<Action> actions = split();
-    actions.insert(actions.begin() + 3, act(kUsers, DropColumn{"upper_name", false, false}));
-    actions.push_back(act(kUsers, DropColumn{"code", false, false}));
-    actions.push_back(act(kOrders, DropColumn{"code", false, false}));
+    actions.insert(actions.begin() + 3, act(kUsers, DropColumn{"upper_name", false, false, {}}));
+    actions.push_back(act(kUsers, DropColumn{"code", false, false, {}}));
+    actions.push_back(act(kOrders, DropColumn{"code", false, false, {}}));
     const Plan plan = plan_of(actions);
     EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.at("then"),
               "ALTER TABLE public.users DROP COLUMN upper_name; ALTER TABLE public.users DROP "
