@@ -140,7 +140,7 @@ SELECT zdm_create('bad', 'VACUUM FULL users;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'LOCK TABLE users;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE users RENAME COLUMN name TO called;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER VIEW users_view RENAME TO people_view;'); \echo :SQLSTATE
-SELECT zdm_create('bad', 'ALTER TABLE plain ALTER COLUMN v TYPE bigint;'); \echo :SQLSTATE
+SELECT zdm_create('bad', 'ALTER TABLE plain ALTER COLUMN v TYPE text;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE users ADD COLUMN c serial;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE users ADD COLUMN c int GENERATED ALWAYS AS IDENTITY;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE users ADD COLUMN c int GENERATED ALWAYS AS (id + 1) STORED;'); \echo :SQLSTATE

@@ -73,7 +73,7 @@ constexpr auto kReplicated =
 void ObjectReader::rename(RenameStmt* tree) {
     if (tree->renameType == OBJECT_TABLE) return rename_table(tree);
     refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
-           "RENAME of anything but a table is not supported yet",
+           "RENAME of anything but a column or a table is not supported yet",
            "Applications that use the old name would fail at once.",
            tree->renameType == OBJECT_COLUMN
                ? "Add a column with the new name, fill it with an UPDATE, and drop the old one."
