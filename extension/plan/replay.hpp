@@ -19,7 +19,8 @@ Node* parse_own(const std::string& sql);
 // What happens to the clones while it is in scope.
 class Watch {
 public:
-    // Without `locks` it leaves those that are held: within a subtransaction it may not let them go.
+    // Without `locks` it leaves those that are held: within a subtransaction it may not let them
+    // go.
     explicit Watch(const Clones& clones, bool locks = true);
     // Locks, scans and rewrites since it began.
     Seen seen() const;

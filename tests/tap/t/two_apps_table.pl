@@ -51,10 +51,6 @@ SQL
 };
 
 my $node = new_node('two_table', extension => 0);
-# Until the branch that brings the phase is merged: then these four lines go.
-$node->safe_psql('template1', 'CREATE EXTENSION zdm');
-plan(skip_all => 'zdm_switch is not there yet') unless $node->safe_psql('template1', q{SELECT count(*) FROM pg_proc WHERE proname = 'zdm_switch'});
-$node->safe_psql('template1', 'DROP EXTENSION zdm');
 my $run = ZdmTwoRun->new($node, $case);
 $run->forward;
 $run->back($_) for qw(expanded ready switched);
