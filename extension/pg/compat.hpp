@@ -12,6 +12,7 @@ extern "C" {
 #include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
+#include "utils/fmgroids.h"
 #include "utils/relcache.h"
 #include "utils/wait_event.h"
 }
@@ -68,6 +69,13 @@ inline uint32 wait_event() {
     return PG_WAIT_EXTENSION;
 #endif
 }
+
+// reverse(text); there is one for bytea as well from 18 on.
+#if PG_VERSION_NUM >= 180000
+inline constexpr Oid kReverseText = F_REVERSE_TEXT;
+#else
+inline constexpr Oid kReverseText = F_REVERSE;
+#endif
 
 // Settings that a worker must reset beside those that all versions have.
 inline constexpr bool kHasTransactionTimeout = PG_VERSION_NUM >= 170000;

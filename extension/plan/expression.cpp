@@ -179,7 +179,7 @@ bool gives_a_value(Oid function) {
     case F_TRANSLATE:
     case F_LEFT:
     case F_RIGHT:
-    case F_REVERSE:
+    case pg::compat::kReverseText:
     case F_SUBSTR_TEXT_INT4:
     case F_SUBSTR_TEXT_INT4_INT4:
     case F_SUBSTRING_TEXT_INT4:
