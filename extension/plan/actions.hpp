@@ -96,6 +96,7 @@ struct DropColumn {
     bool fixed_not_null = false;  // a key or identity, which can't be made nullable
     bool has_default = false;
     bool generated = false;
+    bool checked_domain = false;  // its type forbids values or NULL before a trigger runs
     std::optional<Down> down = std::nullopt;
 };
 

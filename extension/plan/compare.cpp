@@ -9,10 +9,6 @@ namespace zdm::plan {
 
 namespace {
 
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 void add_once(std::vector<std::string>& names, const std::string& name) {
     if (!name.empty() && !contains(names, name)) names.push_back(name);
 }

@@ -79,6 +79,16 @@ constexpr auto kColumn =
     " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
 
+// $1 the table, $2 the column's name.
+constexpr auto kConstrainedDomain =
+    "WITH RECURSIVE base AS (SELECT t.oid, t.typtype, t.typbasetype, t.typnotnull"
+    "   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    "   WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped"
+    "  UNION ALL SELECT d.oid, d.typtype, d.typbasetype, d.typnotnull FROM base"
+    "   JOIN pg_catalog.pg_type d ON d.oid = base.typbasetype WHERE base.typtype = 'd')"
+    " SELECT FROM base WHERE base.typtype = 'd' AND (base.typnotnull OR EXISTS"
+    "  (SELECT FROM pg_catalog.pg_constraint k WHERE k.contypid = base.oid)) LIMIT 1";
+
 constexpr auto kDependents =
     "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
     "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
@@ -256,6 +266,10 @@ bool has_constant_default(std::uint32_t relation, const std::string& column) {
         table_close(opened, NoLock);
         return value != nullptr && !contain_mutable_functions(value);
     });
+}
+
+bool has_constrained_domain(std::uint32_t relation, const std::string& column) {
+    return !ask(kConstrainedDomain, {std::int64_t{relation}, column}).empty();
 }
 
 std::vector<std::string> dependents(std::uint32_t relation, const std::string& column) {

@@ -63,6 +63,9 @@ struct ColumnFacts {
 std::optional<ColumnFacts> describe_column(std::uint32_t relation, const std::string& column);
 // Whether all rows that leave the column out get the same value, and one at all.
 bool has_constant_default(std::uint32_t relation, const std::string& column);
+// Whether its type is a domain, or rests on one, that forbids values or NULL: that is checked
+// before a trigger could give the column its value.
+bool has_constrained_domain(std::uint32_t relation, const std::string& column);
 
 // What hangs on a relation or (column not empty) on one of its columns and would stop a drop:
 // views, triggers, policies, functions. At most five, in words.

@@ -304,6 +304,7 @@ void AlterReader::drop_column(AlterTableCmd* command) {
         drop.fixed_not_null = original->in_primary_key || original->identity;
         drop.has_default = original->has_default;
         drop.generated = original->generated;
+        drop.checked_domain = has_constrained_domain(relation().oid, command->name);
         drop.relax = original->not_null && !original->has_default && !original->in_primary_key;
         if (down != nullptr) r_.give_down(table_, *down, original->definition);
     }

@@ -4,13 +4,12 @@
 #include "plan/ask.hpp"
 #include "plan/read_data.hpp"
 
-#include <algorithm>
-
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "plan/describe.hpp"
 #include "plan/replay.hpp"
+#include "plan/text.hpp"
 
 #include "pg/compat.hpp"
 
@@ -24,10 +23,6 @@ constexpr auto kColumns =
     "SELECT pg_catalog.quote_ident(attname), attnum < 0, attgenerated <> '',"
     " attnotnull AND NOT atthasdef AND attidentity = ''"
     " FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND NOT attisdropped ORDER BY attnum";
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 // What the server says about a directive, at its place.
 [[noreturn]] void refuse_text(Place at, const pg::Error& error, const std::string& hint) {

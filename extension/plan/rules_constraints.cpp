@@ -9,6 +9,11 @@ namespace {
 
 std::string alter(const Table& table) { return "ALTER TABLE " + table.qualified + " "; }
 
+// In contract, where a column that was dropped before may have taken the constraint along.
+std::string drop_if_there(const Table& table, const std::string& name) {
+    return alter(table) + "DROP CONSTRAINT IF EXISTS " + name + ";";
+}
+
 void add_count(Composer& composer, const Action& action, const std::string& name,
                const std::string& violates, const std::string& sqlstate) {
     const Table& table = composer.table(action);
@@ -97,8 +102,8 @@ void add_enforced(Composer& composer, const Action& action, const Enforced& want
     if (old == nullptr) return;
 
     Step swap = ddl(composer, action,
-                    alter(table) + "DROP CONSTRAINT " + wanted.name + "; " + alter(table) +
-                        "RENAME CONSTRAINT " + name + " TO " + wanted.name + ";",
+                    drop_if_there(table, wanted.name) + " " + alter(table) + "RENAME CONSTRAINT " +
+                        name + " TO " + wanted.name + ";",
                     alter(table) + "RENAME CONSTRAINT " + wanted.name + " TO " + name + ";", 2);
     if (can_come_back(*old)) {
         const Undos back = undo_by_constraint(swap, *old);
@@ -159,8 +164,7 @@ void plan_action(Composer& composer, const Action& action, const AddUnique& add)
         composer.add(Slot::enforce, step);
         return;
     }
-    Step swap =
-        ddl(composer, action, alter(table) + "DROP CONSTRAINT " + add.name + "; " + command, "", 2);
+    Step swap = ddl(composer, action, drop_if_there(table, add.name) + " " + command, "", 2);
     swap.removal = true;
     swap.note = "the new " + add.name + " takes the name of the old one, whose index goes with it";
     composer.add(Slot::remove, swap);
@@ -185,7 +189,7 @@ void plan_action(Composer& composer, const Action& action, const DropConstraint&
         return;
     }
     if (!can_come_back(drop)) {
-        Step step = ddl(composer, action, command, "", 1);
+        Step step = ddl(composer, action, drop_if_there(table, drop.name), "", 1);
         step.removal = true;
         step.note = "such a constraint can't be added again beside writes";
         composer.add(Slot::remove, step);

@@ -14,10 +14,6 @@ namespace zdm::plan {
 
 namespace {
 
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 [[noreturn]] void refuse_down(const Down& down, const std::string& what, const std::string& detail,
                               const std::string& hint) {
     refuse(down.at, "ZD114", pg::state::kFeatureNotSupported, what, detail, hint);
@@ -29,6 +25,11 @@ void check_down(const DropColumn& drop, const Down& down) {
     if (drop.generated)
         refuse_down(down, "column " + drop.column + " is generated and takes no value", {},
                     "Take the comment out: the server gives it its value until it is dropped.");
+    if (drop.checked_domain)
+        refuse_down(down, "the type of column " + drop.column + " is a domain with a constraint",
+                    "What the new version leaves out must meet it before a trigger can give it a "
+                    "value.",
+                    "Change its type to that under the domain first.");
     if (down.subquery)
         refuse(down.at, "ZD104", pg::state::kFeatureNotSupported, subject + " has a subquery",
                "A trigger computes it in each row that the new version writes, from that row.",

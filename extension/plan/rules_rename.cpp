@@ -297,14 +297,19 @@ void Renaming::add_notes() {
                                     [](const CopiedIndex& index) { return index.unique; });
     if (unique)
         composer_.note(
-            "two unique indexes mirror each other until contract: of sessions that "
-            "INSERT the same new " +
+            "two unique indexes mirror each other until contract: of sessions, of either version, "
+            "that INSERT the same new " +
             old +
             " with ON CONFLICT at the same moment, one may "
             "get 23505");
+    const bool owned = !rename_.sequences.empty() || !rename_.identity.sequence.empty();
     if (!rename_.default_text.empty() || !rename_.identity.sequence.empty())
-        composer_.note("the default of " + old + " gives " + renamed +
-                       " its value through the trigger until contract");
+        composer_.note(
+            "the default of " + old + " gives " + renamed +
+            " its value through the trigger until contract: an INSERT of the new version "
+            "that says NULL gets it too, UPDATE ... SET " +
+            renamed + " = DEFAULT means NULL" +
+            (owned ? ", and pg_get_serial_sequence knows only " + old : ""));
 }
 
 void plan_action(Composer& composer, const Action& action, const RenameColumn& rename) {

@@ -2,14 +2,11 @@
 #include <algorithm>
 
 #include "plan/rules.hpp"
+#include "plan/text.hpp"
 
 namespace zdm::plan {
 
 namespace {
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 void enforce(Survey& survey, std::size_t table, const std::vector<std::string>& columns) {
     for (const auto& column : columns) survey.enforced.insert({table, column});

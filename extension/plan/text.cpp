@@ -13,6 +13,10 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
     return text;
 }
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 std::string quote_private(std::string_view name) {
     bool plain = true;
     for (const char c : name)

@@ -10,6 +10,7 @@ namespace zdm::plan {
 
 // "a, b, c"
 std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
+bool contains(const std::vector<std::string>& names, const std::string& name);
 // An identifier as the server would have to write it: quoted unless it is plain lower case. Only
 // for names that begin with zdm_, which are never keywords.
 std::string quote_private(std::string_view name);

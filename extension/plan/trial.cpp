@@ -8,13 +8,8 @@ namespace zdm::plan {
 
 namespace {
 
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 bool can_run(const Update& update, const Assignment& fill) {
-    return !fill.reads.empty() && fill.immutable && !fill.subquery && update.rest_immutable &&
-           !update.rest_subquery;
+    return fill.immutable && !fill.subquery && update.rest_immutable && !update.rest_subquery;
 }
 
 bool can_run(const DropColumn& drop) {
@@ -28,6 +23,11 @@ public:
     explicit Collector(const Facts& facts) : facts_(facts), survey_(survey(facts)) {}
 
     std::vector<Trial> collect() {
+        for (const auto& action : facts_.actions)
+            if (const auto* drop = std::get_if<DropColumn>(&action.detail);
+                drop != nullptr && drop->down)
+                for (const auto& column : drop->down->reads)
+                    given_back_.insert({action.table, column});
         for (const auto& action : facts_.actions)
             if (const auto* update = std::get_if<Update>(&action.detail)) add_ups(action, *update);
         for (const auto& action : facts_.actions)
@@ -58,8 +58,10 @@ private:
     void add_ups(const Action& action, const Update& update) {
         if (facts_.tables.at(action.table).made_here()) return;
         for (const auto& fill : update.assignments) {
-            if (survey_.fills.count(&fill) == 0 || !needs_sync(survey_, action.table, fill) ||
-                !can_run(update, fill))
+            if (survey_.fills.count(&fill) == 0 || !can_run(update, fill)) continue;
+            // Rules that run in applications' writes, and what others are computed from.
+            if (given_back_.count({action.table, fill.column}) == 0 &&
+                (fill.reads.empty() || !needs_sync(survey_, action.table, fill)))
                 continue;
             Trial& trial = of(action.table);
             // A value that is there already stays.
@@ -75,20 +77,36 @@ private:
 
     void add_down(const Action& action, const DropColumn& drop) {
         if (!can_run(drop)) return;
+        for (const auto& column : drop.down->reads)
+            if (is_unknown(action.table, column)) return;
         Trial& trial = of(action.table);
         trial.rules.push_back({drop.down->at, Way::down, drop.column, drop.down->expression, {}});
         need(trial, drop.column);
         for (const auto& column : drop.down->reads) need(trial, column);
     }
 
+    // A new column that gets its value by something that is not tried.
+    bool is_unknown(std::size_t table, const std::string& column) {
+        const ColumnKey key{table, column};
+        if (survey_.made.count(key) == 0 || survey_.filled.count(key) == 0) return false;
+        return !has_rule(of(table), column);
+    }
+
     const Facts& facts_;
     Survey survey_;
+    std::set<ColumnKey> given_back_;  // columns that a rule reads which goes down
     std::vector<Trial> trials_;
 };
 
 }  // namespace
 
 std::vector<Trial> trials(const Facts& facts) { return Collector{facts}.collect(); }
+
+bool has_rule(const Trial& trial, const std::string& column) {
+    return std::any_of(trial.rules.begin(), trial.rules.end(), [&](const TriedRule& rule) {
+        return rule.way == Way::up && rule.column == column;
+    });
+}
 
 std::string trial_sql(const TriedRule& rule, const std::string& table, const std::string& target) {
     return "UPDATE " + table + " SET " + target + " = " + rule.expression +

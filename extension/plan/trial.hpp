@@ -26,6 +26,9 @@ struct Trial {
     std::vector<const AddColumn*> columns;  // that they give and the table has not yet
 };
 
+// Whether a rule of the trial gives a new column its value.
+bool has_rule(const Trial& trial, const std::string& column);
+
 // The trials of a file, one for each table with such rules. What the planner refuses is not tried.
 std::vector<Trial> trials(const Facts& facts);
 

@@ -58,12 +58,17 @@ public:
     std::vector<std::string> run() {
         copy_rows();
         std::vector<std::string> notes;
+        bool known = true;
         int number = 0;
         for (const auto& rule : trial_.rules) {
             const std::string target =
                 rule.way == Way::up ? rule.column : "zdm_back_" + std::to_string(++number);
-            try_rule(rule, target);
-            if (rule.way == Way::down) compare(rule, target, notes);
+            // What goes down is computed from what went up.
+            if (rule.way == Way::down && !known) continue;
+            if (!try_rule(rule, target, notes))
+                known = false;
+            else if (rule.way == Way::down)
+                compare(rule, target, notes);
         }
         return notes;
     }
@@ -79,8 +84,11 @@ private:
             made += ", " + column + " " + facts->definition;
             names += ", " + column;
         }
-        for (const auto* column : trial_.columns)
+        for (const auto* column : trial_.columns) {
             made += ", " + column->column + " " + column->definition;
+            if (!column->default_text.empty() && !has_rule(trial_, column->column))
+                made += " DEFAULT " + column->default_text;
+        }
         for (const auto& rule : trial_.rules)
             if (rule.way == Way::down)
                 made += ", zdm_back_" + std::to_string(++number) + " " +
@@ -99,13 +107,21 @@ private:
         return list.empty() ? "''" : "concat_ws(', '" + list + ")";
     }
 
-    void try_rule(const TriedRule& rule, const std::string& target) {
+    // False: the server can't run it here.
+    bool try_rule(const TriedRule& rule, const std::string& target,
+                  std::vector<std::string>& notes) {
         const std::string sql = trial_sql(rule, table_, target);
         try {
             pg::Subtransaction attempt;
             pg::query(sql.c_str());
             attempt.commit();
+            return true;
         } catch (const pg::Error& error) {
+            if (is_about_text(error)) {
+                notes.push_back(place_text(rule.at) + what(rule) +
+                                " could not be tried on rows: " + error.what());
+                return false;
+            }
             if (!is_about_row(error)) throw;
             name_row(rule, sql, error);
         }
@@ -130,16 +146,19 @@ private:
         refuse_row(rule, first, "a row");
     }
 
+    static std::string what(const TriedRule& rule) {
+        return rule.way == Way::up ? "the value of " + rule.column
+                                   : "-- zdm: down of " + rule.column;
+    }
+
     static std::string row_text(const std::string& place, const std::string& key) {
         return "row " + place + (key.empty() ? "" : ", " + key);
     }
 
     [[noreturn]] void refuse_row(const TriedRule& rule, const pg::Error& error,
                                  const std::string& row) const {
-        const std::string what =
-            rule.way == Way::up ? "the value of " + rule.column : "-- zdm: down of " + rule.column;
         refuse(rule.at, "ZD115", error.sqlstate,
-               what + " can't be computed for a row of " + qualified_ + ": " + error.what(),
+               what(rule) + " can't be computed for a row of " + qualified_ + ": " + error.what(),
                "It is " + row + ". Writes of applications would fail in the same way.",
                "Correct the row, or write an expression that takes such values too, e.g. CASE "
                "WHEN ... THEN ... END.");
