@@ -115,6 +115,7 @@ struct AddForeignKey {
     std::string violates;    // a bad row
     std::vector<std::string> columns;
     std::size_t referenced = kNoTable;
+    std::vector<std::string> referenced_columns;
     std::string needs_key;  // unique constraint or index of this SQL that it rests on
     bool not_valid = false;
     Seen seen_validate;
@@ -243,8 +244,9 @@ struct Action {
     std::size_t table = kNoTable;
     std::string written;  // the source text of the statement or subcommand
     Seen seen;
-    bool accept_locks = false;   // -- zdm: direct
-    std::optional<Phase> phase;  // -- zdm: phase NAME
+    std::vector<std::size_t> names;  // tables that the statement names, which were there before
+    bool accept_locks = false;       // -- zdm: direct
+    std::optional<Phase> phase;      // -- zdm: phase NAME
     Detail detail;
 };
 

@@ -32,6 +32,33 @@ bool meet(const std::set<std::string>& one, const std::set<std::string>& other) 
                        [&](const std::string& name) { return other.count(name) != 0; });
 }
 
+bool names(const Action& action, std::size_t table) {
+    return std::find(action.names.begin(), action.names.end(), table) != action.names.end();
+}
+
+// Whether a foreign key rests on one of these columns of the table.
+bool rests_on(const Action& other, std::size_t table, const std::set<std::string>& columns) {
+    const auto* key = std::get_if<AddForeignKey>(&other.detail);
+    if (key == nullptr || key->referenced != table) return false;
+    return meet({key->referenced_columns.begin(), key->referenced_columns.end()}, columns);
+}
+
+// Whether an action may hold on to columns of a table that it names: a view, function or table that
+// is made. What changes rows of other tables is done before contract.
+bool may_hold(const Action& other, std::size_t table) {
+    const auto* direct = std::get_if<Direct>(&other.detail);
+    return direct != nullptr && !direct->data && names(other, table);
+}
+
+// Whether an action is about a view that contract makes anew.
+bool about_view(const Facts& facts, const Action& other, const RenameColumn& rename) {
+    return std::any_of(rename.views.begin(), rename.views.end(), [&](const ChangedView& view) {
+        return std::any_of(other.names.begin(), other.names.end(), [&](std::size_t named) {
+            return facts.tables.at(named).qualified == view.name;
+        });
+    });
+}
+
 // Whether an action about another table changes what hangs on the column.
 bool reaches(const Action& other, const RenameColumn& rename) {
     if (const auto* renamed = std::get_if<RenameColumn>(&other.detail))
@@ -87,13 +114,23 @@ struct Named {
 
 }  // namespace
 
-bool are_apart(const Action& action, const RenameColumn& rename, const Action& other) {
-    if (other.table != action.table) return !reaches(other, rename);
+bool touches(const Action& action, std::size_t table) {
+    if (action.table == table || names(action, table)) return true;
+    const auto& locks = action.seen.locks;
+    return std::any_of(locks.begin(), locks.end(),
+                       [&](const TableLock& held) { return held.table == table; });
+}
+
+bool are_apart(const Facts& facts, const Action& action, const RenameColumn& rename,
+               const Action& other) {
     auto mine = pieces(rename);
     mine.insert(rename.column);
     mine.insert(rename.renamed);
-    const auto names = std::visit(Named{}, other.detail);
-    return names && !meet({names->begin(), names->end()}, mine);
+    if (rests_on(other, action.table, mine) || about_view(facts, other, rename)) return false;
+    if (other.table != action.table)
+        return !reaches(other, rename) && !may_hold(other, action.table);
+    const auto all = std::visit(Named{}, other.detail);
+    return all && !meet({all->begin(), all->end()}, mine);
 }
 
 }  // namespace zdm::plan

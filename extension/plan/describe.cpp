@@ -147,6 +147,7 @@ void describe_foreign_key(const Clones& clones, const pg::Row& row, const pg::Re
         missing.push_back(part.text(0) + " IS NULL");
         if (part.flag(5)) set.push_back(part.text(0));
     }
+    facts.referenced_columns = references;
     const bool full = row.text(9) == "f";
     facts.definition = "FOREIGN KEY (" + join(columns) + ") REFERENCES " + referenced.qualified +
                        " (" + join(references) + ")";
@@ -189,6 +190,14 @@ std::uint32_t added(const std::vector<std::uint32_t>& before,
 std::uint32_t find_constraint(std::uint32_t relation, const std::string& name) {
     const auto found =
         ask("SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2",
+            {std::int64_t{relation}, name});
+    return found.empty() ? 0 : static_cast<std::uint32_t>(found.front().number(0));
+}
+
+std::uint32_t find_index(std::uint32_t relation, const std::string& name) {
+    const auto found =
+        ask("SELECT i.indexrelid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c"
+            " ON c.oid = i.indexrelid WHERE i.indrelid = $1::oid AND c.relname = $2",
             {std::int64_t{relation}, name});
     return found.empty() ? 0 : static_cast<std::uint32_t>(found.front().number(0));
 }

@@ -22,6 +22,7 @@ struct ConstraintFacts {
     std::vector<std::string> columns;
     std::vector<std::string> nullable;  // those of columns that are not NOT NULL
     std::size_t referenced = kNoTable;
+    std::vector<std::string> referenced_columns;
     std::string violates;
     std::uint32_t index = 0;
     bool valid = true;
@@ -41,8 +42,9 @@ std::vector<std::uint32_t> indexes_of(std::uint32_t relation);
 // The one that is in `after` and not in `before`, 0 when there is none.
 std::uint32_t added(const std::vector<std::uint32_t>& before,
                     const std::vector<std::uint32_t>& after);
-// OID of a constraint by name (not quoted), 0 when there is none.
+// OID of a constraint or index by name (not quoted), 0 when there is none.
 std::uint32_t find_constraint(std::uint32_t relation, const std::string& name);
+std::uint32_t find_index(std::uint32_t relation, const std::string& name);
 
 // A constraint of an original or a clone.
 ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constraint);

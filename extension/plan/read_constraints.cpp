@@ -220,6 +220,7 @@ void AlterReader::add_foreign_key(Constraint* constraint) {
     add.violates = facts.violates;
     add.columns = facts.columns;
     add.referenced = facts.referenced;
+    add.referenced_columns = facts.referenced_columns;
     add.not_valid = written_not_valid;
     if (!written_not_valid) add.seen_validate = validate(unquoted(facts.name));
     action.detail = add;

@@ -52,10 +52,6 @@ constexpr auto kIndexes =
     "   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid"
     "   AND d.refobjsubid = $2)) ORDER BY c.relname";
 
-constexpr auto kCloneIndex =
-    "SELECT i.indexrelid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c"
-    " ON c.oid = i.indexrelid WHERE i.indrelid = $1::oid AND c.relname = $2";
-
 constexpr auto kStatistics =
     "SELECT s.stxname, pg_catalog.quote_ident(n.nspname), "
     "pg_catalog.pg_get_statisticsobjdef(s.oid),"
@@ -83,12 +79,17 @@ constexpr auto kTriggers =
     " pg_catalog.obj_description(g.oid, 'pg_trigger'), (g.tgtype & 2) <> 0,"
     " $2::int2 = ANY (g.tgattr::int2[]),"
     " coalesce(g.tgqual::text, '') LIKE '%:varattno ' || $2 || ' %',"
-    " CASE WHEN $3 ~ '^\\w+$' THEN p.prosrc ~* ('\\m' || $3 || '\\M')"
-    "  ELSE pg_catalog.strpos(p.prosrc, $3) > 0 END,"
+    " CASE WHEN $3 ~ '^\\w+$' THEN p.prosrc ~* w.word ELSE pg_catalog.strpos(p.prosrc, $3) > 0 END,"
     " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(p.proname),"
-    " g.tgconstrrelid <> 0"
+    " g.tgconstrrelid <> 0,"
+    " CASE WHEN $3 ~ '^\\w+$' THEN w.given ~* w.word ELSE pg_catalog.strpos(w.given, $3) > 0 END"
     " FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+    // Each argument ends with a zero byte, which no text can hold: a new line instead.
+    " CROSS JOIN LATERAL (SELECT '\\m' || $3 || '\\M' AS word, pg_catalog.convert_from("
+    "   pg_catalog.decode(pg_catalog.replace(pg_catalog.regexp_replace(pg_catalog.encode(g.tgargs,"
+    "    'hex'), '(..)', '\\1 ', 'g'), '00 ', '0a '), 'hex'),"
+    "   pg_catalog.getdatabaseencoding()) AS given) w"
     " WHERE g.tgrelid = $1::oid AND NOT g.tgisinternal ORDER BY g.tgname";
 
 constexpr auto kTriggerText =
@@ -143,12 +144,12 @@ private:
 }  // namespace
 
 std::uint32_t RenameReader::clone_index(const std::string& name) const {
-    const auto found = ask(kCloneIndex, {std::int64_t{relation().clone}, name});
-    if (found.empty())
+    const std::uint32_t found = find_index(relation().clone, name);
+    if (found == 0)
         refuse_piece(
             "an earlier statement of this migration changes index " + pg::quote_ident(name), {},
             "Rename in a migration of its own.");
-    return static_cast<std::uint32_t>(found.front().number(0));
+    return found;
 }
 
 // Clones of indexes are in the default tablespace, and those of constraints have no storage
@@ -204,7 +205,7 @@ Statements RenameReader::trigger_again(const pg::Row& row, const std::string& de
 std::vector<Statements> RenameReader::naming_triggers() const {
     std::vector<Statements> all;
     for (const auto& row : ask(kTriggers, {std::int64_t{relation().oid}, number_, old_}).rows)
-        if (row.flag(7)) all.push_back(trigger_again(row, row.text(1)));
+        if (row.flag(7) || row.flag(10)) all.push_back(trigger_again(row, row.text(1)));
     return all;
 }
 
@@ -216,6 +217,11 @@ void RenameReader::prepare_trigger(RenameColumn& rename, const pg::Row& row) {
                      "Let the function do without it, e.g. with to_jsonb(NEW), or drop the "
                      "trigger; or rename the column with -- zdm: direct.");
     const bool when = row.flag(6);
+    if (row.flag(10))
+        refuse_piece("trigger " + name + " gives its name to function " + row.text(8),
+                     "Without the column it would break every write.",
+                     "Let the trigger do without it, or drop it before and make it again after; "
+                     "or rename the column with -- zdm: direct.");
     if (!row.flag(5) && !when) return;
     if (when && row.flag(4))
         refuse_piece("trigger " + name + " is BEFORE and names it in WHEN",

@@ -61,6 +61,12 @@ const Refusal kRefusals[] = {
            refusal.instead);
 }
 
+bool names_columns(const GrantStmt* tree) {
+    for (int i = 0; i < list_length(tree->privileges); ++i)
+        if (castNode(AccessPriv, list_nth(tree->privileges, i))->cols != NIL) return true;
+    return false;
+}
+
 std::string text_of(const char* sql, const std::vector<pg::Value>& parameters) {
     const auto found = ask(sql, parameters);
     return found.empty() ? std::string{} : found.front().text(0);
@@ -155,6 +161,8 @@ void ObjectReader::grant(GrantStmt* tree) {
             const auto found = r_.find(relation);
             if (found && r_.clones_.relation(*found).clone != 0) r_.check_owner(*found, at_);
         }
+    // A new column gets the privileges that columns have now; those on the whole table it has.
+    if (!names_columns(tree)) action.names.clear();
     // All relations of a schema have no clones; the statement is simple enough to run unrehearsed.
     if (!whole_schema) {
         r_.redirect_names(reinterpret_cast<Node*>(tree));

@@ -10,6 +10,14 @@
 
 namespace zdm::plan {
 
+// A sequence that the column owns.
+struct OwnedSequence {
+    std::string name;  // qualified
+    std::string type;
+    std::string identity;  // GENERATED ... AS IDENTITY (...), as it is now; empty: it is none
+    std::string retyped;   // the same for a column of another type
+};
+
 class RenameReader {
 public:
     RenameReader(Rehearsal& rehearsal, const Statement& statement, RenameStmt* tree);
@@ -38,17 +46,18 @@ protected:
     // Before the statement runs on the clone.
     void check_column(RenameColumn& rename);
     void check_dependents() const;
+    std::vector<std::string> publications() const;
     void note_publications() const;
     void read_privileges(RenameColumn& rename) const;
+    std::vector<OwnedSequence> sequences() const;
     void read_sequences(RenameColumn& rename) const;
-    void read_identity(RenameColumn& rename, const std::string& kind) const;
     void prepare_indexes();
     void prepare_statistics();
     void prepare_triggers(RenameColumn& rename);
     void prepare_trigger(RenameColumn& rename, const pg::Row& row);
     // A trigger anew, with all that belongs to it.
     Statements trigger_again(const pg::Row& row, const std::string& definition) const;
-    // Triggers whose functions name the column.
+    // Triggers that name the column in their functions or arguments.
     std::vector<Statements> naming_triggers() const;
     void prepare_views();
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "plan/cast_back.hpp"
 #include "plan/read_rename.hpp"
 
 struct AlterTableCmd;
@@ -27,10 +28,10 @@ private:
         bool domain = false;
     };
     Target target(const std::function<void()>& replay) const;
-    void read_rules(RetypeColumn& retype, const Target& to) const;
-    std::string back(const Target& to, bool& exact, bool& partial) const;
+    CastBack read_rules(RetypeColumn& retype, const Target& to);
+    CastBack back(const Target& to) const;
     Node* value_of(const std::string& sql, Node* value) const;
-    bool is_cast() const;
+    bool is_cast(Node* up, const std::string& plain) const;
     std::string zone() const;
     void read_default(RetypeColumn& retype) const;
     void check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const;
@@ -42,6 +43,7 @@ private:
     Node* using_;  // as written; null: none
     std::string parked_;
     std::string old_type_;
+    bool is_cast_ = false;  // without USING, or with one that says what the server does without it
 };
 
 }  // namespace zdm::plan

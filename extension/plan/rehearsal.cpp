@@ -46,7 +46,9 @@ bool names_relation(ObjectType type) {
 
 void collect_statement(Node* statement, RelationVisitor visit, void* context) {
     visit_relations(statement, visit, context);
-    if (IsA(statement, DropStmt)) {
+    if (IsA(statement, ViewStmt) && castNode(ViewStmt, statement)->replace) {
+        visit(castNode(ViewStmt, statement)->view, context);
+    } else if (IsA(statement, DropStmt)) {
         auto* const drop = castNode(DropStmt, statement);
         if (!names_relation(drop->removeType)) return;
         for (int i = 0; i < list_length(drop->objects); ++i)
@@ -64,6 +66,11 @@ struct Found {
     int count;
     int room;
 };
+
+void make_room(Found& found) {
+    found.room = 16;
+    found.oids = static_cast<Oid*>(palloc(sizeof(Oid) * 16));
+}
 
 // Notes the table that a name means: for an index, the one under it.
 void note_relation(RangeVar* relation, void* context) {
@@ -178,10 +185,7 @@ Facts Rehearsal::run() {
 
 void Rehearsal::make_clones() {
     Found found{};
-    pg::call([&] {
-        found.room = 16;
-        found.oids = static_cast<Oid*>(palloc(sizeof(Oid) * 16));
-    });
+    pg::call([&] { make_room(found); });
     for (const auto& statement : source_.statements()) {
         Node* const tree = statement.tree->stmt;
         try {
@@ -208,7 +212,23 @@ Action Rehearsal::start(const Statement& statement, int begin, int end) const {
     action.written = source_.slice(begin, end);
     action.accept_locks = statement.directives.direct;
     action.phase = statement.directives.phase;
+    action.names = named(statement);
     return action;
+}
+
+std::vector<std::size_t> Rehearsal::named(const Statement& statement) const {
+    Found found{};
+    Node* const tree = statement.tree->stmt;
+    pg::call([&] {
+        make_room(found);
+        collect_statement(tree, note_relation, &found);
+    });
+    std::vector<std::size_t> all;
+    for (int i = 0; i < found.count; ++i) {
+        const std::size_t index = clones_.find(found.oids[i]);
+        if (index != kNoTable) all.push_back(index);
+    }
+    return all;
 }
 
 std::optional<std::size_t> Rehearsal::find(RangeVar* relation) {

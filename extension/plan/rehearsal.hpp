@@ -41,6 +41,8 @@ private:
     friend class RetypeReader;
 
     void make_clones();
+    // The tables that a statement names, of those that were there before.
+    std::vector<std::size_t> named(const Statement& statement) const;
     void read(const Statement& statement);
 
     // An action for bytes [start, end) of the source.

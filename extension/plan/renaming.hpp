@@ -71,6 +71,12 @@ protected:
     void name_statistics(Statements& then) const;
     std::vector<TableLock> key_locks() const;
     void add_notes();
+    void note_mirrors();
+    std::vector<std::string> sequences() const {
+        std::vector<std::string> all = rename_.sequences;
+        if (!rename_.identity.sequence.empty()) all.push_back(rename_.identity.sequence);
+        return all;
+    }
     Action at(std::size_t table) const {
         Action other = action_;
         other.table = table;

@@ -1,7 +1,6 @@
 #include "plan/rules.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -76,6 +75,11 @@ void Composer::lock(Step& step, const Action& action, const Seen& seen) const {
     step.rewrites = seen.rewrites && existing;
 }
 
+void lock_sequences(Step& step, const std::vector<std::string>& sequences) {
+    for (const auto& sequence : sequences)
+        step.locks.push_back({sequence, LockMode::access_exclusive});
+}
+
 void Composer::add(Slot slot, Step step) {
     step.phase = phase_of(slot);
     steps_[slot].push_back(std::move(step));
@@ -132,8 +136,10 @@ void Composer::pair(const Action& action, const Pair& pair) {
 }
 
 void Composer::with_unsync(const Action& action, const std::vector<std::string>& statements,
-                           const Seen& seen, const std::vector<std::string>& views) {
+                           const Seen& seen, const std::vector<std::string>& views,
+                           const std::vector<std::string>& sequences) {
     Rules& rules = rules_of(action);
+    rules.sequences.insert(rules.sequences.end(), sequences.begin(), sequences.end());
     rules.views.insert(rules.views.end(), views.begin(), views.end());
     rules.then.insert(rules.then.end(), statements.begin(), statements.end());
     rules.locks.insert(rules.locks.end(), seen.locks.begin(), seen.locks.end());
@@ -148,16 +154,7 @@ void Composer::analyze(const Action& action, const std::string& column) {
 }
 
 std::string Composer::private_name(const std::string& about, const std::string& purpose) {
-    const std::string raw = unquoted(about);
-    std::string name = "zdm_" + raw + "_" + purpose;
-    // Names have at most 63 bytes; a hash keeps long ones apart without cutting a character.
-    if (name.size() > 60) {
-        std::uint64_t hash = 14695981039346656037ULL;
-        for (const char c : raw) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-        char digits[17];
-        std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
-        name = std::string{"zdm_"} + digits + "_" + purpose;
-    }
+    const std::string name = zdm::plan::private_name(unquoted(about), purpose);
     std::string unique = name;
     for (int n = 1; !private_names_.insert(unique).second; ++n) unique = name + std::to_string(n);
     return quote_private(unique);
@@ -257,6 +254,7 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
     // Whoever reads a view locks it before its tables.
     for (const auto& view : rules.views)
         unsync.locks.insert(unsync.locks.begin(), {view, LockMode::access_exclusive});
+    lock_sequences(unsync, rules.sequences);
     unsync.parameters = {{"trigger", kSyncTrigger}};
     if (rules.then.empty()) {
         unsync.command = drop;

@@ -72,6 +72,10 @@ Survey survey(const Facts& facts);
 // Whether rows that applications write before contract must be filled as well.
 bool needs_sync(const Survey& survey, std::size_t table, const Assignment& assignment);
 
+// Locks of sequences that change with a table, behind those of tables: an INSERT takes them in this
+// order. Without them a value that somebody draws meanwhile would be lost.
+void lock_sequences(Step& step, const std::vector<std::string>& sequences);
+
 // Collects the steps; each family of rules adds to it.
 class Composer {
 public:
@@ -97,9 +101,10 @@ public:
     void pair(const Action& action, const Pair& pair);
     // Statements for the transaction in which the trigger of the action's table goes: without the
     // trigger, what they remove would refuse rows of the new application. They may lock `seen`, and
-    // change these views.
+    // change these views and sequences.
     void with_unsync(const Action& action, const std::vector<std::string>& statements,
-                     const Seen& seen, const std::vector<std::string>& views = {});
+                     const Seen& seen, const std::vector<std::string>& views = {},
+                     const std::vector<std::string>& sequences = {});
     // A step that compares columns, unless there is nothing to compare.
     void verify(Slot slot, const Action& action, const Comparison& comparison);
     // The trigger of the action's table with these rules: column, mode, expression and condition of
@@ -133,6 +138,7 @@ private:
         std::vector<std::string> then;   // statements when the trigger goes
         std::vector<TableLock> locks;    // that these take
         std::vector<std::string> views;  // that these change
+        std::vector<std::string> sequences;
     };
     Rules& rules_of(const Action& action);
     struct Statistics {
@@ -183,6 +189,14 @@ void plan_action(Composer&, const Action&, const Direct&);
 void drop_with_down(Composer&, const Action&, const DropColumn&);
 // NOT NULL goes in expand; undo brings it back.
 void relax_not_null(Composer&, const Action&, const std::string& column, const std::string& note);
+// NOT NULL without a scan under a lock: a helper check, validated, and gone when NOT NULL is set.
+struct ProvenNotNull {
+    Slot slot = Slot::enforce;
+    std::string column;
+    std::string set;   // the statement
+    std::string note;  // of the helper
+};
+void set_not_null(Composer&, const Action&, const ProvenNotNull&);
 // The NOT NULL recipe, for SET NOT NULL, ADD COLUMN NOT NULL and PRIMARY KEY.
 void enforce_not_null(Composer&, const Action&, const std::string& column, bool proven);
 

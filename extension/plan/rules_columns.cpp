@@ -105,20 +105,46 @@ void plan_action(Composer& composer, const Action& action, const AddColumn& add)
     if (enforce_later) enforce_not_null(composer, action, add.column, false);
 }
 
+void set_not_null(Composer& composer, const Action& action, const ProvenNotNull& wanted) {
+    const Table& table = composer.table(action);
+    const std::string helper = composer.private_name(wanted.column, "not_null");
+    const std::string drop = alter(table) + "DROP CONSTRAINT " + helper + ";";
+
+    Step check = composer.start(action, StepKind::constraint);
+    composer.lock(check, action, exclusive(action));
+    check.command = alter(table) + "ADD CONSTRAINT " + helper + " CHECK (" + wanted.column +
+                    " IS NOT NULL) NOT VALID";
+    check.undo = undo_ddl(check, alter(table) + "DROP CONSTRAINT IF EXISTS " + helper + ";");
+    check.note = wanted.note;
+    check.parameters = {{"constraint", helper}};
+    composer.add(wanted.slot, check);
+
+    Step validate = composer.start(action, StepKind::validate);
+    validate.command = alter(table) + "VALIDATE CONSTRAINT " + helper;
+    validate.lock = LockMode::share_update_exclusive;
+    validate.scans = true;
+    validate.note = "scans beside reads and writes";
+    validate.parameters = {{"constraint", helper}, {"drop", drop}};
+    composer.add(wanted.slot, validate);
+
+    // Two statements: within one ALTER TABLE the drop comes first, and SET NOT NULL would scan.
+    Step step = ddl(composer, action, wanted.set + " " + drop, "", 2);
+    composer.lock(step, action, exclusive(action));
+    step.undo = undo_ddl(step, alter_column(table, wanted.column) + "DROP NOT NULL;");
+    step.note = "the helper proves it: nothing is scanned";
+    composer.add(wanted.slot, step);
+}
+
 void enforce_not_null(Composer& composer, const Action& action, const std::string& column,
                       bool proven) {
     const Table& table = composer.table(action);
     const std::string set = alter_column(table, column) + "SET NOT NULL;";
-    const std::string undo = alter_column(table, column) + "DROP NOT NULL;";
     if (proven) {
-        Step step = ddl(composer, action, set, undo);
+        Step step = ddl(composer, action, set, alter_column(table, column) + "DROP NOT NULL;");
         step.note = "a valid check proves it: nothing is scanned";
         composer.add(Slot::enforce, step);
         return;
     }
-    const std::string helper = composer.private_name(column, "not_null");
-    const std::string drop = alter(table) + "DROP CONSTRAINT " + helper + ";";
-
     Step count = composer.start(action, StepKind::count);
     const std::string violates = column + " IS NULL";
     count.command = "SELECT count(*) FROM ONLY " + table.qualified + " WHERE " + violates;
@@ -128,30 +154,10 @@ void enforce_not_null(Composer& composer, const Action& action, const std::strin
     count.parameters = {
         {"violates", violates}, {"constraint", "NOT NULL of " + column}, {"sqlstate", "23502"}};
     composer.add(Slot::count, count);
-
-    Step check = composer.start(action, StepKind::constraint);
-    composer.lock(check, action, exclusive(action));
-    check.command =
-        alter(table) + "ADD CONSTRAINT " + helper + " CHECK (" + column + " IS NOT NULL) NOT VALID";
-    check.undo = undo_ddl(check, alter(table) + "DROP CONSTRAINT IF EXISTS " + helper + ";");
-    check.note = "a helper, so that SET NOT NULL needs no scan; new rows are checked from here on";
-    check.parameters = {{"constraint", helper}};
-    composer.add(Slot::enforce, check);
-
-    Step validate = composer.start(action, StepKind::validate);
-    validate.command = alter(table) + "VALIDATE CONSTRAINT " + helper;
-    validate.lock = LockMode::share_update_exclusive;
-    validate.scans = true;
-    validate.note = "scans beside reads and writes";
-    validate.parameters = {{"constraint", helper}, {"drop", drop}};
-    composer.add(Slot::enforce, validate);
-
-    // Two statements: within one ALTER TABLE the drop comes first, and SET NOT NULL would scan.
-    Step step = ddl(composer, action, set + " " + drop, "", 2);
-    composer.lock(step, action, exclusive(action));
-    step.undo = undo_ddl(step, undo);
-    step.note = "the helper proves it: nothing is scanned";
-    composer.add(Slot::enforce, step);
+    set_not_null(composer, action,
+                 {Slot::enforce, column, set,
+                  "a helper, so that SET NOT NULL needs no scan; new rows are checked from here "
+                  "on"});
 }
 
 void plan_action(Composer& composer, const Action& action, const SetNotNull& set) {

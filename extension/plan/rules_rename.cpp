@@ -13,7 +13,7 @@ namespace zdm::plan {
 
 void Renaming::check_alone() const {
     for (const auto& other : composer_.facts().actions) {
-        if (&other == &action_ || are_apart(action_, rename_, other)) continue;
+        if (&other == &action_ || are_apart(composer_.facts(), action_, rename_, other)) continue;
         refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
                "column " + rename_.column + " of " + table_.qualified +
                    " can't be renamed together with another statement about it, or about what "
@@ -99,38 +99,16 @@ void Renaming::copy_indexes() {
 
 // It is checked after the trigger has run, so that either version may write its own column alone.
 void Renaming::copy_not_null() {
-    const std::string helper = composer_.private_name(rename_.renamed, "not_null");
-    const std::string drop = alter(table_) + "DROP CONSTRAINT " + helper + ";";
     const std::string& column = rename_.renamed;
-
-    Step check = composer_.start(action_, StepKind::constraint);
-    composer_.lock(check, action_, exclusive());
-    check.command = alter(table_) + "ADD CONSTRAINT " + helper + " CHECK (" + column +
-                    " IS NOT NULL) NOT VALID";
-    check.undo = undo_ddl(check, alter(table_) + "DROP CONSTRAINT IF EXISTS " + helper + ";");
-    check.note = "a helper, so that SET NOT NULL needs no scan; the trigger fills " + column +
-                 " before it is checked, so that the old version sees nothing of it";
-    check.parameters = {{"constraint", helper}};
-    composer_.add(Slot::copy, check);
-
-    Step validate = composer_.start(action_, StepKind::validate);
-    validate.command = alter(table_) + "VALIDATE CONSTRAINT " + helper;
-    validate.lock = LockMode::share_update_exclusive;
-    validate.scans = true;
-    validate.note = "scans beside reads and writes";
-    validate.parameters = {{"constraint", helper}, {"drop", drop}};
-    composer_.add(Slot::copy, validate);
-
     std::string set = column_ + "SET NOT NULL;";
     if (!rename_.not_null_name.empty()) {
         not_null_ = composer_.private_name(rename_.not_null_name, "copy");
         set = alter(table_) + "ADD CONSTRAINT " + not_null_ + " NOT NULL " + column + ";";
     }
-    // Two statements: within one ALTER TABLE the drop comes first, and SET NOT NULL would scan.
-    Step step = ddl(action_, {set, drop}, exclusive());
-    step.undo = undo_ddl(step, column_ + "DROP NOT NULL;");
-    step.note = "the helper proves it: nothing is scanned";
-    composer_.add(Slot::copy, step);
+    set_not_null(composer_, action_,
+                 {Slot::copy, column, set,
+                  "a helper, so that SET NOT NULL needs no scan; the trigger fills " + column +
+                      " before it is checked, so that the old version sees nothing of it"});
 }
 
 void Renaming::copy_constraint(const CopiedConstraint& constraint) {
@@ -283,7 +261,17 @@ void Renaming::contract() {
     take_over(then);
     std::vector<std::string> views;
     for (const auto& view : rename_.views) views.push_back(view.name);
-    composer_.with_unsync(action_, then, locks_of(key_locks()), views);
+    composer_.with_unsync(action_, then, locks_of(key_locks()), views, sequences());
+}
+
+void Renaming::note_mirrors() {
+    if (std::none_of(rename_.indexes.begin(), rename_.indexes.end(),
+                     [](const CopiedIndex& index) { return index.unique; }))
+        return;
+    composer_.note(
+        "two unique indexes mirror each other until contract: of sessions, of either version, that "
+        "INSERT the same new " +
+        rename_.column + " with ON CONFLICT at the same moment, one may get 23505");
 }
 
 void Renaming::add_notes() {
@@ -293,15 +281,7 @@ void Renaming::add_notes() {
                    ": INSERT without a list of columns and SELECT * see one column more, at the "
                    "end; " +
                    renamed + " stays there");
-    const bool unique = std::any_of(rename_.indexes.begin(), rename_.indexes.end(),
-                                    [](const CopiedIndex& index) { return index.unique; });
-    if (unique)
-        composer_.note(
-            "two unique indexes mirror each other until contract: of sessions, of either version, "
-            "that INSERT the same new " +
-            old +
-            " with ON CONFLICT at the same moment, one may "
-            "get 23505");
+    note_mirrors();
     const bool owned = !rename_.sequences.empty() || !rename_.identity.sequence.empty();
     if (!rename_.default_text.empty() || !rename_.identity.sequence.empty())
         composer_.note(

@@ -1,7 +1,6 @@
 // RENAME TABLE: the table changes its name in the switch, a view goes on under the old one until
 // contract.
-#include <algorithm>
-
+#include "plan/apart.hpp"
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -15,13 +14,6 @@ constexpr auto kViewCannot =
     "PostgreSQL 17, ON CONFLICT ON CONSTRAINT, GROUP BY of its primary key alone, TABLESAMPLE, "
     "WHERE CURRENT OF, foreign keys to it and DDL; pg_get_serial_sequence gives NULL, and a "
     "prepared statement that returns whole rows (SELECT t FROM t) fails once with 0A000";
-
-bool touches(const Action& action, std::size_t table) {
-    if (action.table == table) return true;
-    const auto& locks = action.seen.locks;
-    return std::any_of(locks.begin(), locks.end(),
-                       [&](const TableLock& held) { return held.table == table; });
-}
 
 // Steps name their tables in text, and this one's name changes in their midst.
 void refuse_company(const Facts& facts, const Action& action, const RenameTable& rename) {

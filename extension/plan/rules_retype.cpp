@@ -2,8 +2,9 @@
 // under a private name, filled from it and kept in step. The switch turns both round in one
 // transaction: the new column gets the name, and the old one follows it until contract, for a way
 // back.
-#include <algorithm>
+#include <map>
 
+#include "plan/apart.hpp"
 #include "plan/renaming.hpp"
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
@@ -12,13 +13,6 @@
 namespace zdm::plan {
 
 namespace {
-
-bool touches(const Action& action, std::size_t table) {
-    if (action.table == table) return true;
-    const auto& locks = action.seen.locks;
-    return std::any_of(locks.begin(), locks.end(),
-                       [&](const TableLock& held) { return held.table == table; });
-}
 
 class Retyping : public Renaming {
 public:
@@ -46,6 +40,7 @@ public:
         composer_.note("until the switch " + table_.qualified + "." + name_ + " is " +
                        retype_.old_type + ", from then on " + rename_.type +
                        ": both versions of the application may use it only as both types allow");
+        note_mirrors();
     }
 
 private:
@@ -60,8 +55,15 @@ private:
     void forbid_null(Statements& all) const;
     void add_not_valid(Statements& all, const OldConstraint& old) const;
     void own_sequences(Statements& all, const std::string& type) const;
-    void prove_not_null(Undos& parts) const;
+    // Names change hands between two triggers; `create` makes the next one, which fills `column`.
+    struct Exchange {
+        std::string command;
+        std::map<std::string, std::string> parameters;
+    };
+    Exchange exchange(const Statements& statements, const std::string& column,
+                      const std::string& create) const;
     Undos undo_switch(const Step& step) const;
+    std::string what_is_lost() const;
     bool is_identity() const { return !rename_.identity.sequence.empty(); }
     bool is_primary(std::size_t index) const {
         return !retype_.primary.empty() && rename_.indexes[index].name == retype_.primary;
@@ -268,44 +270,29 @@ void Retyping::own_sequences(Statements& all, const std::string& type) const {
                       table_.qualified + "." + name_ + ";");
 }
 
-// Under NOT NULL again before anything changes hands. From the count on a value that does not fit
-// is refused, or the way back would have no end.
-void Retyping::prove_not_null(Undos& parts) const {
-    const std::string& parked = retype_.parked;
-    const std::string drop = alter(table_) + "DROP CONSTRAINT " + helper_ + ";";
-    parts.push_back(
-        {StepKind::count,
-         "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " + parked + " IS NULL",
-         {{"violates", parked + " IS NULL"},
-          {"constraint", "NOT NULL of " + parked + ", the old " + name_},
-          {"sqlstate", "23502"}},
-         {}});
-    parts.push_back({StepKind::constraint,
-                     alter(table_) + "ADD CONSTRAINT " + helper_ + " CHECK (" + parked +
-                         " IS NOT NULL) NOT VALID",
-                     {{"constraint", helper_}},
-                     {{table_.qualified, LockMode::access_exclusive}}});
-    parts.push_back({StepKind::validate,
-                     alter(table_) + "VALIDATE CONSTRAINT " + helper_,
-                     {{"constraint", helper_}, {"drop", drop}},
-                     {{table_.qualified, LockMode::access_exclusive}}});
+Retyping::Exchange Retyping::exchange(const Statements& statements, const std::string& column,
+                                      const std::string& create) const {
+    const std::string drop = composer_.drop_trigger(action_);
+    const std::string turn = join(statements, " ");
+    return {drop + "; " + turn + " " + create,
+            {{"trigger", kSyncTrigger},
+             {"columns", column},
+             {"unseen", "yes"},
+             {"drop", drop},
+             {"turn", turn},
+             {"create", create},
+             {"statements", std::to_string(statements.size() + 2)}}};
 }
 
 Undos Retyping::undo_switch(const Step& step) const {
+    // Under NOT NULL again before anything changes hands. From the count on a value that does not
+    // fit is refused, or the way back would have no end.
     Undos parts;
-    if (rename_.not_null) prove_not_null(parts);
-    const Statements statements = turn_back();
-    const std::string drop = composer_.drop_trigger(action_);
-    parts.push_back({StepKind::sync,
-                     drop + "; " + join(statements, " ") + " " + forward_,
-                     {{"trigger", kSyncTrigger},
-                      {"columns", shadow_},
-                      {"unseen", "yes"},
-                      {"drop", drop},
-                      {"turn", join(statements, " ")},
-                      {"create", forward_},
-                      {"statements", std::to_string(statements.size() + 2)}},
-                     step.locks});
+    if (rename_.not_null)
+        parts = prove_not_null(composer_.start(action_, StepKind::ddl), retype_.parked, helper_,
+                               retype_.parked + ", the old " + name_);
+    const Exchange back = exchange(turn_back(), shadow_, forward_);
+    parts.push_back({StepKind::sync, back.command, back.parameters, step.locks});
     for (const auto* side : {&retype_.keys, &retype_.checks}) {
         for (const auto& old : *side) {
             const CopiedConstraint& copy = rename_.constraints[old.copy];
@@ -323,25 +310,35 @@ Undos Retyping::undo_switch(const Step& step) const {
     return parts;
 }
 
+// Where new values don't fit the old column.
+std::string Retyping::what_is_lost() const {
+    std::string text = "; there a value that " + retype_.old_type + " can't hold is NULL";
+    for (const auto& index : rename_.indexes)
+        if (index.constraint == "UNIQUE")
+            text += ", and as the name " + index.name +
+                    " stays with it until contract, ON CONFLICT ON CONSTRAINT " + index.name +
+                    " finds no conflict of such values: one gets 23505 (ON CONFLICT with a list of "
+                    "columns finds it)";
+    if (retype_.sequence_type.empty() && !is_identity()) return text;
+    for (const auto& sequence : sequences())
+        text += "; where " + sequence + " is past the end of " + retype_.old_type +
+                " and no row is, a rollback needs SELECT setval(" + literal(sequence) +
+                ", (SELECT max(" + name_ + ") FROM " + table_.qualified + "))";
+    return text;
+}
+
 void Retyping::switch_over() {
     Step step = composer_.start(action_, StepKind::sync);
     std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
     for (const auto& key : retype_.keys) add_lock(locks, rename_.constraints[key.copy].table);
     composer_.lock(step, action_, locks_of(locks));
-    const Statements statements = turn();
-    const std::string drop = composer_.drop_trigger(action_);
-    step.command = drop + "; " + join(statements, " ") + " " + turned_;
-    step.parameters = {{"trigger", kSyncTrigger},
-                       {"columns", retype_.parked},
-                       {"unseen", "yes"},
-                       {"drop", drop},
-                       {"turn", join(statements, " ")},
-                       {"create", turned_},
-                       {"statements", std::to_string(statements.size() + 2)}};
+    lock_sequences(step, sequences());
+    const Exchange over = exchange(turn(), retype_.parked, turned_);
+    step.command = over.command;
+    step.parameters = over.parameters;
     step.note = name_ + " is " + rename_.type + " from here on, and " + retype_.parked +
                 " follows it for a rollback";
-    if (retype_.partial)
-        step.note += "; there a value that " + retype_.old_type + " can't hold is NULL";
+    if (retype_.partial) step.note += what_is_lost();
     step.note +=
         "; prepared statements that return or compare " + name_ +
         " fail once with 0A000, \"cached plan must not change result type\", and must be prepared "

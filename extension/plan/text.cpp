@@ -1,6 +1,7 @@
 #include "plan/text.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace zdm::plan {
 
@@ -17,6 +18,15 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+bool is_several(std::string_view names) {
+    bool quoted = false;
+    for (const char c : names) {
+        if (c == '"') quoted = !quoted;
+        if (c == ',' && !quoted) return true;
+    }
+    return false;
+}
+
 std::string quote_private(std::string_view name) {
     bool plain = true;
     for (const char c : name)
@@ -28,6 +38,17 @@ std::string quote_private(std::string_view name) {
         text += c;
     }
     return text + "\"";
+}
+
+std::string private_name(std::string_view about, std::string_view purpose) {
+    std::string name = "zdm_" + std::string{about} + "_" + std::string{purpose};
+    if (name.size() <= 60) return name;
+    // A hash keeps long ones apart without cutting a character.
+    std::uint64_t hash = 14695981039346656037ULL;
+    for (const char c : about) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    char digits[17];
+    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+    return std::string{"zdm_"} + digits + "_" + std::string{purpose};
 }
 
 std::string unquoted(std::string_view identifier) {

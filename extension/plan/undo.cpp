@@ -69,11 +69,16 @@ Undo undo_by_drop_index(const std::string& index) {
         StepKind::drop_index, "DROP INDEX CONCURRENTLY IF EXISTS " + index, {{"index", index}}, {}};
 }
 
+Undos prove_not_null(const Step& step, const std::string& column, const std::string& helper,
+                     const std::string& called) {
+    return {count(step, "NOT NULL of " + called, column + " IS NULL", "23502"),
+            add_not_valid(step, helper, "CHECK (" + column + " IS NOT NULL)",
+                          LockMode::access_exclusive),
+            validate(step, helper)};
+}
+
 Undos undo_by_not_null(const Step& step, const std::string& column, const std::string& helper) {
-    Undos parts = {count(step, "NOT NULL of " + column, column + " IS NULL", "23502"),
-                   add_not_valid(step, helper, "CHECK (" + column + " IS NOT NULL)",
-                                 LockMode::access_exclusive),
-                   validate(step, helper)};
+    Undos parts = prove_not_null(step, column, helper, column);
     // Two statements: within one ALTER TABLE the drop comes first, and SET NOT NULL would scan.
     const Undos last = undo_ddl(step,
                                 alter(step) + "ALTER COLUMN " + column + " SET NOT NULL; " +

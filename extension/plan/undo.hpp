@@ -19,7 +19,11 @@ Undos undo_ddl(const Step& step, const std::string& statements,
                LockMode mode = LockMode::access_exclusive, int count = 1);
 // DROP INDEX CONCURRENTLY; `index` is qualified.
 Undo undo_by_drop_index(const std::string& index);
-// NOT NULL again: counted, a helper check, validated, then SET NOT NULL, which needs no scan.
+// That no row has NULL in a column, which messages call `called`: counted, a helper check,
+// validated.
+Undos prove_not_null(const Step& step, const std::string& column, const std::string& helper,
+                     const std::string& called);
+// NOT NULL again: proved, then SET NOT NULL, which needs no scan.
 Undos undo_by_not_null(const Step& step, const std::string& column, const std::string& helper);
 // A constraint again that the migration dropped. Keys get their index first.
 Undos undo_by_constraint(const Step& step, const DropConstraint& drop);

@@ -196,7 +196,7 @@ TEST(PlanConstraints, NameMadeAgainIsTakenOverInContract) {
                "contract constraint: ALTER TABLE public.orders ADD CONSTRAINT zdm_ck_new CHECK "
                "(price > 0) NOT VALID",
                "contract validate: ALTER TABLE public.orders VALIDATE CONSTRAINT zdm_ck_new",
-               "contract ddl: ALTER TABLE public.orders DROP CONSTRAINT ck; ALTER TABLE "
+               "contract ddl: ALTER TABLE public.orders DROP CONSTRAINT IF EXISTS ck; ALTER TABLE "
                "public.orders RENAME CONSTRAINT zdm_ck_new TO ck;"}));
     EXPECT_EQ(undo_sql(plan.steps.back()),
               "ALTER TABLE public.orders RENAME CONSTRAINT ck TO zdm_ck_new; ALTER TABLE "
@@ -208,10 +208,10 @@ TEST(PlanConstraints, PrimaryKeyMadeAgainSwapsInOneTransaction) {
     const Plan plan =
         plan_of({act(kOrders, drop("orders_pkey", ConstraintKind::primary_key, "PRIMARY KEY (id)")),
                  act(kOrders, unique("orders_pkey", true))});
-    EXPECT_EQ(
-        plan.steps.back().command,
-        "ALTER TABLE public.orders DROP CONSTRAINT orders_pkey; ALTER TABLE public.orders ADD "
-        "CONSTRAINT orders_pkey PRIMARY KEY USING INDEX zdm_orders_pkey_new;");
+    EXPECT_EQ(plan.steps.back().command,
+              "ALTER TABLE public.orders DROP CONSTRAINT IF EXISTS orders_pkey; ALTER TABLE "
+              "public.orders ADD "
+              "CONSTRAINT orders_pkey PRIMARY KEY USING INDEX zdm_orders_pkey_new;");
     EXPECT_TRUE(plan.steps.back().removal);
 }
 

@@ -201,6 +201,21 @@ TEST(PlanRename, IdentityKeepsItsSequenceAndItsPlace) {
     EXPECT_NE(then[3].find("setval('public.s'::"), std::string::npos);
 }
 
+// What somebody draws from a sequence between the two statements would be lost.
+TEST(PlanRename, SequencesAreLockedBehindTablesBeforeTheirValueIsRead) {
+    RenameColumn rename = rename_email();
+    rename.identity = {"public.s", "GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME public.s)"};
+    rename.sequences = {"public.owned"};
+    rename.constraints = {foreign_key(kOrders, kUsers, true)};
+    const Plan plan = plan_of({act(kUsers, rename)});
+    const auto& locks = step_of(plan, StepKind::unsync).locks;
+    ASSERT_EQ(locks.size(), 4u);
+    EXPECT_EQ(locks[1].relation, "public.users");
+    EXPECT_EQ(locks[2].relation, "public.owned");
+    EXPECT_EQ(locks[3].relation, "public.s");
+    EXPECT_EQ(locks[3].mode, LockMode::access_exclusive);
+}
+
 TEST(PlanRename, TriggersFireForEitherColumnInBetween) {
     RenameColumn rename = rename_email();
     rename.triggers = {{"seen", {"DROP 1;", "BEFORE;"}, {"DROP 2;", "BETWEEN;"}, {"AFTER;"}},
@@ -251,6 +266,53 @@ TEST(PlanRename, TwoTablesOnlyWithNothingInCommon) {
     EXPECT_NE(refusal({act(kUsers, first), act(kOrders, drop)}), "");
     drop.name = "other";
     EXPECT_EQ(refusal({act(kUsers, first), act(kOrders, drop)}), "");
+}
+
+// A view, a function or a table would depend on the old column.
+TEST(PlanRename, NotTogetherWithStatementsElsewhereThatNameTheTable) {
+    const auto with = [](Detail detail) {
+        Action other = act(kOrders, std::move(detail));
+        other.names = {kOrders, kUsers};
+        return refusal({act(kUsers, rename_email()), other});
+    };
+    EXPECT_NE(with(Direct{}).find("ZD105"), std::string::npos);
+    Direct rows;
+    rows.data = true;
+    EXPECT_EQ(with(rows), "");
+    Update fill = update({value("total", "1")});
+    fill.where = "total = 0";
+    fill.converges = true;
+    EXPECT_EQ(with(fill), "");
+    EXPECT_EQ(with(Insert{}), "");
+    EXPECT_EQ(with(column("code")), "");
+    Action anywhere = act(kNoTable, Direct{});
+    EXPECT_EQ(refusal({act(kUsers, rename_email()), anywhere}), "");
+    anywhere.names = {kUsers};
+    EXPECT_NE(refusal({act(kUsers, rename_email()), anywhere}).find("ZD105"), std::string::npos);
+}
+
+TEST(PlanRename, NotTogetherWithForeignKeysOnTheColumn) {
+    for (const std::size_t table : {kUsers, kOrders}) {
+        AddForeignKey key;
+        key.name = "fk";
+        key.columns = {"x"};
+        key.referenced = kUsers;
+        key.referenced_columns = {"id"};
+        EXPECT_EQ(refusal({act(kUsers, rename_email()), act(table, key)}), "");
+        for (const char* const name : {"email", "mail"}) {
+            key.referenced_columns = {"id", name};
+            EXPECT_NE(refusal({act(table, key), act(kUsers, rename_email())}).find("ZD105"),
+                      std::string::npos);
+        }
+    }
+}
+
+TEST(PlanRename, NotTogetherWithAViewThatIsMadeAnew) {
+    RenameColumn rename = rename_email();
+    rename.views = {{"public.orders", "CREATE OR REPLACE VIEW public.orders AS SELECT 1;"}};
+    Action view = act(kNoTable, Direct{});
+    view.names = {kOrders};
+    EXPECT_NE(refusal({view, act(kUsers, rename)}).find("ZD105"), std::string::npos);
 }
 
 TEST(PlanRename, NotTogetherWithStatementsAboutTheSame) {

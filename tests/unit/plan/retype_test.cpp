@@ -175,7 +175,8 @@ TEST(PlanRetype, APrimaryKeyGoesOverInTheSwitchWithAWayBack) {
               "ALTER TABLE public.users ADD CONSTRAINT pkey PRIMARY KEY USING INDEX zdm_pkey_copy; "
               "ALTER TABLE public.users ALTER COLUMN zdm_n_old DROP NOT NULL; ALTER TABLE "
               "public.orders RENAME CONSTRAINT zdm_fk_copy TO fk;");
-    EXPECT_EQ(step.locks.size(), 2u);
+    ASSERT_EQ(step.locks.size(), 3u);
+    EXPECT_EQ(step.locks.back().relation, "public.s");
     ASSERT_EQ(step.undo.size(), 5u);
     EXPECT_EQ(
         step.undo[3].parameters.at("turn"),
@@ -208,7 +209,43 @@ TEST(PlanRetype, NothingWatchesForOldWriters) {
     EXPECT_EQ(step_of(plan, StepKind::gate).parameters.at("relations"), "");
 }
 
+TEST(PlanRetype, SequencesAreLockedBothWays) {
+    RetypeColumn retype = wider();
+    retype.copies.sequences = {"public.owned"};
+    retype.copies.identity = {"public.s", "GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME public.s)"};
+    const Plan plan = plan_of({act(kUsers, retype)});
+    for (const auto& locks : {turning(plan).locks, turning(plan).undo.back().locks}) {
+        ASSERT_EQ(locks.size(), 3u);
+        EXPECT_EQ(locks[0].relation, "public.users");
+        EXPECT_EQ(locks[1].relation, "public.owned");
+        EXPECT_EQ(locks[2].relation, "public.s");
+    }
+}
+
+TEST(PlanRetype, SaysWhatBecomesOfOnConflict) {
+    RetypeColumn retype = wider();
+    EXPECT_TRUE(plan_of({act(kUsers, retype)}).notes.size() == 1u);
+    CopiedIndex index;
+    index.name = "n_key";
+    index.schema = "public";
+    index.unique = true;
+    index.tail = "USING btree (zdm_n_new)";
+    index.constraint = "UNIQUE";
+    retype.copies.indexes = {index};
+    const Plan plan = plan_of({act(kUsers, retype)});
+    ASSERT_EQ(plan.notes.size(), 2u);
+    EXPECT_NE(plan.notes[1].find("one may get 23505"), std::string::npos);
+    EXPECT_NE(turning(plan).note.find("ON CONFLICT ON CONSTRAINT n_key"), std::string::npos);
+    retype.partial = false;
+    EXPECT_EQ(turning(plan_of({act(kUsers, retype)})).note.find("ON CONSTRAINT"),
+              std::string::npos);
+}
+
 TEST(PlanRetype, OthersBesideItAreRefused) {
+    Action view = act(kNoTable, Direct{});
+    view.names = {kUsers};
+    EXPECT_NE(refusal({view, act(kUsers, wider())}).find("ZD105"), std::string::npos);
+    EXPECT_NE(refusal({act(kUsers, wider()), view}).find("ZD105"), std::string::npos);
     EXPECT_NE(refusal({act(kUsers, column("phone")), act(kUsers, wider())}).find("ZD105"),
               std::string::npos);
     EXPECT_EQ(refusal({act(kOrders, column("code")), act(kUsers, wider())}), "");
