@@ -125,7 +125,11 @@ SELECT differences FROM zdm_verify('r');
 SELECT differing_writes FROM zdm.migrations WHERE name = 'r';
 UPDATE renamed SET a = 'old', b = 'new' WHERE id = 3;
 SELECT differences, key, old_values, new_values FROM zdm_verify('r');
+-- Nor does reading it hold anything that contract has to wait for.
+BEGIN;
 SELECT differing_writes FROM zdm.migrations WHERE name = 'r';
+SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation::regclass::text ~ 'differs_';
+COMMIT;
 SELECT zdm_contract('r', true, 'test');
 CALL outcome('r');
 UPDATE renamed SET a = 'new' WHERE id = 3;
@@ -145,6 +149,29 @@ SELECT * FROM zdm_verify('o');
 SELECT zdm_contract('o', true, 'test', accept_differences => true);
 SET client_min_messages = warning;
 CALL outcome('o');
+SELECT forced_reason FROM zdm.migrations WHERE name = 'o';
+
+-- Accepted for the switch: that is not yet for contract.
+CREATE TABLE wider (id int PRIMARY KEY, n int);
+INSERT INTO wider VALUES (1, 1), (2, 2);
+SELECT zdm_create('w', 'ALTER TABLE wider ALTER n TYPE bigint;') > 0 AS made;
+SELECT zdm_start('w');
+CALL zdm_wait('w', 'ready', '60 s');
+ALTER TABLE wider DISABLE TRIGGER zz_zdm_sync;
+UPDATE wider SET n = 20 WHERE id = 2;
+ALTER TABLE wider ENABLE ALWAYS TRIGGER zz_zdm_sync;
+SELECT zdm_switch('w');
+CALL outcome('w');
+SELECT zdm_contract('w', accept_differences => true);
+CALL zdm_wait('w', 'switched', '60 s');
+SELECT state, upto, differences_accepted_by FROM zdm.migrations WHERE name = 'w';
+SELECT n FROM wider ORDER BY id;
+SELECT zdm_contract('w', true, 'test');
+CALL outcome('w');
+SELECT state, message FROM zdm.migrations WHERE name = 'w';
+SELECT zdm_contract('w', accept_differences => true);
+CALL outcome('w');
+
 -- A rule whose function makes something is refused that.
 CREATE FUNCTION trap() RETURNS void LANGUAGE plpgsql AS 'BEGIN CREATE TEMP TABLE trap (); END';
 CREATE FUNCTION sly(tel text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$

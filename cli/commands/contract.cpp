@@ -47,14 +47,23 @@ Exit run_contract(const ContractOptions& options, Session& session) {
     if (m.state == (m.switches ? "switched" : "ready"))
         confirm_removals(session, m.name, removals_in(session.steps(m.name), {"contract"}),
                          options.yes);
+    // Differences of the switch are accepted before it, or once it has stopped at them; contract is
+    // another call.
+    const bool in_switch =
+        options.accept_differences && m.switches &&
+        (m.state == "ready" || m.state == "switching" || m.failed_state == "switching");
     const auto gate_deadline = deadline_in(options.wait);
-    Follower follower{session, {m.name}, {"done", deadline_in(options.timeout)}};
+    Follower follower{session,
+                      {m.name},
+                      {in_switch ? (m.state == "ready" ? "ready" : "switched") : "done",
+                       deadline_in(options.timeout)}};
     follower.remember();
     try {
         if (!pass_gate(session, m.name, {options.force, options.reason, options.accept_differences},
                        gate_deadline))
             return Exit::detached;
-        const auto exit = drive_to_done(session, follower, m.name, gate_deadline);
+        const auto exit =
+            in_switch ? follower.run() : drive_to_done(session, follower, m.name, gate_deadline);
         return conclude(session, "zdm.contract/1", m.name, exit);
     } catch (const ConnectionLost&) {
         throw;

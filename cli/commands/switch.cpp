@@ -35,7 +35,8 @@ void declare(Command& command, SwitchOptions& options) {
 
 Definition switch_command() {
     return define<SwitchOptions>(
-        "switch", "Give a ready migration its new names; the old ones go on until contract",
+        "switch",
+        "Give a ready migration its new names and column types; the old ones stay until contract",
         declare, run_switch);
 }
 

@@ -60,19 +60,24 @@ End read_table(Session& session, const VerifyOptions& options, const Deadline& d
     return End::finished;
 }
 
-Exit finish(Session& session, const VerifyOptions& options, const std::vector<Compared>& tables) {
+// `complete`: all rows were compared.
+Exit finish(Session& session, const VerifyOptions& options, const std::vector<Compared>& tables,
+            bool complete) {
     auto& console = session.console();
-    const auto exit = differences_in(tables) == 0 ? Exit::done : Exit::failed;
+    const auto found = differences_in(tables) == 0 ? Exit::done : Exit::failed;
+    const auto exit = complete ? found : Exit::timeout;
     if (console.json()) {
         console.result(dump({{"schema", "zdm.verify/1"},
                              {"target", to_json(session.client().target())},
                              {"name", options.name},
                              {"going_back", options.going_back},
+                             {"complete", complete},
                              {"differences", differences_in(tables)},
                              {"tables", to_json(tables)},
                              {"exit_code", code(exit)}}));
         return exit;
     }
+    if (!complete) return exit;
     console.result(tables.empty() ? "Nothing to compare: no column that goes is carried over to "
                                     "another."
                                   : render_differences(tables, options.going_back));
@@ -103,9 +108,9 @@ Exit run_verify(const VerifyOptions& options, Session& session) {
         if (end == End::finished) continue;
         session.console().narrate("Stopped before all rows of " + table.relation +
                                   " were compared; nothing was changed.");
-        return end == End::timeout ? Exit::timeout : Exit::detached;
+        return end == End::timeout ? finish(session, options, tables, false) : Exit::detached;
     }
-    return finish(session, options, tables);
+    return finish(session, options, tables, true);
 }
 
 void declare(Command& command, VerifyOptions& options) {

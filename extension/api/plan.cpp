@@ -1,4 +1,5 @@
 // zdm_plan(sql): the steps that a migration would take.
+#include "pg/arguments.hpp"
 #include "pg/bridge.hpp"
 #include "plan/planner.hpp"
 #include "settings.hpp"
@@ -11,17 +12,11 @@ using zdm::plan::Step;
 
 constexpr int kColumns = 14;
 
-Datum text_datum(const std::string& text) {
-    const char* const bytes = text.data();
-    const int length = static_cast<int>(text.size());
-    return zdm::pg::call([&] { return PointerGetDatum(cstring_to_text_with_len(bytes, length)); });
-}
-
 class RowBuilder {
 public:
     void text(std::string_view value) {
         nulls_[next_] = value.empty();
-        values_[next_++] = value.empty() ? 0 : text_datum(std::string{value});
+        values_[next_++] = value.empty() ? 0 : zdm::pg::text_result(std::string{value});
     }
     void number(std::optional<std::int64_t> value) {
         nulls_[next_] = !value.has_value();

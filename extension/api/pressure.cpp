@@ -10,18 +10,12 @@ namespace {
 
 constexpr int kColumns = 6;
 
-Datum text_datum(const std::string& text) {
-    const char* const bytes = text.data();
-    const int length = static_cast<int>(text.size());
-    return zdm::pg::call([&] { return PointerGetDatum(cstring_to_text_with_len(bytes, length)); });
-}
-
 void put(ReturnSetInfo* result, const zdm::pressure::Monitor::Shown& signal) {
     Datum values[kColumns] = {};
     bool nulls[kColumns] = {};
     const auto text = [&](int i, const std::string& value) {
         nulls[i] = value.empty();
-        if (!nulls[i]) values[i] = text_datum(value);
+        if (!nulls[i]) values[i] = zdm::pg::text_result(value);
     };
     const auto number = [&](int i, const std::optional<double>& value) {
         nulls[i] = !value.has_value();

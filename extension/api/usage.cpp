@@ -18,18 +18,12 @@ using zdm::run::Finding;
 
 constexpr int kColumns = 9;
 
-Datum text_datum(const std::string& text) {
-    const char* const bytes = text.data();
-    const int length = static_cast<int>(text.size());
-    return zdm::pg::call([&] { return PointerGetDatum(cstring_to_text_with_len(bytes, length)); });
-}
-
 void put(ReturnSetInfo* result, const Finding& finding, std::int64_t now) {
     Datum values[kColumns] = {};
     bool nulls[kColumns] = {};
     const auto text = [&](int i, const std::string& value) {
         nulls[i] = value.empty();
-        if (!nulls[i]) values[i] = text_datum(value);
+        if (!nulls[i]) values[i] = zdm::pg::text_result(value);
     };
     text(0, std::string{zdm::run::to_text(finding.use)});
     text(1, finding.relation);

@@ -21,12 +21,6 @@ namespace {
 
 constexpr int kColumns = 7;
 
-Datum text_datum(const std::string& text) {
-    const char* const bytes = text.data();
-    const int length = static_cast<int>(text.size());
-    return zdm::pg::call([&] { return PointerGetDatum(cstring_to_text_with_len(bytes, length)); });
-}
-
 Datum json_datum(const std::string& text) {
     const char* const bytes = text.c_str();
     return zdm::pg::call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(bytes)); });
@@ -35,12 +29,12 @@ Datum json_datum(const std::string& text) {
 void put(ReturnSetInfo* result, const zdm::run::Differing& row) {
     Datum values[kColumns] = {};
     bool nulls[kColumns] = {};
-    values[0] = text_datum(row.relation);
+    values[0] = zdm::pg::text_result(row.relation);
     values[1] = Int64GetDatum(row.differences);
     for (int i = 2; i < 6; ++i) nulls[i] = row.place.empty();
     nulls[3] = row.key.empty();
-    if (!nulls[2]) values[2] = text_datum(row.place);
-    if (!nulls[3]) values[3] = text_datum(row.key);
+    if (!nulls[2]) values[2] = zdm::pg::text_result(row.place);
+    if (!nulls[3]) values[3] = zdm::pg::text_result(row.key);
     if (!nulls[4]) values[4] = json_datum(row.olds);
     if (!nulls[5]) values[5] = json_datum(row.news);
     values[6] = Int64GetDatum(row.table_pages);

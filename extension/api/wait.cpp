@@ -84,8 +84,9 @@ void commit() {
 }
 
 // A look costs milliseconds of a processor: who has waited for long looks less often.
-void nap(double waited_ms) {
-    const long time = static_cast<long>(std::clamp(waited_ms / 20, 100.0, 1000.0));
+void nap(double waited_ms, const std::optional<double>& timeout_ms) {
+    const double most = timeout_ms ? std::clamp(*timeout_ms - waited_ms, 1.0, 1000.0) : 1000.0;
+    const long time = static_cast<long>(std::min(std::clamp(waited_ms / 20, 100.0, 1000.0), most));
     zdm::pg::call([=] {
         WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, time,
                   zdm::pg::compat::wait_event());
@@ -133,7 +134,7 @@ ZDM_FUNCTION(zdm_wait) {
                             ? "The time to wait is over; the server goes on with the migration."
                             : "The time to wait is over; nothing runs while zdm.enabled is off.",
                         "SELECT * FROM zdm.migrations shows what it waits for."};
-        nap(waited);
+        nap(waited, timeout);
     }
     commit();
     zdm::pg::call([] { SPI_finish(); });

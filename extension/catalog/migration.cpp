@@ -265,6 +265,9 @@ bool change_state(std::int64_t id, State from, State to) {
                "    ready_at = CASE WHEN $3 = 'ready' THEN clock_timestamp() ELSE ready_at END,"
                "    switched_at = CASE WHEN $3 = 'switched' THEN clock_timestamp()"
                "                       ELSE switched_at END,"
+               // Who accepted differences knew those of that time.
+               "    differences_accepted_by = CASE WHEN $3 IN ('ready', 'switched') THEN NULL"
+               "                              ELSE differences_accepted_by END,"
                "    finished_at = CASE WHEN $3 IN ('done', 'rolled_back') THEN clock_timestamp() "
                "END"
                " WHERE id = $1 AND state = $2",

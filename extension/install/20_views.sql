@@ -149,7 +149,7 @@ COMMENT ON COLUMN zdm.migrations.sqlstate IS 'SQLSTATE of the error with which i
 COMMENT ON COLUMN zdm.migrations.message IS 'the error with which it failed';
 COMMENT ON COLUMN zdm.migrations.detail IS 'what happened';
 COMMENT ON COLUMN zdm.migrations.hint IS 'what to do next';
-COMMENT ON COLUMN zdm.migrations.forced_reason IS 'why contract was forced through a gate that was not open';
+COMMENT ON COLUMN zdm.migrations.forced_reason IS 'why contract was forced, whatever the gate would say';
 COMMENT ON COLUMN zdm.migrations.forced_by IS 'the session user who forced it';
 COMMENT ON COLUMN zdm.migrations.differing_writes IS 'rows that applications wrote with old and new columns that differ, as the sync triggers count them; null while there is none. Later writes may have made them equal again: zdm_verify looks';
 COMMENT ON COLUMN zdm.migrations.differences_accepted_by IS 'the session user who let contract remove values that differ (zdm_contract, accept_differences)';

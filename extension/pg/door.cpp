@@ -63,6 +63,29 @@ AsUser::AsUser(Oid user, int flags) {
 
 AsUser::~AsUser() { SetUserIdAndSecContext(user_, context_); }
 
+PinnedMeaning::PinnedMeaning(const std::string& search_path)
+    : nest_level_(call([] { return NewGUCNestLevel(); })) {
+    const char* const settings[][2] = {{"search_path", search_path.c_str()},
+                                       {"standard_conforming_strings", "on"},
+                                       {"transform_null_equals", "off"},
+                                       {"array_nulls", "on"},
+                                       {"DateStyle", "ISO, MDY"},
+                                       {"IntervalStyle", "postgres"},
+                                       {"TimeZone", "UTC"}};
+    try {
+        call([&] {
+            for (const auto& setting : settings)
+                set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION,
+                                  GUC_ACTION_SAVE, true, 0, false);
+        });
+    } catch (const Error&) {
+        AtEOXact_GUC(false, nest_level_);
+        throw;
+    }
+}
+
+PinnedMeaning::~PinnedMeaning() { AtEOXact_GUC(false, nest_level_); }
+
 PinnedPath::PinnedPath() : nest_level_(pin_search_path()) {}
 
 PinnedPath::~PinnedPath() { AtEOXact_GUC(false, nest_level_); }

@@ -1,6 +1,8 @@
 // The narrow door: zdm's state is read and written as the owner of the extension.
 #pragma once
 
+#include <string>
+
 #include "pg/postgres.hpp"
 
 namespace zdm::pg {
@@ -37,6 +39,19 @@ public:
 private:
     Oid user_;
     int context_;
+};
+
+// While in scope the settings that decide what SQL text means are pinned: a session may have
+// others. Throws what the server says about a search_path that it can't take.
+class PinnedMeaning {
+public:
+    explicit PinnedMeaning(const std::string& search_path = "pg_catalog, pg_temp");
+    ~PinnedMeaning();
+    PinnedMeaning(const PinnedMeaning&) = delete;
+    PinnedMeaning& operator=(const PinnedMeaning&) = delete;
+
+private:
+    int nest_level_;
 };
 
 // While in scope search_path is pinned to pg_catalog, pg_temp and the user stays.

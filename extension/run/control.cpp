@@ -98,16 +98,19 @@ void adopt(const Migration& m) {
     catalog::add_event(m.id, "adopted", std::nullopt, "resumed in a copy of its database");
 }
 
-// Keeps who lets differing values go. True when that is all: it has begun to contract already.
+// Keeps who lets differing values go. True when that is all that is to be done: the migration
+// compares already, or in its switch, which comes first.
 bool accept(const Migration& m) {
     const State now = m.state == State::failed ? m.failed_state.value_or(State::failed) : m.state;
     if (now != State::ready && now != State::switching && now != State::switched &&
         now != State::contracting)
         return false;
     const auto steps = catalog::load_steps(m.id);
-    const auto compares = [](const auto& stored) {
+    const bool before_switch = now == State::ready && m.switches;
+    const auto compares = [&](const auto& stored) {
         return stored.step.kind == plan::StepKind::verify &&
-               stored.state != catalog::StepState::done;
+               stored.state != catalog::StepState::done &&
+               (!before_switch || stored.step.phase == plan::Phase::switch_);
     };
     if (std::none_of(steps.begin(), steps.end(), compares)) {
         pg::notice("migration \"" + m.name + "\" compares no columns from here on");
@@ -118,6 +121,8 @@ bool accept(const Migration& m) {
         catalog::add_event(m.id, "accepted", std::nullopt,
                            who + " lets contract remove old values that differ from the new ones");
     }
+    // Those of the switch, which is to be called for.
+    if (before_switch) return true;
     if (now == State::ready || now == State::switched) return false;
     resume(m.name);
     return true;
@@ -207,15 +212,18 @@ void contract(const std::string& name, bool force, const std::optional<std::stri
     remember_caller(m.id);
     const Verdict verdict = judge(read_evidence(m));
     record_excuse(m, verdict);
-    if (const auto shut = gate_error(m, verdict)) {
-        if (!force) {
-            pg::Error refused{*shut};
-            refused.detail += " Nothing was changed.";
-            throw refused;
-        }
+    const auto shut = gate_error(m, verdict);
+    if (shut && !force) {
+        pg::Error refused{*shut};
+        refused.detail += " Nothing was changed.";
+        throw refused;
+    }
+    // Kept whatever the gate says now: it may be shut when the worker asks.
+    if (force) {
         catalog::set_forced(m.id, *reason);
-        catalog::add_event(m.id, "forced", std::nullopt,
-                           *reason + " (" + shut->what() + ": " + shut->detail + ")");
+        const std::string said =
+            shut ? std::string{shut->what()} + ": " + shut->detail : "the gate was open";
+        catalog::add_event(m.id, "forced", std::nullopt, *reason + " (" + said + ")");
     }
     catalog::set_upto(m.id, Upto::done);
     catalog::set_paused(m.id, false, std::nullopt);

@@ -1,5 +1,7 @@
 #include "run/differences.hpp"
 
+#include "plan/text.hpp"
+
 namespace zdm::run {
 
 namespace {
@@ -8,9 +10,8 @@ std::string counted(const Differences& differences) {
     const bool one = differences.rows == 1;
     return std::to_string(differences.rows) + (one ? " row of " : " rows of ") +
            differences.relation + (one ? " differs" : " differ") + ": " + differences.news +
-           (differences.news.find(',') == std::string::npos ? " is" : " are") + " not what " +
-           differences.olds +
-           (differences.olds.find(',') == std::string::npos ? " gives" : " give");
+           (plan::is_several(differences.news) ? " are" : " is") + " not what " + differences.olds +
+           (plan::is_several(differences.olds) ? " give" : " gives");
 }
 
 std::string named(const Differences& differences) {

@@ -17,7 +17,7 @@ struct Differences {
     std::vector<std::string> examples;  // "(12,3), id = 7"
 };
 
-// "2 rows of s.t differ in b and a: (0,1), id = 1; (0,2), id = 2"
+// "2 rows of s.t differ: b is not what a gives, for example (0,1), id = 1; (0,2), id = 2"
 std::string describe(const Differences& differences);
 // ZD210. `name`: of the migration, as an SQL literal.
 pg::Error refusal(const std::string& name, const Differences& differences);

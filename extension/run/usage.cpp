@@ -239,14 +239,6 @@ void add_rows(const catalog::Migration& migration, const std::vector<StoredStep>
     }
 }
 
-// Whether both sides are there to be read.
-bool may_go_back(const catalog::Migration& migration, const std::vector<StoredStep>& steps) {
-    std::vector<StepView> views;
-    for (const auto& stored : steps)
-        views.push_back({stored.step.phase, stored.state, stored.step.removal});
-    return catalog::is_live(migration.state) && !removal_begun(views);
-}
-
 }  // namespace
 
 std::vector<Finding> usage(const catalog::Migration& migration) {
@@ -255,7 +247,8 @@ std::vector<Finding> usage(const catalog::Migration& migration) {
     const auto taken = taken_of(migration, steps);
     std::vector<Finding> findings;
     add_writes(steps, findings);
-    if (may_go_back(migration, steps)) add_rows(migration, steps, findings);
+    if (catalog::is_live(migration.state) && !has_removed(steps))
+        add_rows(migration, steps, findings);
     if (taken.empty()) return findings;
     add_dependents(taken, findings);
     add_sessions(taken, findings);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "plan/text.hpp"
 #include "run/usage.hpp"
 
 namespace zdm::run {
@@ -43,7 +44,7 @@ std::string describe_rows(const Finding& finding) {
         return head + (one ? " violates " : " violate ") + finding.object +
                ", which comes back, and stop" + (one ? "s" : "") + " it there" + tail;
     return head + (one ? " has" : " have") + " other values in " + finding.object + " than " +
-           finding.used_by + (finding.used_by.find(',') == std::string::npos ? " gives" : " give") +
+           finding.used_by + (plan::is_several(finding.used_by) ? " give" : " gives") +
            ", and lose" + (one ? "s" : "") + " them" + tail;
 }
 

@@ -37,10 +37,7 @@ void require_both_sides(const Migration& m, const std::vector<StoredStep>& steps
                "Wait until it is ready: CALL zdm_wait(" + name + ").");
     if (state == State::done || state == State::rolled_back || state == State::rolling_back)
         refuse(m, is, "Old and new columns are compared from ready on, until one of them goes.");
-    std::vector<StepView> views;
-    for (const auto& stored : steps)
-        views.push_back({stored.step.phase, stored.state, stored.step.removal});
-    if (removal_begun(views))
+    if (has_removed(steps))
         refuse(m, is + " Its first removal has begun.", "Let it go on: zdm_resume(" + name + ").");
 }
 
@@ -118,6 +115,13 @@ std::string text_of(const Question& question, const VerifyRange& range, const st
 
 }  // namespace
 
+bool has_removed(const std::vector<StoredStep>& steps) {
+    std::vector<StepView> views;
+    for (const auto& stored : steps)
+        views.push_back({stored.step.phase, stored.state, stored.step.removal});
+    return removal_begun(views);
+}
+
 std::vector<Question> asking_back(const std::vector<StoredStep>& steps) {
     std::vector<Question> questions;
     for (const auto& stored : steps) {
@@ -150,7 +154,7 @@ std::vector<Differing> ask(const Migration& migration, const Question& question,
     // The rules are the owner's, and call functions of his: nobody else's rights are for them.
     const pg::AsUser owner{migration.owner,
                            SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION};
-    const pg::PinnedPath pinned;
+    const pg::PinnedMeaning pinned;
     pg::call([] {
         set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
                           0, false);

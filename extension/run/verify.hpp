@@ -34,6 +34,9 @@ struct Differing {
 // something was removed.
 std::vector<Differing> verify(const std::string& name, const VerifyRange& range, bool going_back);
 
+// Whether a removal has begun, after which one side is gone.
+bool has_removed(const std::vector<catalog::StoredStep>& steps);
+
 // Which rows of a table to look for.
 struct Question {
     plan::Step step;  // whose relation it is

@@ -4,7 +4,7 @@
 // functions and types through CachedExpression. Both are looked at when a set is taken, and a stale
 // set is freed when a new one is added, when it is not busy. A set that is busy when an error ends
 // its trigger stays so until its (sub)transaction's abort is announced.
-#include "sync/acted.hpp"
+#include "sync/signs.hpp"
 #include "sync/compiled.hpp"
 
 #include "pg/executor.hpp"

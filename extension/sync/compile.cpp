@@ -25,40 +25,6 @@ namespace zdm::sync {
 
 namespace {
 
-// While in scope the settings that decide what SQL text means are pinned: an application's session
-// may have others.
-class PinnedMeaning {
-public:
-    explicit PinnedMeaning(const std::string& search_path)
-        : level_(pg::call([] { return NewGUCNestLevel(); })) {
-        try {
-            set("search_path", search_path.c_str());
-        } catch (const pg::Error& error) {
-            if (error.sqlstate == pg::state::kInvalidParameter) refuse_search_path(error.what());
-            throw;
-        }
-        set("standard_conforming_strings", "on");
-        set("transform_null_equals", "off");
-        set("array_nulls", "on");
-        set("DateStyle", "ISO, MDY");
-        set("IntervalStyle", "postgres");
-        set("TimeZone", "UTC");
-    }
-    ~PinnedMeaning() { AtEOXact_GUC(false, level_); }
-    PinnedMeaning(const PinnedMeaning&) = delete;
-    PinnedMeaning& operator=(const PinnedMeaning&) = delete;
-
-private:
-    static void set(const char* name, const char* value) {
-        pg::call([&] {
-            set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                              false);
-        });
-    }
-
-    int level_;
-};
-
 // While in scope names are looked up with the rights of the relation's owner: a writer needs none
 // on the schemas of what the rule uses. No function of a rule runs meanwhile.
 struct AsOwner : pg::AsUser {
@@ -218,6 +184,15 @@ void fill_frame(Compiled* set, const Place& place, std::size_t rules) {
     });
 }
 
+pg::PinnedMeaning pin(const std::string& search_path) {
+    try {
+        return pg::PinnedMeaning{search_path};
+    } catch (const pg::Error& error) {
+        if (error.sqlstate == pg::state::kInvalidParameter) refuse_search_path(error.what());
+        throw;
+    }
+}
+
 Arguments read_arguments(const ::Trigger* trigger) {
     return parse_arguments({trigger->tgargs, trigger->tgargs + trigger->tgnargs});
 }
@@ -319,7 +294,7 @@ void fill_groups(const Building& set, const Place& place, const std::vector<Read
 Compiled* compile(Relation relation, const ::Trigger* trigger, List** analysed) {
     const Place place{relation, trigger};
     const Arguments arguments = read_arguments(trigger);
-    const PinnedMeaning pinned{arguments.search_path};
+    const pg::PinnedMeaning pinned = pin(arguments.search_path);
     Building set;
     fill_frame(set.operator->(), place, arguments.rules.size());
 

@@ -20,9 +20,8 @@ struct Decision {
 //   is_null(rule)         the column is NULL, with what earlier rules gave
 //   was_null(rule)        it was NULL before the UPDATE
 //   changed(rule)         it differs from before the UPDATE, by bytes
-//   inputs_changed(rule)  the application changed an input, or one that an earlier rule gave
-//   because
-//                         the application changed its inputs
+//   inputs_changed(rule)  the application changed an input, or one of an earlier rule
+//                         that gave this one an input
 // Asked in the order of their cost, and only when the answer matters.
 template <typename Row, typename RuleLike>
 inline Decision decide(bool insert, const RuleLike& rule, const Row& row) {

@@ -3,7 +3,7 @@
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
-#include "sync/acted.hpp"
+#include "sync/signs.hpp"
 #include "sync/compiled.hpp"
 
 #include "pg/executor.hpp"
@@ -154,8 +154,6 @@ void forget(std::uint32_t relation) {
 bool has_evidence(std::uint32_t relation) { return has_noted(Sign::acted, relation); }
 
 bool has_written_evidence(std::uint32_t relation) { return has_noted(Sign::wrote, relation); }
-
-bool has_differences(std::uint32_t relation) { return has_noted(Sign::differs, relation); }
 
 std::optional<std::int64_t> last_acted(std::uint32_t relation) {
     return noted_value(Sign::acted, relation);

@@ -28,10 +28,9 @@ void adopt(std::uint32_t before, std::uint32_t relation);
 void forget(std::uint32_t relation);
 
 // Whether the evidence of `relation` is there to be read: of writers that don't know the columns
-// being filled, of those that write them, and of rows whose sides differ.
+// being filled and of those that write them.
 bool has_evidence(std::uint32_t relation);
 bool has_written_evidence(std::uint32_t relation);
-bool has_differences(std::uint32_t relation);
 
 // When the trigger of `relation` last had to act for an application that doesn't know the columns
 // being filled, in seconds since 1970; nullopt: never, or nobody watches.

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "pg/bridge.hpp"
-#include "sync/acted.hpp"
+#include "sync/signs.hpp"
 #include "sync/compiled.hpp"
 #include "sync/decide.hpp"
 #include "sync/own_writes.hpp"
