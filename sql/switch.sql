@@ -113,7 +113,8 @@ EXECUTE whole;
 DEALLOCATE whole;
 PREPARE whole AS SELECT u FROM users u WHERE false;
 EXECUTE whole;
-SELECT relkind, relowner::regrole, reloptions, pg_get_viewdef(oid) FROM pg_class WHERE oid = 'users'::regclass;
+-- How columns are written depends on the server.
+SELECT relkind, relowner::regrole, reloptions, replace(pg_get_viewdef(oid), 'people.', '') FROM pg_class WHERE oid = 'users'::regclass;
 SELECT grantee::regrole, privilege_type, is_grantable FROM pg_class, aclexplode(relacl)
  WHERE oid = 'users'::regclass AND grantee <> relowner ORDER BY 1, 2;
 SELECT attname, grantee::regrole, privilege_type, is_grantable FROM pg_attribute, aclexplode(attacl)
