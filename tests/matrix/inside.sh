@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs in the mount and process namespace that tests/matrix/run made, as its first process:
 #     inside.sh FOLDER WORK CCACHE MAJOR test|shell KEPT
-# Crash tests take half of their cases here, 17 those that 18 does not: each is a way to crash at a point.
+# Crash tests take a third of their cases here, each version another: each is a way to crash at a point.
 # The folder itself is only read: sources and /tmp come from WORK, so nothing of a run stays in it. KEPT
 # is where WORK will be found after a failure.
 set -euo pipefail
@@ -21,6 +21,6 @@ command=(/zdm/src/tests/check --no-house)
 if [ "$mode" = shell ]; then command=(/bin/bash -i); fi
 chroot "$folder" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
     TERM="${TERM:-dumb}" CCACHE_DIR=/ccache CCACHE_MAXSIZE=500M ZDM_PG_MAJOR="$major" ZDM_JOBS="${ZDM_JOBS:-}" \
-    ZDM_CRASH_PART="${ZDM_CRASH_PART:-$((major % 2))/2}" \
+    ZDM_CRASH_PART="${ZDM_CRASH_PART:-$((major % 3))/3}" \
     ${ZDM_TEST_WAIT:+ZDM_TEST_WAIT="$ZDM_TEST_WAIT"} ZDM_RESULTS=/zdm/results ZDM_OUTSIDE="$kept" \
     PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" "${command[@]}"

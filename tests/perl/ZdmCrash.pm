@@ -155,16 +155,14 @@ sub wave {
 sub all_at {
     my ($node, @cases) = @_;
     my %missing;
-    my $end = time + $ZdmTest::timeout;
-    my $sql = q{SELECT datname || ' ' || substr(application_name, 11) FROM pg_stat_activity}
-        . q{ WHERE application_name LIKE 'zdm fault %'};
-    while (1) {
-        my %at = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', $sql);
-        # The server cuts names at 63 bytes.
-        %missing = map { ("$_->{db} $_->{point}" => $_) } grep { !$at{"$_->{db} $_->{point}"} } @cases;
-        last if !%missing || time > $end;
-        sleep 0.1;
-    }
+    ask_until($node, 'postgres', q{SELECT datname || ' ' || substr(application_name, 11) FROM pg_stat_activity}
+            . q{ WHERE application_name LIKE 'zdm fault %'},
+        sub {
+            my %at = map { $_ => 1 } split /\n/, $_[0];
+            # The server cuts names at 63 bytes.
+            %missing = map { ("$_->{db} $_->{point}" => $_) } grep { !$at{"$_->{db} $_->{point}"} } @cases;
+            return !%missing;
+        });
     is(join(', ', sort keys %missing), '', scalar(@cases) . ' workers wait at their points');
     return;
 }
@@ -184,24 +182,25 @@ sub let_go {
     return;
 }
 
-# Waits until the migration of each case is in a state. Reads, and calls nothing of zdm.
+# Waits until the migration of each case is in a state. Reads, and calls nothing of zdm; and asks only where nobody
+# works, since each database has to be gone into.
 sub finished {
     my ($node, $state, @cases) = @_;
     my %open = map { $_->{db} => $_ } @cases;
-    my $end = time + $ZdmTest::timeout;
     my %last;
-    while (%open) {
-        %last = in_each($node, q{SELECT state || coalesce(': ' || message, '') FROM zdm.migrations WHERE name = 'm'},
-            sort keys %open);
-        for my $db (keys %last) {
-            delete $open{$db} if $last{$db} eq $state;
+    ask_until($node, 'postgres', q{SELECT DISTINCT datname FROM pg_stat_activity WHERE backend_type = 'zdm'}, sub {
+        my %busy = map { $_ => 1 } split /\n/, $_[0];
+        my @idle = grep { !$busy{$_} } sort keys %open;
+        return 0 unless @idle;
+        my %now = in_each($node, q{SELECT state || coalesce(': ' || message, '') FROM zdm.migrations WHERE name = 'm'}, @idle);
+        for my $db (keys %now) {
+            $last{$db} = $now{$db};
+            delete $open{$db} if $now{$db} eq $state;
         }
-        last if time > $end;
         # Nothing cures one that failed.
-        last if %open && !grep { $last{$_} !~ /^(failed|rolled_back|done)/ } keys %open;
-        sleep 0.2 if %open;
-    }
-    is(join("\n", map { "$_ ($open{$_}{point}): $last{$_}" } sort keys %open), '', "all end $state");
+        return !%open || !grep { ($last{$_} // '') !~ /^(failed|rolled_back|done)/ } keys %open;
+    });
+    is(join("\n", map { "$_ ($open{$_}{point}): " . ($last{$_} // 'unknown') } sort keys %open), '', "all end $state");
     return;
 }
 

@@ -92,7 +92,7 @@ my $litter = <<'SQL';
 SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL SELECT 'check ' || conname FROM pg_constraint WHERE conname LIKE '%zdm%' OR NOT convalidated
 UNION ALL SELECT 'invalid index ' || indexrelid::regclass FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)
-UNION ALL SELECT 'sequence ' || relname FROM pg_class WHERE relname ~ '^(acted|wrote)_'
+UNION ALL SELECT 'sequence ' || relname FROM pg_class WHERE relname ~ '^(acted|wrote|differs)_'
 UNION ALL SELECT 'step ' || step || ' is ' || state FROM zdm.steps WHERE state NOT IN ('done', 'undone', 'pending')
 UNION ALL SELECT 'worker ' || pid FROM pg_stat_activity WHERE backend_type = 'zdm' AND datname = current_database();
 SQL
@@ -130,13 +130,13 @@ sub share {
 # Each case of a wave must look like a database in which nothing crashed.
 sub check_all {
     my ($node, $dump, $sum, @cases) = @_;
-    my %litter = in_each($node, $litter, map { $_->{db} } @cases);
-    my %sum = in_each($node, $after, map { $_->{db} } @cases);
+    my %found = in_each($node, "$after;\n$litter", map { $_->{db} } @cases);
     my @wrong;
     for my $case (@cases) {
         my $where = "$case->{db} ($case->{point})";
-        push @wrong, "$where left $litter{$case->{db}}" if $litter{ $case->{db} } ne '';
-        push @wrong, "$where has other rows" if $sum{ $case->{db} } ne $sum;
+        my ($rows, $left) = split /\n/, $found{ $case->{db} }, 2;
+        push @wrong, "$where left $left" if defined $left;
+        push @wrong, "$where has other rows" if $rows ne $sum;
         push @wrong, "$where has another schema" if schema_dump($node, $case->{db}) ne $dump;
     }
     is(join("\n", @wrong), '', 'schema, rows and catalogs are as without a crash');

@@ -19,9 +19,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use IPC::Run ();
 use Test::More;
+use ZdmWire;
 
 our @EXPORT = qw(new_node add_standby poll_until wait_state migration_state worker_pids worker_pid
-    stop_at die_at wait_at release kill9 stop_now read_log zdm_cli schema_dump);
+    stop_at die_at wait_at release kill9 stop_now read_log zdm_cli schema_dump columns_sorted ask_until);
 
 # Seconds that a wait may take unless told; slow machines raise it for all.
 our $timeout = $ENV{ZDM_TEST_WAIT} // 120;
@@ -60,23 +61,40 @@ sub add_standby {
     return $standby;
 }
 
-# Polls until the query's output equals what is expected (default 't'), through errors too: the server
-# may be restarting. Returns whether it did; if not, says what it last saw.
+# Asks until $is says yes to the answer, through errors too: the server may be restarting. Over one session for as long
+# as that takes, since a psql for each try costs more than what most tests are about. Gives whether it was, the last
+# answer as psql -At writes it, and the last error.
+sub ask_until {
+    my ($node, $db, $sql, $is, $limit) = @_;
+    my $end = time + ($limit // $timeout);
+    my ($session, $answer, $error, $yes);
+    while (1) {
+        my $result = eval {
+            $session //= ZdmWire->new($node, $db // 'postgres', user => scalar getpwuid $<, name => 'test waits');
+            $session->query($sql);
+        };
+        if ($result) {
+            ($answer, $error) = (join("\n", map { join '|', map { $_ // '' } @$_ } @{ $result->{rows} }), undef);
+            last if $yes = $is->($answer);
+        } else {
+            $error = ref $@ ? "$@->{code}: $@->{message}" : $@;
+            undef $session if !ref $@ || $@->{code} eq 'lost';
+        }
+        last if time > $end;
+        sleep 0.03;
+    }
+    $session->close if $session;
+    return ($yes, $answer // '', $error // '');
+}
+
+# Polls until the query's output equals what is expected (default 't'). Returns whether it did; if not, says what it
+# last saw.
 sub poll_until {
     my ($node, $sql, $expected, $limit, $db) = @_;
     $expected //= 't';
-    $limit //= $timeout;
-    my $end = time + $limit;
-    my ($out, $err);
-    while (1) {
-        # A psql that finds no server ends before it has read anything, which kills the writer of its input.
-        my ($code) = eval { (my $c, $out, $err) = $node->psql($db // 'postgres', $sql); $c } // 2;
-        return 1 if $code == 0 && ($out // '') eq $expected;
-        last if time > $end;
-        sleep 0.05;
-    }
-    diag("gave up after $limit s: $sql\nexpected: $expected\nlast: $out\n" . ($err // ''));
-    return 0;
+    my ($yes, $out, $err) = ask_until($node, $db, $sql, sub { $_[0] eq $expected }, $limit);
+    diag('gave up after ' . ($limit // $timeout) . " s: $sql\nexpected: $expected\nlast: $out\n$err") unless $yes;
+    return $yes ? 1 : 0;
 }
 
 sub migration_state {
@@ -89,35 +107,23 @@ sub migration_state {
 # that was not asked for ends the wait at once, with its reason.
 sub wait_state {
     my ($node, $name, $states, $limit, $db) = @_;
-    $limit //= $timeout;
     my %wanted = map { $_ => 1 } ref $states ? @$states : $states;
-    my $sql = 'SELECT state FROM zdm.migrations WHERE name = ' . quoted($name);
-    my $end = time + $limit;
-    my $state = '';
-    while (time < $end) {
-        my ($code, $out) = $node->psql($db // 'postgres', $sql);
-        $state = $out if $code == 0;
-        return $state if $wanted{$state};
-        last if $state eq 'failed' || $state eq 'rolled_back';
-        sleep 0.05;
-    }
+    my (undef, $state, $err) = ask_until($node, $db, 'SELECT state FROM zdm.migrations WHERE name = ' . quoted($name),
+        sub { $wanted{ $_[0] } || $_[0] eq 'failed' || $_[0] eq 'rolled_back' }, $limit);
+    return $state if $wanted{$state};
     my (undef, $events) = $node->psql($db // 'postgres',
         'SELECT at, kind, step, message, detail FROM zdm.events WHERE migration = ' . quoted($name)
             . ' ORDER BY id DESC LIMIT 15');
-    diag("$name is '$state', wanted " . join(' or ', sort keys %wanted) . "; last events:\n$events");
+    diag("$name is '$state', wanted " . join(' or ', sort keys %wanted) . "; $err last events:\n$events");
     return '';
 }
 
 # The process id of a migration's worker, once it works.
 sub worker_pid {
     my ($node, $name, $limit, $db) = @_;
-    my $sql = 'SELECT worker_pid FROM zdm.migrations WHERE name = ' . quoted($name);
-    my $end = time + ($limit // $timeout);
-    while (time < $end) {
-        my ($code, $pid) = $node->psql($db // 'postgres', $sql);
-        return $pid if $code == 0 && $pid ne '';
-        sleep 0.02;
-    }
+    my ($yes, $pid) = ask_until($node, $db, 'SELECT worker_pid FROM zdm.migrations WHERE name = ' . quoted($name),
+        sub { $_[0] ne '' }, $limit);
+    return $pid if $yes;
     diag("no worker of $name came up");
     return;
 }
@@ -211,6 +217,22 @@ sub schema_dump {
     # Newer minor versions guard the dump with a random key.
     $out =~ s/^\\(un)?restrict .*\n//mg;
     return $out;
+}
+
+# A dump in which the order of columns is no difference: their lines in a CREATE TABLE, what is said of one
+# after the other.
+sub columns_sorted {
+    my ($dump) = @_;
+    my @entries = split /^(?=--\n-- )/m, $dump;
+    my ($sorted, @run) = ('');
+    for my $entry (@entries) {
+        $entry =~ s{^(CREATE TABLE [^\n]* \(\n)(.*?)^(\)[^\n]*;\n)}{$1 . join('', map { "$_\n" } sort map { s/,$//r } split /\n/, $2) . $3}gmse;
+        $entry =~ s{((?:^ALTER TABLE [^\n]* ALTER COLUMN [^\n]*;\n){2,})}{join '', map { "$_\n" } sort split /\n/, $1}gmse;
+        $entry =~ s{^(CREATE STATISTICS .* ON )(.*)( FROM )}{$1 . join(', ', sort split /, /, $2) . $3}gme;
+        if ($entry =~ /^--\n-- Name: COLUMN /) { push @run, $entry; next }
+        $sorted .= join '', sort(splice @run), $entry;
+    }
+    return $sorted . join '', sort @run;
 }
 
 sub quoted {

@@ -197,7 +197,6 @@ sub both_write {
 # No application wrote both sides, so none may differ.
 sub differences_are_none {
     my ($self) = @_;
-    return unless $self->value(q{SELECT count(*) FROM pg_proc WHERE proname = 'zdm_verify'});
     my $said = $self->do(q{SELECT v::text FROM zdm_verify('m') v WHERE differences > 0});
     is($said, '', "$self->{way}: zdm_verify finds no difference");
     $said = $self->value(q{SELECT coalesce(differing_writes, 0) FROM zdm.migrations});
@@ -251,21 +250,6 @@ sub back {
     $self->rows_are_right('rolled back', 'old');
     $self->ended('rolled back', $self->{start}, schema_dump($self->{node}, $self->{db}));
     return;
-}
-
-# The order of columns is no difference: their lines in a CREATE TABLE, what is said of one after the other.
-sub columns_sorted {
-    my ($dump) = @_;
-    my @entries = split /^(?=--\n-- )/m, $dump;
-    my ($sorted, @run) = ('');
-    for my $entry (@entries) {
-        $entry =~ s{^(CREATE TABLE [^\n]* \(\n)(.*?)^(\)[^\n]*;\n)}{$1 . join('', map { "$_\n" } sort map { s/,$//r } split /\n/, $2) . $3}gmse;
-        $entry =~ s{((?:^ALTER TABLE [^\n]* ALTER COLUMN [^\n]*;\n){2,})}{join '', map { "$_\n" } sort split /\n/, $1}gmse;
-        $entry =~ s{^(CREATE STATISTICS .* ON )(.*)( FROM )}{$1 . join(', ', sort split /, /, $2) . $3}gme;
-        if ($entry =~ /^--\n-- Name: COLUMN /) { push @run, $entry; next }
-        $sorted .= join '', sort(splice @run), $entry;
-    }
-    return $sorted . join '', sort @run;
 }
 
 # Lines that only one of two texts has.

@@ -32,7 +32,7 @@ sub new {
     return $self;
 }
 
-sub close { my ($self) = @_; $self->{socket}->close; return }
+sub close { my ($self) = @_; eval { $self->put(message('X', '')) }; $self->{socket}->close; return }
 
 # Whether a transaction is open, which an error may have aborted.
 sub in_transaction { return $_[0]{status} ne 'I' }

@@ -100,7 +100,7 @@ one_pair() {
         sleep "$WINDOW"
         LAST=$(now)
     elif [ "$way" = x ]; then
-        timeout "$WINDOW" chrt -i 0 "$BENCH/perl/burner.pl" 0.2 || true
+        timeout "$WINDOW" chrt -i 0 "$BENCH/perl/burner.pl" 0.2 || [ $? = 124 ] || die "the process beside it failed"
         LAST=$(now)
     else
         beside "$way"

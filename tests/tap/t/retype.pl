@@ -6,6 +6,7 @@ use warnings;
 use Test::More;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use ZdmCrashShop 'begin_sql';
 use ZdmTest;
 
 my $node = new_node('retype', extension => 0);
@@ -58,12 +59,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE plain TEMPLATE base');
 $node->safe_psql('base', $rows);
 my $before = dump_of('base');
 
-# The schema, with the columns of each table in the order of their names.
-sub dump_of {
-    my $sql = schema_dump($node, $_[0], '-n', 'shop');
-    $sql =~ s{^(CREATE TABLE \S+ \(\n)(.*?)^(\);)}{$1 . join('', sort map { s/,$//r } split /^/, $2) . $3}gmse;
-    return $sql;
-}
+sub dump_of { return columns_sorted(schema_dump($node, $_[0], '-n', 'shop')); }
 
 # What pg_dump says after the plain statement.
 sub plain_of {
@@ -84,15 +80,7 @@ sub begin {
 
 sub start {
     my ($db, $sql) = @_;
-    $node->safe_psql($db, <<"SQL");
-SET search_path = shop, public;
-BEGIN;
-SET ROLE app;
-SELECT zdm_create('m', \$m\$$sql\$m\$);
-SELECT zdm_set('m', 'quiet_period', '0');
-SELECT zdm_start('m', 'ready');
-COMMIT;
-SQL
+    $node->safe_psql($db, begin_sql($sql, 'ready'));
     return;
 }
 
