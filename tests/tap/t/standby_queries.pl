@@ -48,9 +48,11 @@ sub hot_percent {
     return value($primary, "SELECT 100 * n_tup_hot_upd / n_tup_upd FROM pg_stat_user_tables WHERE relname = '$table'");
 }
 
-# Until its worker has gone. Whoever reads zdm's own tables then cleans up there, as readers do, so that is
-# for later.
+# Until it has ended and its worker has gone. Whoever reads zdm's own tables then cleans up there, as readers do, so
+# that is for later; and asked of the standby, where nobody does.
 sub ends {
+    my ($name) = @_;
+    ok(poll_until($standby, "SELECT state IN ('done', 'failed') FROM zdm.migration WHERE name = '$name'"), "$name ends");
     ok(poll_until($primary, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'zdm'}), 'its worker ends');
     return;
 }
@@ -62,7 +64,7 @@ my $reader = long_query();
 value($primary, 'UPDATE plain SET c = id WHERE c IS NULL');
 is(conflicts(), 0, 'a query on the standby survives a plain UPDATE');
 value($primary, qq{SET ROLE grace_owner; SELECT zdm_backfill('zdm', 'c = id', 'c IS NULL', 'zdm', '{"duty": 1}')});
-ends();
+ends('zdm');
 is(conflicts(), 0, 'the query survives a backfill of an equal table as well');
 is($reader->query_safe('SELECT count(*) FROM zdm WHERE c IS NULL'), $rows, 'and sees what it saw');
 is(migration_state($primary, 'zdm'), 'done', 'which is done');
@@ -75,7 +77,7 @@ cmp_ok(hot_percent('zdm', $rows), '<', 30, 'rows moved, as with a plain UPDATE')
 # --- many batches, each of which writes its progress ---
 $reader = long_query();
 value($primary, qq{SELECT zdm_backfill('many', 'c = id', 'c IS NULL', 'many', '{"duty": 1, "batch_target": 1, "max_rate": 3000}')});
-ends();
+ends('many');
 is(conflicts(), 0, 'a query survives that, too');
 is($reader->query_safe('SELECT count(*) FROM many WHERE c IS NULL'), 12000, 'and sees what it saw');
 is(value($primary, q{SELECT rows_done, pages_done = pages FROM zdm.progress WHERE migration = 'many' AND kind = 'backfill'}),
@@ -85,7 +87,7 @@ $reader->quit;
 # --- a DELETE ---
 $reader = long_query();
 value($primary, q{BEGIN; SELECT zdm_create('purge', 'DELETE FROM purged WHERE id % 2 = 0'); SELECT zdm_start('purge', 'done'); COMMIT});
-ends();
+ends('purge');
 is(conflicts(), 0, 'a query survives a batched DELETE');
 is(migration_state($primary, 'purge'), 'done', 'which is done');
 $reader->quit;
