@@ -31,13 +31,6 @@ std::vector<std::string> oid_texts(const std::vector<std::uint32_t>& oids) {
     return texts;
 }
 
-// Key and value lines of a jsonb object of strings, one pair after the other.
-TextMap read_map(const char* sql, const std::vector<Value>& parameters) {
-    TextMap map;
-    for (const auto& row : pg::query(sql, parameters).rows) map[row.text(0)] = row.text(1);
-    return map;
-}
-
 constexpr auto kColumns =
     "SELECT m.id, m.name, m.sql, m.checksum, m.owner::oid, m.login::oid, m.owner::text, m.state,"
     "       m.upto, m.transition, m.paused, m.keep, m.forced_reason IS NOT NULL, m.failed_state,"
@@ -70,18 +63,29 @@ Migration migration_from(const pg::Row& row) {
     return m;
 }
 
-std::optional<Migration> find(const std::string& condition, const Value& key) {
-    const pg::Door door;
-    const pg::Result found = pg::query((kColumns + condition).c_str(), {key});
+// Key and value lines of one of the migration's jsonb objects of strings.
+pg::Kept read_settings{
+    "SELECT s.key, s.value FROM zdm.migration m, jsonb_each_text(m.settings) s WHERE m.id = $1"};
+pg::Kept read_options{
+    "SELECT o.key, o.value FROM zdm.migration m, jsonb_each_text(m.options) o WHERE m.id = $1"};
+
+TextMap read_map(pg::Kept& statement, std::int64_t id) {
+    TextMap map;
+    for (const auto& row : pg::query(statement, {id}).rows) map[row.text(0)] = row.text(1);
+    return map;
+}
+
+std::optional<Migration> migration_of(const pg::Result& found) {
     if (found.empty()) return std::nullopt;
     Migration m = migration_from(found.front());
-    m.settings = read_map(
-        "SELECT s.key, s.value FROM zdm.migration m, jsonb_each_text(m.settings) s WHERE m.id = $1",
-        {m.id});
-    m.options = read_map(
-        "SELECT o.key, o.value FROM zdm.migration m, jsonb_each_text(m.options) o WHERE m.id = $1",
-        {m.id});
+    m.settings = read_map(read_settings, m.id);
+    m.options = read_map(read_options, m.id);
     return m;
+}
+
+std::optional<Migration> find(const std::string& condition, const Value& key) {
+    const pg::Door door;
+    return migration_of(pg::query((kColumns + condition).c_str(), {key}));
 }
 
 Value text_or_null(const std::string& text) {
@@ -132,7 +136,13 @@ std::optional<Migration> find_migration(const std::string& name) {
     return find("WHERE m.name = $1", name);
 }
 
-std::optional<Migration> find_migration(std::int64_t id) { return find("WHERE m.id = $1", id); }
+// A worker looks for what it is told ten times a second.
+std::optional<Migration> find_migration(std::int64_t id) {
+    static const std::string sql = std::string{kColumns} + "WHERE m.id = $1";
+    static pg::Kept by_id{sql.c_str()};
+    const pg::Door door;
+    return migration_of(pg::query(by_id, {id}));
+}
 
 std::optional<Migration> lock_migration(const std::string& name) {
     return find("WHERE m.name = $1 FOR UPDATE OF m", name);

@@ -10,11 +10,11 @@ namespace zdm::pressure {
 namespace {
 
 // Of the whole server: they share its processors. Where the state may not be seen it is null.
-constexpr auto kActive =
+pg::Kept count_active{
     "SELECT count(*) FILTER (WHERE state = 'active'),"
     "       bool_or(state IS NULL AND NOT pg_has_role('pg_read_all_stats', 'USAGE')"
     "               AND NOT coalesce(pg_has_role(usesysid, 'USAGE'), true))"
-    "  FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    "  FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"};
 
 class ActiveSessions : public Signal {
 public:
@@ -25,7 +25,7 @@ public:
     std::int64_t fresh_ms() const override { return 500; }
     Reading read(const Look& look) override {
         const pg::Door door;
-        const auto row = pg::query(kActive).front();
+        const auto row = pg::query(count_active).front();
         if (row.flag(1)) throw Blind{"the sessions of others may not be seen"};
         return judge_active_sessions(row.real(0), look.limits.active_sessions);
     }

@@ -9,9 +9,9 @@ namespace zdm::pressure {
 
 namespace {
 
-constexpr auto kMinute =
+pg::Kept local_minute{
     "SELECT extract(hour FROM t.now) * 60 + extract(minute FROM t.now)"
-    "  FROM (SELECT clock_timestamp() AT TIME ZONE $1) t(now)";
+    "  FROM (SELECT clock_timestamp() AT TIME ZONE $1) t(now)"};
 
 class AllowedHours : public Signal {
 public:
@@ -36,7 +36,7 @@ public:
 
 int minute_in(const std::string& zone) {
     const pg::PinnedPath pinned;
-    return static_cast<int>(pg::query(kMinute, {zone}).front().real(0));
+    return static_cast<int>(pg::query(local_minute, {zone}).front().real(0));
 }
 
 SignalPtr make_allowed_hours() { return std::make_unique<AllowedHours>(); }

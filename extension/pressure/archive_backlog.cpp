@@ -9,14 +9,14 @@ namespace zdm::pressure {
 
 namespace {
 
-constexpr auto kArchiver =
+pg::Kept read_archiver{
     "SELECT current_setting('archive_mode') <> 'off',"
     "       coalesce(last_failed_time > last_archived_time,"
     "                last_failed_time IS NOT NULL), last_failed_wal,"
     "       current_setting('archive_command') IN ('', '(disabled)')"
     "       AND coalesce(current_setting('archive_library', true), '') = ''"
-    "  FROM pg_stat_archiver";
-constexpr auto kReady = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'";
+    "  FROM pg_stat_archiver"};
+pg::Kept count_ready{"SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"};
 
 class ArchiveBacklog : public Signal {
 public:
@@ -28,12 +28,12 @@ public:
     Reading read(const Look& look) override {
         Archive archive;
         const pg::Door door;
-        const auto row = pg::query(kArchiver).front();
+        const auto row = pg::query(read_archiver).front();
         archive.on = row.flag(0);
         archive.failing = row.flag(1);
         archive.last_failed = row.text(2);
         archive.without_command = row.flag(3);
-        if (archive.on) archive.ready = pg::query(kReady).front().number(0);
+        if (archive.on) archive.ready = pg::query(count_ready).front().number(0);
         return judge_archive(archive, look.limits.archive_backlog);
     }
 };

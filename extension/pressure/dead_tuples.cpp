@@ -10,7 +10,7 @@ namespace {
 
 // When autovacuum comes: see relation_needs_vacanalyze() in the server's autovacuum.c. It comes to
 // each partition for itself, so where it comes to some, what only it can take away is theirs.
-constexpr auto kDead =
+pg::Kept count_dead{
     "WITH RECURSIVE tree(oid) AS (SELECT $1::oid UNION ALL"
     " SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind = 'p'"
     "   JOIN pg_inherits i ON i.inhparent = t.oid),"
@@ -39,7 +39,7 @@ constexpr auto kDead =
     "  FROM leaf c)"
     "SELECT coalesce(sum(dead) FILTER (WHERE comes AND dead > at), sum(dead)), bool_or(comes),"
     "       coalesce(max(0) FILTER (WHERE comes AND dead > at), sum(at) FILTER (WHERE comes))"
-    "  FROM seen HAVING count(*) > 0";
+    "  FROM seen HAVING count(*) > 0"};
 
 class DeadTuples : public Signal {
 public:
@@ -51,7 +51,7 @@ public:
     Reading read(const Look& look) override {
         if (look.subject.relation == 0) return {};
         const pg::Door door;
-        const auto found = pg::query(kDead, {std::int64_t{look.subject.relation}});
+        const auto found = pg::query(count_dead, {std::int64_t{look.subject.relation}});
         if (found.empty()) return {};
         const auto& row = found.front();
         const auto autovacuum_at = row.flag(1) ? std::optional{row.real(2)} : std::nullopt;

@@ -17,7 +17,7 @@ namespace {
 
 // Tablespaces of its own of the table or its partitions, their indexes and out-of-line values;
 // without a table, the database's.
-constexpr auto kTablespaces =
+pg::Kept find_tablespaces{
     "WITH RECURSIVE tree(oid) AS (SELECT $1::oid UNION ALL"
     " SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind = 'p'"
     "   JOIN pg_inherits i ON i.inhparent = t.oid)"
@@ -31,7 +31,7 @@ constexpr auto kTablespaces =
     "   JOIN pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i') used"
     " JOIN pg_tablespace s ON s.oid = coalesce(nullif(used.space, 0),"
     "      (SELECT d.dattablespace FROM pg_database d WHERE d.datname = current_database()))"
-    " WHERE s.spcname NOT IN ('pg_default', 'pg_global')";
+    " WHERE s.spcname NOT IN ('pg_default', 'pg_global')"};
 
 Place place_at(const std::string& what, const std::string& path) {
     struct statvfs disk;
@@ -51,7 +51,7 @@ public:
         std::vector<Place> places{place_at("the data directory", data),
                                   place_at("pg_wal", data + "/pg_wal")};
         const pg::Door door;
-        for (const auto& row : pg::query(kTablespaces, {std::int64_t{look.subject.relation}}).rows)
+        for (const auto& row : pg::query(find_tablespaces, {std::int64_t{look.subject.relation}}).rows)
             places.push_back(
                 place_at("tablespace " + row.text(1), data + "/pg_tblspc/" + row.text(0)));
         return judge_disk(places, look.limits.min_free_disk);

@@ -8,7 +8,7 @@ namespace zdm::pressure {
 
 namespace {
 
-constexpr auto kHolders =
+pg::Kept find_holders{
     "SELECT who, age::float8 FROM"
     " (SELECT CASE WHEN backend_type = 'walsender' THEN 'standby '"
     "              ELSE 'pid ' || pid END"
@@ -20,7 +20,7 @@ constexpr auto kHolders =
     "   FROM pg_prepared_xacts WHERE database = current_database()"
     "  UNION ALL SELECT 'replication slot ' || slot_name, age(xmin)"
     "   FROM pg_replication_slots) holder(who, age)"
-    " WHERE age IS NOT NULL ORDER BY age DESC LIMIT 1";
+    " WHERE age IS NOT NULL ORDER BY age DESC LIMIT 1"};
 
 class Horizon : public Signal {
 public:
@@ -31,7 +31,7 @@ public:
     std::int64_t fresh_ms() const override { return 5000; }
     Reading read(const Look&) override {
         const pg::Door door;
-        const auto found = pg::query(kHolders);
+        const auto found = pg::query(find_holders);
         if (found.empty()) return judge_horizon(0, {});
         return judge_horizon(found.front().real(1), found.front().text(0));
     }

@@ -14,7 +14,7 @@ namespace {
 // whoever looks from outside: who runs a migration (run/session), or a chunk of it
 // (backfill/queue). Migration 0 is all of them. Only where somebody waits at all is it
 // asked for whom.
-constexpr auto kWaiters =
+pg::Kept find_waiters{
     "WITH worker AS ("
     " SELECT pid FROM pg_locks"
     "  WHERE locktype = 'advisory' AND granted"
@@ -28,7 +28,7 @@ constexpr auto kWaiters =
     "    AND pg_blocking_pids(l.pid) && ARRAY(SELECT pid FROM worker))"
     "SELECT count(*), min('pid ' || w.pid || coalesce(' (' || nullif(a.application_name, '')"
     "       || ')', ''))"
-    "  FROM waiter w LEFT JOIN pg_stat_activity a ON a.pid = w.pid";
+    "  FROM waiter w LEFT JOIN pg_stat_activity a ON a.pid = w.pid"};
 
 class LockWaiters : public Signal {
 public:
@@ -39,7 +39,7 @@ public:
     std::int64_t fresh_ms() const override { return 1000; }
     Reading read(const Look& look) override {
         const pg::Door door;
-        const auto row = pg::query(kWaiters, {look.subject.migration}).front();
+        const auto row = pg::query(find_waiters, {look.subject.migration}).front();
         const auto ours = static_cast<double>(look.subject.take_waiters());
         return judge_lock_waiters(std::max(row.real(0), ours), row.text(1),
                                   look.limits.lock_waiters);

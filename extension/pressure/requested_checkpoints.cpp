@@ -13,6 +13,8 @@ namespace zdm::pressure {
 
 namespace {
 
+pg::Kept requested{pg::compat::kRequestedCheckpoints};
+
 class RequestedCheckpoints : public Signal {
 public:
     const char* name() const override { return "requested_checkpoints"; }
@@ -24,7 +26,7 @@ public:
     std::int64_t fresh_ms() const override { return 1000; }
     Reading read(const Look& look) override {
         const pg::Door door;
-        const auto row = pg::query(pg::compat::kRequestedCheckpoints).front();
+        const auto row = pg::query(requested).front();
         const WalWork now{row.number(0), static_cast<std::uint64_t>(row.number(1)),
                           pgWalUsage.wal_bytes};
         return tracker_.look(now, look.now_ms, look.limits.requested_checkpoints);

@@ -8,11 +8,11 @@ namespace zdm::pressure {
 
 namespace {
 
-constexpr auto kSlots =
+pg::Kept read_slots{
     "SELECT slot_name, active, wal_status,"
     "       coalesce(pg_current_wal_lsn() - restart_lsn, 0)::float8,"
     "       pg_size_bytes(current_setting('max_slot_wal_keep_size'))::float8"
-    "  FROM pg_replication_slots";
+    "  FROM pg_replication_slots"};
 
 class SlotWal : public Signal {
 public:
@@ -25,7 +25,7 @@ public:
         std::vector<Slot> slots;
         double most = 0;
         const pg::Door door;
-        for (const auto& row : pg::query(kSlots).rows) {
+        for (const auto& row : pg::query(read_slots).rows) {
             slots.push_back({row.text(0), row.flag(1), row.text(2), row.real(3)});
             most = row.real(4);
         }

@@ -10,7 +10,7 @@ namespace {
 
 // Workers of one step write the same rows, always in the order of the list, so that they never
 // wait for each other in a circle.
-constexpr auto kStore =
+pg::Kept write_signals{
     "INSERT INTO zdm.signal AS s"
     " (migration_id, step, signal, value, \"limit\", unit, tripped, since, reason, read_at)"
     " SELECT $1, $2::int, n.name, nullif(n.value, '')::float8, nullif(n.lim, '')::float8,"
@@ -24,7 +24,7 @@ constexpr auto kStore =
     "     unit = excluded.unit, tripped = excluded.tripped, reason = excluded.reason,"
     "     read_at = excluded.read_at,"
     "     since = CASE WHEN s.tripped AND excluded.tripped AND s.step = excluded.step"
-    "                  THEN s.since ELSE excluded.since END";
+    "                  THEN s.since ELSE excluded.since END"};
 
 std::string text_of(const std::optional<double>& number) {
     return number ? std::to_string(*number) : std::string{};
@@ -52,7 +52,7 @@ void store_signals(const Subject& subject, const std::vector<Monitor::Shown>& si
     }
     commit_without_waiting();
     const pg::Door door;
-    pg::query(kStore, {subject.migration, std::int64_t{subject.step}, names, values, limits, units,
+    pg::query(write_signals, {subject.migration, std::int64_t{subject.step}, names, values, limits, units,
                        tripped, reasons});
 }
 
