@@ -16,7 +16,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// Often while something happens, seldom while it goes on as it did: what is read here costs the
+// server some milliseconds each time, next to its applications.
 constexpr milliseconds kPollEvery{300};
+constexpr milliseconds kPollAtLeastEvery{1500};
 constexpr seconds kProgressEvery{5};  // where there is no bar
 // A worker that is just starting looks like a stopped one for a moment.
 constexpr int kStoppedPolls = 4;
@@ -57,8 +60,8 @@ void Follower::read() {
     }
     for (const auto& [name, m] : migrations_) {
         steps_[name] = session_.steps(name);
-        progress_[name] = session_.progress(name);
-        pressure_[name] = session_.pressure(name);
+        if (shows_progress_) progress_[name] = session_.progress(name);
+        if (session_.console().has_bar()) pressure_[name] = session_.pressure(name);
     }
     auto since = mine;
     since.emplace_back(fmt::format("{}", last_event_));
@@ -71,6 +74,10 @@ void Follower::read() {
 }
 
 void Follower::poll() {
+    const auto now = Clock::now();
+    shows_progress_ =
+        session_.console().has_bar() || options_.stream || now - progress_at_ >= kProgressEvery;
+    if (shows_progress_) progress_at_ = now;
     bool again = false;
     session_.surviving(options_.deadline, [&] {
         // After a restart nobody else may be there to start the workers.
@@ -151,14 +158,10 @@ void Follower::tell_doing(const Migration& m, Told& told) {
     told.doing = reason;
 }
 
-void Follower::tell_progress(const Migration& m, Told& told) {
+void Follower::tell_progress(const Migration& m) {
     const auto running = std::find_if(steps_[m.name].begin(), steps_[m.name].end(),
                                       [](const Step& s) { return s.state == "running"; });
     if (running == steps_[m.name].end()) return;
-    const auto now = Clock::now();
-    if (told.progress_at == Clock::time_point{}) told.progress_at = now;
-    if (session_.console().has_bar() || now - told.progress_at < kProgressEvery) return;
-    told.progress_at = now;
     auto line =
         fmt::format("{}: {}, step {}/{} {}{}", m.name, m.state, running->step, m.steps,
                     running->kind, running->relation.empty() ? "" : " " + running->relation);
@@ -229,7 +232,7 @@ void Follower::tell() {
         auto& told = told_[name];
         if (!options_.quiet) tell_news(m, told);
         tell_doing(m, told);
-        tell_progress(m, told);
+        if (shows_progress_ && !console.has_bar()) tell_progress(m);
         draw_one(m, bars);
     }
     events_.clear();
@@ -297,6 +300,22 @@ Exit Follower::time_over() {
     return Exit::timeout;
 }
 
+milliseconds Follower::nap() {
+    std::string seen;
+    bool unsure = false;
+    for (const auto& [name, m] : migrations_) {
+        seen += name + ' ' + m.state;
+        for (const auto& step : steps_[name]) seen += ' ' + step.state;
+        const auto& told = told_[name];
+        unsure = unsure || told.stopped_polls > 0 || told.gate_polls > 0;
+    }
+    nap_ = seen != seen_ || unsure ? kPollEvery : std::min(nap_ * 3 / 2, kPollAtLeastEvery);
+    seen_ = std::move(seen);
+    if (!options_.deadline) return nap_;
+    const auto left = std::chrono::duration_cast<milliseconds>(*options_.deadline - Clock::now());
+    return std::clamp(left, milliseconds{1}, nap_);
+}
+
 Exit Follower::run() {
     const Interrupts interrupts;
     for (;;) {
@@ -310,12 +329,7 @@ Exit Follower::run() {
         }
         if (is_over(options_.deadline)) return time_over();
         revive();
-        auto nap = kPollEvery;
-        if (options_.deadline)
-            nap = std::clamp(
-                std::chrono::duration_cast<milliseconds>(*options_.deadline - Clock::now()),
-                milliseconds{1}, kPollEvery);
-        pause_for(nap);
+        pause_for(nap());
     }
 }
 

@@ -38,7 +38,6 @@ private:
     struct Told {  // what was said about a migration last
         std::string state;
         std::string doing;
-        Clock::time_point progress_at{};
         int stopped_polls = 0;
         int gate_polls = 0;
         std::map<std::int64_t, std::string> steps;
@@ -51,11 +50,12 @@ private:
     void tell_news(const Migration& migration, Told& told);
     void tell_steps(const Migration& migration, Told& told, std::int64_t before);
     void tell_doing(const Migration& migration, Told& told);
-    void tell_progress(const Migration& migration, Told& told);
+    void tell_progress(const Migration& migration);
     void draw_one(const Migration& migration, std::vector<std::string>& bars);
     void tell_json();
     std::string prefix(const Migration& migration) const;
     std::optional<Exit> verdict();
+    std::chrono::milliseconds nap();
     bool is_there(const Migration& migration) const;
     Exit detach();
     Exit time_over();
@@ -72,6 +72,10 @@ private:
     std::int64_t last_event_ = 0;
     std::map<std::string, Told> told_;
     std::string streamed_;
+    Clock::time_point progress_at_ = Clock::now();
+    bool shows_progress_ = false;
+    std::chrono::milliseconds nap_{};
+    std::string seen_;  // states of migrations and steps at the last poll
     unsigned spin_ = 0;
 };
 

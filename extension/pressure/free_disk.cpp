@@ -51,7 +51,8 @@ public:
         std::vector<Place> places{place_at("the data directory", data),
                                   place_at("pg_wal", data + "/pg_wal")};
         const pg::Door door;
-        for (const auto& row : pg::query(find_tablespaces, {std::int64_t{look.subject.relation}}).rows)
+        for (const auto& row :
+             pg::query(find_tablespaces, {std::int64_t{look.subject.relation}}).rows)
             places.push_back(
                 place_at("tablespace " + row.text(1), data + "/pg_tblspc/" + row.text(0)));
         return judge_disk(places, look.limits.min_free_disk);

@@ -52,8 +52,8 @@ void store_signals(const Subject& subject, const std::vector<Monitor::Shown>& si
     }
     commit_without_waiting();
     const pg::Door door;
-    pg::query(write_signals, {subject.migration, std::int64_t{subject.step}, names, values, limits, units,
-                       tripped, reasons});
+    pg::query(write_signals, {subject.migration, std::int64_t{subject.step}, names, values, limits,
+                              units, tripped, reasons});
 }
 
 }  // namespace zdm::pressure
