@@ -58,6 +58,10 @@ SELECT count(*) FROM zdm_plan(E'-- zdm: up number = CASE WHEN code ~ ''^[0-9]+$'
 SELECT count(*) FROM zdm_plan(E'-- zdm: down price = 5 / length(code)\nALTER TABLE items DROP COLUMN price');
 UPDATE items SET code = '' WHERE id = 51;
 SELECT zdm_plan(E'-- zdm: down price = 5 / length(code)\nALTER TABLE items DROP COLUMN price'); \echo :SQLSTATE
+\echo ## with what new columns have by themselves: a default, a constant
+SELECT zdm_plan(E'ALTER TABLE items ADD COLUMN per int DEFAULT 0;\n-- zdm: down price = 5 / per\nALTER TABLE items DROP COLUMN price'); \echo :SQLSTATE
+SELECT zdm_plan(E'ALTER TABLE items ADD COLUMN per int; UPDATE items SET per = 0;\n-- zdm: down price = 5 / per\nALTER TABLE items DROP COLUMN price'); \echo :SQLSTATE
+SELECT count(*) FROM zdm_plan(E'ALTER TABLE items ADD COLUMN per int DEFAULT 2;\n-- zdm: down price = 5 / per\nALTER TABLE items DROP COLUMN price');
 \echo ## not tried: nothing relies on it
 SELECT count(*) FROM zdm_plan(E'-- zdm: up number = code::int\nALTER TABLE items ADD COLUMN number int');
 
@@ -107,6 +111,10 @@ SELECT zdm_plan(E'-- zdm: down code = upper_name\nALTER TABLE users DROP COLUMN 
 SELECT zdm_plan(E'-- zdm: down code = ctid::text\nALTER TABLE users DROP COLUMN code'); \echo :SQLSTATE
 SELECT zdm_plan(E'-- zdm: down upper_name = code\nALTER TABLE users DROP COLUMN upper_name'); \echo :SQLSTATE
 SELECT zdm_plan(E'-- zdm: down id = length(code)\nALTER TABLE users DROP COLUMN id'); \echo :SQLSTATE
+CREATE DOMAIN filled AS text NOT NULL;
+CREATE DOMAIN more_filled AS filled;
+ALTER TABLE people ADD COLUMN strict more_filled DEFAULT 'x';
+SELECT zdm_plan(E'-- zdm: down strict = first\nALTER TABLE people DROP COLUMN strict'); \echo :SQLSTATE
 CREATE FUNCTION hidden(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1';
 REVOKE EXECUTE ON FUNCTION hidden(text) FROM PUBLIC;
 SELECT zdm_plan(E'-- zdm: down code = hidden(name)\nALTER TABLE users DROP COLUMN code'); \echo :SQLSTATE
@@ -120,3 +128,18 @@ INSERT INTO "My schema"."Order" VALUES ('a''b\c');
 SELECT steps(E'-- zdm: up "New Name" = "My schema"."Order"."Old Name" || ''\\\\ ''''x''\n-- zdm: down "Old Name" = left("Order"."New Name", -4)\nALTER TABLE "My schema"."Order" ADD COLUMN "New Name" text NOT NULL, DROP COLUMN "Old Name";');
 \echo # Nothing is left of the trials
 SELECT relname FROM pg_class WHERE relname LIKE 'zdm_trial%' OR relpersistence = 't';
+
+\echo # Constraints that leave with a dropped column, before their own statement comes to its turn
+CREATE TABLE tied (id int PRIMARY KEY, a int NOT NULL, b int NOT NULL, span int4range, CONSTRAINT tied_key UNIQUE (a, b),
+    CONSTRAINT tied_check CHECK (b > 0), CONSTRAINT tied_apart EXCLUDE USING gist (span WITH &&));
+INSERT INTO tied SELECT g, g, g, int4range(g, g + 1) FROM generate_series(1, 10) g;
+SELECT zdm_create('tied', E'ALTER TABLE tied DROP CONSTRAINT tied_key, DROP CONSTRAINT tied_check, DROP CONSTRAINT tied_apart;
+ALTER TABLE tied ADD CONSTRAINT tied_key UNIQUE (a), ADD CONSTRAINT tied_check CHECK (a > 0);
+-- zdm: down b = a
+-- zdm: down span = int4range(a, a + 1)
+ALTER TABLE tied DROP COLUMN b, DROP COLUMN span;') > 0;
+SELECT zdm_start('tied');
+CALL zdm_wait('tied', 'ready', '60 s');
+SELECT zdm_contract('tied', true, 'test');
+CALL zdm_wait('tied', 'done', '60 s');
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'tied'::regclass AND contype <> 'n' ORDER BY 1;

@@ -13,8 +13,8 @@ bool can_run(const Update& update, const Assignment& fill) {
 }
 
 bool can_run(const DropColumn& drop) {
-    return drop.down && !drop.made_here && !drop.generated && drop.down->immutable &&
-           !drop.down->subquery && drop.down->unreadable.empty() &&
+    return drop.down && !drop.made_here && !drop.generated && !drop.checked_domain &&
+           drop.down->immutable && !drop.down->subquery && drop.down->unreadable.empty() &&
            !contains(drop.down->reads, drop.column);
 }
 
