@@ -13,15 +13,20 @@
 #     omits    columns that an INSERT may leave to their default
 #     types    column → type, of those for which a MERGE is written
 #     without  kinds of writes that the shape can't have (a view has no COPY: { copy => 1 })
+#     means    column → sub ($text): what a text that is read or written stands for, where several texts are one value
 #     more     reference to subs ($writer, $id) that run SQL of their own
 #
 # The table has `id bigint`, its key, and `ver int NOT NULL DEFAULT 0`, which counts the writes of a row: that is the
 # order in which transactions committed that wrote it, whichever application they belong to.
 #
+# With `survives` they come back when the server has gone away. The table `done (writer int, n int)`, in which each transaction
+# leaves its number, then tells whether a COMMIT without an answer was one.
+#
 # Writers with odd numbers prepare their statements, the others use the simple protocol. Writer w logs to $dir/w.log,
 # one JSON text a line:
 #     {"t":"commit","n":7,"ops":[{id, kind, set, ver, back},…]}   COMMIT is about to be sent; back: what RETURNING gave
-#     {"t":"committed","n":7}
+#     {"t":"committed","n":7}  {"t":"aborted","n":7}
+#     {"t":"lost"}                        the server went away
 #     {"t":"again","sql":…}               0A000, the statement is prepared again
 #     {"t":"error","code":…,"sql":…}      any other error
 #     {"t":"broken","why":…}              what an application may rely on was not so
@@ -91,6 +96,14 @@ sub works {
 sub kill_all {
     for my $pid (keys %running) { kill 'KILL', $pid; waitpid $pid, 0 }
     %running = ();
+    return;
+}
+
+# Gives the values of a row their one text.
+sub mean {
+    my ($shape, $row) = @_;
+    my $means = $shape->{means} // return;
+    $row->{$_} = $means->{$_}->($row->{$_}) for grep { defined $row->{$_} } keys %$means;
     return;
 }
 

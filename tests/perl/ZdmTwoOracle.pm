@@ -1,27 +1,31 @@
 # What the rows of two applications' table must be, from what these wrote down and from nothing that zdm says.
 #
 #     my $oracle = ZdmTwoOracle->new($dir, rows => 4000, first => sub ($id) {…}, carry => sub ($row, $app, $changed) {…},
-#         defaults => { column → value }, columns => { old => […], new => […] });
+#         defaults => { column → value }, columns => { old => […], new => […] }, loses => { column → sub ($value) {…} });
 #     my @wrong = $oracle->compare($session, old => $old_shape, new => $new_shape);
 #     … $oracle->committed(0, 1)   transactions so far, the fewest of these writers
 #
 # `first` gives a row of the first load in the old shape; `carry` says what a write of one application does to the other
-# one's columns: $changed are the columns that got another value (all that the application gives, of a new row).
+# one's columns: $changed are the columns that got another value (all that the application gives, of a new row). `loses`
+# says which values are NULL once the migration was rolled back, if any.
 #
 # A version of a row is known by ver, and what made it is in a log before anybody can see it. So every row of a snapshot
-# can be told, column by column, while the applications go on writing.
+# can be told, column by column, while the applications go on writing. What became of a COMMIT is waited for: one whose
+# answer was lost may have been none, and then another transaction made the version.
 package ZdmTwoOracle;
 
 use strict;
 use warnings;
 use JSON::PP ();
+use Time::HiRes qw(sleep time);
 
+my $limit = $ENV{ZDM_TEST_WAIT} // 120;
 my $json = JSON::PP->new;
 
 sub new {
     my ($class, $dir, %what) = @_;
-    my $self = bless { %what, dir => $dir, at => {}, ops => {}, states => {}, deleted => {}, gone => {}, there => {}, number => {},
-        pending => {}, wrong => [], errors => [], again => {}, writes => { old => 0, new => 0 } }, $class;
+    my $self = bless { %what, dir => $dir, at => {}, ops => {}, states => {}, gone => {}, there => {}, number => {},
+        pending => {}, wrong => [], errors => [], again => {}, writes => { old => 0, new => 0 }, back => '' }, $class;
     for my $id (1 .. $what{rows}) {
         my $row = { id => $id, %{ $what{first}->($id) } };
         $what{carry}->($row, 'old', { map { $_ => 1 } keys %$row });
@@ -53,30 +57,56 @@ sub take {
     my ($self, $w, $entry) = @_;
     my $t = $entry->{t};
     if ($t eq 'commit') {
-        $self->{pending}{$w} = $entry->{ops};
-        for my $op (@{ $entry->{ops} }) {
-            $op->{app} = $entry->{app};
-            $self->{writes}{ $op->{app} }++;
-            if ($op->{kind} eq 'delete') { $self->{deleted}{ $op->{id} } = $op; next }
-            push @{ $self->{wrong} }, "row $op->{id}: version $op->{ver} twice" if $self->{ops}{ $op->{id} }{ $op->{ver} };
-            $self->{ops}{ $op->{id} }{ $op->{ver} } = $op;
-        }
+        $self->{pending}{$w} = $entry;
+    } elsif ($t eq 'aborted') {
+        delete $self->{pending}{$w};
     } elsif ($t eq 'committed') {
         $self->{number}{$w}++;
-        for my $op (@{ delete $self->{pending}{$w} }) {
-            if ($op->{kind} eq 'delete') { $self->{gone}{ $op->{id} } = 1; delete $self->{there}{ $op->{id} } }
-            elsif (!$self->{gone}{ $op->{id} }) {
-                my $least = $self->{there}{ $op->{id} } // 0;
-                $self->{there}{ $op->{id} } = $op->{ver} > $least ? $op->{ver} : $least;
-            }
-        }
+        my $commit = delete $self->{pending}{$w};
+        $self->happened($_, $commit->{app}) for @{ $commit->{ops} };
     } elsif ($t eq 'again') {
         $self->{again}{"writer $w: $entry->{sql}"}++;
     } elsif ($t eq 'error') {
+        delete $self->{pending}{$w};
         push @{ $self->{errors} }, "$entry->{app} application: $entry->{code} $entry->{message} $entry->{detail} in: $entry->{sql}";
     } elsif ($t eq 'broken') {
         push @{ $self->{wrong} }, "writer $w: $entry->{why}";
     }
+    return;
+}
+
+sub happened {
+    my ($self, $op, $app) = @_;
+    my ($id, $ver) = @$op{qw(id ver)};
+    $op->{app} = $app;
+    $self->{writes}{$app}++;
+    if ($op->{kind} eq 'delete') {
+        $self->{gone}{$id} = 1;
+        delete $self->{there}{$id};
+        return;
+    }
+    push @{ $self->{wrong} }, "row $id: version $ver twice" if $self->{ops}{$id}{$ver};
+    $self->{ops}{$id}{$ver} = $op;
+    return if $self->{gone}{$id};
+    my $least = $self->{there}{$id} // 0;
+    $self->{there}{$id} = $ver > $least ? $ver : $least;
+    return;
+}
+
+# Until it is known of each COMMIT that has been sent what became of it.
+sub settle {
+    my ($self) = @_;
+    $self->read_logs;
+    my %open = map { $_ => $self->{pending}{$_}{n} } keys %{ $self->{pending} };
+    my $end = time + $limit;
+    while (1) {
+        %open = map { ($self->{pending}{$_}{n} // 0) == $open{$_} ? ($_ => $open{$_}) : () } keys %open;
+        return unless %open;
+        last if time > $end;
+        sleep 0.005;
+        $self->read_logs;
+    }
+    push @{ $self->{wrong} }, map { "writer $_: what became of its transaction $open{$_}?" } sort keys %open;
     return;
 }
 
@@ -114,10 +144,21 @@ sub same {
     return defined $one ? defined $other && $one eq $other : !defined $other;
 }
 
+sub is_lost {
+    my ($self, $column, $value) = @_;
+    my $loses = $self->{loses}{$column};
+    return $loses && defined $value && $loses->($value);
+}
+
+# It is being rolled back ('begun'), or has been ('done').
+sub goes_back { my ($self, $how) = @_; $self->{back} = $how; return }
+
 sub hold {
     my ($self, $what, $must, $is, $columns) = @_;
     for my $column (@$columns) {
         next if same($must->{$column}, $is->{$column});
+        # On the way back what is lost is so from some moment on; nothing tells which writes came before.
+        next if $self->{back} && !defined $is->{$column} && $self->is_lost($column, $must->{$column});
         my ($m, $i) = map { $_ // 'NULL' } $must->{$column}, $is->{$column};
         push @{ $self->{wrong} }, "$what $column = $i, must be $m";
     }
@@ -137,21 +178,24 @@ sub compare {
         $rows{$app} = $session->query("SELECT id, ver, $columns FROM $shapes{$app}{table}")->{rows};
     }
     $session->query('COMMIT');
-    $self->read_logs;
+    $self->settle;
     for my $app (sort keys %shapes) {
         my %left = %there;
         for my $values (@{ $rows{$app} }) {
             my ($id, $ver, %is) = @$values[ 0, 1 ];
             @is{ @{ $shapes{$app}{columns} } } = @$values[ 2 .. $#$values ];
+            ZdmTwoApps::mean($shapes{$app}, \%is);
             my $what = "$app shape, row $id, version $ver:";
             my $least = delete $left{$id};
             my $must = $self->{states}{$id}[$ver];
             push @{ $self->{wrong} }, "$what it was deleted" if $gone{$id};
             if (!$must) { push @{ $self->{wrong} }, "$what nobody wrote it"; next }
             push @{ $self->{wrong} }, "$what version $least was committed" if defined $least && $ver < $least;
-            $self->hold($what, $must, \%is, $shapes{$app}{columns});
+            my %must = %$must;
+            $must{$_} = undef for grep { $self->{back} eq 'done' && $self->is_lost($_, $must{$_}) } keys %must;
+            $self->hold($what, \%must, \%is, $shapes{$app}{columns});
         }
-        push @{ $self->{wrong} }, map { "$app shape: row $_ is missing" } sort grep { !$self->{deleted}{$_} } keys %left;
+        push @{ $self->{wrong} }, map { "$app shape: row $_ is missing" } sort grep { !$self->{gone}{$_} } keys %left;
     }
     return splice @{ $self->{wrong} };
 }
@@ -159,7 +203,7 @@ sub compare {
 # What only the end can tell: no write that was committed may be unexplained.
 sub unexplained {
     my ($self) = @_;
-    $self->read_logs;
+    $self->settle;
     return map { my $id = $_; map { "row $id: version $_ follows on nothing" } sort keys %{ $self->{ops}{$id} } } sort keys %{ $self->{ops} };
 }
 

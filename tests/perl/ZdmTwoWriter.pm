@@ -5,19 +5,42 @@ package ZdmTwoWriter;
 use strict;
 use warnings;
 use JSON::PP ();
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 use ZdmWire;
 
 my $per_writer = 1_000_000;    # ids of new rows
+my $limit = $ENV{ZDM_TEST_WAIT} // 120;
 my $json = JSON::PP->new->canonical->ascii;
 
 sub new {
     my ($class, $node, $db, $w, $dir, %how) = @_;
     srand($how{seed} * 31 + $w);
-    my $self = bless { %how, w => $w, dir => $dir, n => 0, key => 0, parent => getppid }, $class;
+    my $self = bless { %how, node => $node, db => $db, w => $w, dir => $dir, n => 0, key => 0, parent => getppid }, $class;
     open $self->{log}, '>>', "$dir/$w.log" or die $!;
-    $self->{session} = ZdmWire->new($node, $db, user => $how{user}, name => "$how{name} application $w");
+    $self->connect;
     return $self;
+}
+
+sub connect {
+    my ($self) = @_;
+    $self->{session} = ZdmWire->new($self->{node}, $self->{db}, user => $self->{user}, name => "$self->{name} application $self->{w}");
+    return;
+}
+
+# After the server has gone away: once it is back, nobody else can still bring the last transaction to an end.
+sub come_back {
+    my ($self) = @_;
+    $self->note_down({ t => 'lost' });
+    my $ask = "SELECT count(*) FROM done WHERE writer = $self->{w} AND n = $self->{n}";
+    my $end = time + $limit;
+    my $is;
+    until (defined $is) {
+        last if eval { $self->connect; $is = $self->{session}->query($ask)->{rows}[0][0]; 1 };
+        die $@ if time > $end || !ref $@ || $@->{code} ne 'lost';
+        sleep 0.02;
+    }
+    $self->note_down({ t => $is ? 'committed' : 'aborted', n => $self->{n} }) if delete $self->{asked};
+    return;
 }
 
 sub note_down {
@@ -64,7 +87,8 @@ sub turn {
     while (1) {
         return if eval { $self->transact($ends, @ops); 1 };
         my $error = $@;
-        die $error unless ref $error && $error->{code} ne 'lost';
+        die $error unless ref $error && ($error->{code} ne 'lost' || $self->{survives});
+        return $self->come_back if $error->{code} eq 'lost';
         $self->{session}->query('ROLLBACK') if $self->{session}->in_transaction;
         if ($error->{code} eq '0A000' && $error->{message} =~ /cached plan/ && !$again{ $error->{sql} }++) {
             $self->{session}->forget($error->{sql});
@@ -79,7 +103,8 @@ sub turn {
 sub transact {
     my ($self, $ends, @ops) = @_;
     my $n = ++$self->{n};
-    $self->{session}->query('BEGIN');
+    $self->{asked} = 0;
+    $self->{session}->query('BEGIN' . ($self->{survives} ? "; INSERT INTO done VALUES ($self->{w}, $n)" : ''));
     $self->{done} = [];
     for my $op (@ops) {
         my $do = $self->can("do_$op->{kind}");
@@ -93,7 +118,9 @@ sub transact {
     if ($ends eq 'COMMIT') {
         # In the log before anybody can see it.
         $self->note_down({ t => 'commit', n => $n, app => $self->{name}, ops => $self->{done} });
+        $self->{asked} = 1;
         $self->{session}->query('COMMIT');
+        $self->{asked} = 0;
         $self->note_down({ t => 'committed', n => $n });
     } else {
         $self->{session}->query('ROLLBACK');
@@ -185,6 +212,8 @@ sub wrote {
     my ($self, $kind, $set, $values) = @_;
     my %back;
     @back{ 'id', 'ver', @{ $self->{shape}{columns} } } = @$values;
+    $set = {%$set};
+    ZdmTwoApps::mean($self->{shape}, $_) for $set, \%back;
     for my $column (keys %$set) {
         next unless exists $back{$column};
         my ($wrote, $is) = map { $_ // 'NULL' } $set->{$column}, $back{$column};
