@@ -25,7 +25,7 @@ my $json = JSON::PP->new;
 sub new {
     my ($class, $dir, %what) = @_;
     my $self = bless { %what, dir => $dir, at => {}, ops => {}, states => {}, gone => {}, there => {}, number => {},
-        pending => {}, wrong => [], errors => [], again => {}, writes => { old => 0, new => 0 }, back => '' }, $class;
+        pending => {}, wrong => [], errors => [], again => {}, writes => { old => 0, new => 0 }, back => '', unanswered => 0, aborted => 0 }, $class;
     for my $id (1 .. $what{rows}) {
         my $row = { id => $id, %{ $what{first}->($id) } };
         $what{carry}->($row, 'old', { map { $_ => 1 } keys %$row });
@@ -58,7 +58,10 @@ sub take {
     my $t = $entry->{t};
     if ($t eq 'commit') {
         $self->{pending}{$w} = $entry;
+    } elsif ($t eq 'lost') {
+        $self->{unanswered}++ if $self->{pending}{$w};
     } elsif ($t eq 'aborted') {
+        $self->{aborted}++;
         delete $self->{pending}{$w};
     } elsif ($t eq 'committed') {
         $self->{number}{$w}++;

@@ -18,7 +18,13 @@ my $seed = $ENV{ZDM_KILL_SEED} // int(time * 1000) % 1_000_000;
 srand $seed;
 note("ZDM_KILL_SEED=$seed");
 
-my $done = "CREATE TABLE done (writer int, n int, PRIMARY KEY (writer, n)); GRANT ALL ON done TO two_apps_app;\n";
+# A COMMIT takes so long that crashes often come into one.
+my $done = <<'SQL';
+CREATE TABLE done (writer int, n int, PRIMARY KEY (writer, n));
+CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER linger AFTER INSERT ON done DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION linger();
+GRANT ALL ON done TO two_apps_app;
+SQL
 my @names = qw(Ann Bob Cid Dan Eve Flo Gus Hal);
 
 sub first_name { return $names[ rand @names ] . int rand 100 }
@@ -94,7 +100,7 @@ SQL
 };
 
 my $node = new_node('two_killed', extension => 0);
-my ($run, %crashes);
+my ($run, %crashes, %commits);
 
 # The server is back: so are the applications, and zdm, once somebody calls it.
 sub go_on {
@@ -148,12 +154,18 @@ sub crash_at_ready {
     return;
 }
 
+sub count_commits {
+    $commits{$_} += $run->{oracle}{$_} for qw(unanswered aborted);
+    return;
+}
+
 sub forward {
     $run->begin('forward');
     killed_to_ready();
     crash_at_ready();
     $run->contract_is_refused;
     $run->contract(sub { kill_worker('contract', 0.15) for 1 .. 2; return });
+    count_commits();
     return;
 }
 
@@ -166,6 +178,7 @@ sub back {
     $run->roll_back;
     kill_worker('rollback', 0.15) for 1 .. 2;
     $run->end_back;
+    count_commits();
     return;
 }
 
@@ -174,4 +187,5 @@ forward();
 $run = ZdmTwoRun->new($node, $split);
 back();
 note('crashes: ' . join ', ', map { "$_ $crashes{$_}" } sort keys %crashes);
+note("COMMITs without an answer: $commits{unanswered}, $commits{aborted} of them were none");
 done_testing();

@@ -11,7 +11,7 @@ use ZdmTest;
 use ZdmTwoRun;
 use ZdmTwoWriter;
 
-my $rows = 2500;
+my $rows = 1500;
 my $zone = 'Asia/Tokyo';
 my $node = new_node('two_retype', extension => 0, conf => "timezone = '$zone'\n");
 
@@ -128,7 +128,7 @@ sub to_misfits {
     $run->to_switched;
     $run->leave('new');
     # Some at least, in rows that nobody deletes.
-    write_rows($run, $column, 5_000_000_000, map { 2000 + 10 * $_ } 1 .. 20);
+    write_rows($run, $column, 5_000_000_000, map { 1000 + 10 * $_ } 1 .. 20);
     my $said = $run->do("SET zdm.small_table = '1GB'; SELECT message FROM zdm_usage('m') WHERE kind = '$kind'");
     like($said, qr/^\d+ rows? of public\.\w+ /, "$run->{way}: zdm_usage names them as $kind");
     $run->rows_are_right('before it goes back', 'old');
