@@ -55,7 +55,8 @@ sub new {
     my ($empty, $plain, $base) = map { "$name$_" } qw(empty plain base);
     $node->safe_psql('postgres', 'CREATE ROLE two_apps_owner LOGIN; CREATE ROLE two_apps_app LOGIN;'
             # Who waits for so long is stopped by something.
-            . q{ALTER ROLE two_apps_app SET lock_timeout = '20s'}) unless $node->safe_psql('postgres', q{SELECT 1 FROM pg_roles WHERE rolname = 'two_apps_app'});
+            . q{ALTER ROLE two_apps_app SET lock_timeout = '20s'})
+        unless $node->safe_psql('postgres', q{SELECT 1 FROM pg_roles WHERE rolname = 'two_apps_app'});
     $node->safe_psql('postgres', "CREATE DATABASE $empty; GRANT CREATE ON DATABASE $empty TO two_apps_owner");
     $node->safe_psql($empty, 'CREATE EXTENSION zdm; GRANT CREATE ON SCHEMA public TO two_apps_owner');
     $self->as_owner($empty, $case->{setup});
@@ -321,7 +322,8 @@ sub no_errors {
         is(difference(join("\n", @made), join "\n", @seen), '', "$way: the trigger saw each change once");
     }
     my $again = $oracle->{again};
-    is(few(grep { $again->{$_} > (/SELECT \*/ ? $most : $named) } sort keys %$again), '', "$way: no statement was prepared again more often than its result changed");
+    is(few(grep { $again->{$_} > (/SELECT \*/ ? $most : $named) } sort keys %$again), '',
+        "$way: no statement was prepared again more often than its result changed");
     my %writes = %{ $oracle->{writes} };
     cmp_ok($writes{old}, '>', 50, "$way: the old application wrote");
     cmp_ok($writes{new}, '>', 50, "$way: the new application wrote") if $self->{entered}{new};

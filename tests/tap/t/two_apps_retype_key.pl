@@ -10,7 +10,7 @@ use ZdmTest;
 use ZdmTwoRun;
 use ZdmTwoWriter;
 
-my $rows = 3000;
+my $rows = 2000;
 my $items = 60;
 my $node = new_node('two_retype_key', extension => 0);
 
