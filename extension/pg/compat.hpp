@@ -77,6 +77,22 @@ inline constexpr Oid kReverseText = F_REVERSE_TEXT;
 inline constexpr Oid kReverseText = F_REVERSE;
 #endif
 
+// random() without a range; there are more from 17 on.
+#if PG_VERSION_NUM >= 170000
+inline constexpr Oid kRandom = F_RANDOM_;
+#else
+inline constexpr Oid kRandom = F_RANDOM;
+#endif
+
+// Functions for UUIDs that not all versions have.
+inline bool makes_uuid([[maybe_unused]] Oid function) {
+#if PG_VERSION_NUM >= 180000
+    return function == F_UUIDV4 || function == F_UUIDV7_ || function == F_UUIDV7_INTERVAL;
+#else
+    return false;
+#endif
+}
+
 // Settings that a worker must reset beside those that all versions have.
 inline constexpr bool kHasTransactionTimeout = PG_VERSION_NUM >= 170000;
 

@@ -47,12 +47,27 @@ struct Seen {
     bool rewrites = false;
 };
 
+// The sequence of a new serial or identity column. Until contract that of an identity is a plain
+// one, from which the column's default draws.
+struct NewSequence {
+    std::string name;      // qualified; empty: the column has none
+    std::string create;    // CREATE SEQUENCE ...;
+    std::string owner;     // who gets it; empty: whoever makes it
+    std::string identity;  // GENERATED ... AS IDENTITY (...); empty: a serial column
+
+    bool is_identity() const { return !identity.empty(); }
+};
+
 // ALTER TABLE ADD COLUMN, without the constraints that are actions of their own.
 struct AddColumn {
     std::string column;
     std::string definition;    // type, collation, storage
     std::string default_text;  // empty: none
     bool not_null = false;
+    // The default is volatile, so that ADD COLUMN would rewrite the table for it: it comes apart,
+    // and an Update gives it to the rows of before.
+    bool late_default = false;
+    NewSequence sequence = {};
 };
 
 struct SetNotNull {
@@ -195,6 +210,7 @@ struct Assignment {
     bool immutable = false;
     bool is_volatile = false;
     bool subquery = false;
+    bool of_default = false;         // what ADD COLUMN gives the rows of before; nobody wrote it
     std::vector<std::string> reads;  // other columns of the row
     std::string not_public;          // a function or schema that not every role may use
 };

@@ -183,7 +183,7 @@ void Clones::make_table(std::size_t index) {
     const auto columns = ask(kColumns, {std::int64_t{relation.oid}}).front().text(0);
     const std::string name = pg::quote_ident(relation.clone_name);
     const std::string sql = "CREATE TEMPORARY TABLE pg_temp." + name + " (" + columns + ")";
-    run_utility(parse_own(sql), sql);
+    run_own(sql);
     const auto made = ask("SELECT $1::pg_catalog.regclass::oid", {"pg_temp." + name});
     relation.clone = static_cast<std::uint32_t>(made.front().number(0));
     give_to_owner(relation);
@@ -198,7 +198,7 @@ void Clones::give_to_owner(Relation& relation) {
                             " OWNER TO " + relation.owner_name;
     try {
         pg::Subtransaction attempt;
-        run_utility(parse_own(sql), sql);
+        run_own(sql);
         attempt.commit();
         relation.given = true;
     } catch (const pg::Error& error) {
@@ -244,7 +244,7 @@ void Clones::make_foreign_keys() {
 void Clones::rename(const char* kind, const std::string& from, const std::string& to) {
     const std::string sql = std::string{"ALTER "} + kind + " pg_temp." + pg::quote_ident(from) +
                             " RENAME TO " + pg::quote_ident(to);
-    run_utility(parse_own(sql), sql);
+    run_own(sql);
 }
 
 void Clones::rename_constraint(const std::string& table, const std::string& from,
@@ -252,7 +252,7 @@ void Clones::rename_constraint(const std::string& table, const std::string& from
     const std::string sql = "ALTER TABLE pg_temp." + pg::quote_ident(table) +
                             " RENAME CONSTRAINT " + pg::quote_ident(from) + " TO " +
                             pg::quote_ident(to);
-    run_utility(parse_own(sql), sql);
+    run_own(sql);
 }
 
 void Clones::park(std::size_t index) {

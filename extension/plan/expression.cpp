@@ -2,12 +2,18 @@
 #include "plan/expression.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <utility>
 
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 
 #include "pg/compat.hpp"
 extern "C" {
+#include "catalog/dependency.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
@@ -155,6 +161,24 @@ bool find_failure(Node* node, void* context) {
     return failure->what != nullptr || pg::compat::walk(node, find_failure, context);
 }
 
+// Functions of extensions that give a value for every call without a NULL. Their OIDs differ.
+bool makes_value(Oid function) {
+    constexpr std::pair<std::string_view, std::string_view> kKnown[] = {
+        {"uuid-ossp", "uuid_generate_v1"}, {"uuid-ossp", "uuid_generate_v1mc"},
+        {"uuid-ossp", "uuid_generate_v4"}, {"pgcrypto", "gen_random_uuid"},
+        {"pgcrypto", "gen_random_bytes"},
+    };
+    const char* const extension = pg::call([&]() -> const char* {
+        const Oid oid = getExtensionOfObject(ProcedureRelationId, function);
+        return OidIsValid(oid) ? get_extension_name(oid) : nullptr;
+    });
+    if (extension == nullptr) return false;
+    const char* const name = pg::call([&] { return get_func_name(function); });
+    return std::any_of(std::begin(kKnown), std::end(kKnown), [&](const auto& known) {
+        return known.first == extension && known.second == name;
+    });
+}
+
 // Functions that give a value for every call, or for every call without a NULL.
 bool gives_a_value(Oid function) {
     switch (function) {
@@ -164,6 +188,36 @@ bool gives_a_value(Oid function) {
     case F_TRANSACTION_TIMESTAMP:
     case F_GEN_RANDOM_UUID:
     case F_NEXTVAL:
+    case pg::compat::kRandom:
+    case F_TIMEOFDAY:
+    case F_TXID_CURRENT:
+    case F_CONCAT:
+    case F_MD5_TEXT:
+    case F_ENCODE:
+    case F_LPAD_TEXT_INT4_TEXT:
+    case F_DATE_TIMESTAMPTZ:
+    case F_TIMESTAMP_TIMESTAMPTZ:
+    case F_TIMEZONE_TEXT_TIMESTAMPTZ:
+    case F_TIMESTAMPTZ_PL_INTERVAL:
+    case F_TIMESTAMPTZ_MI_INTERVAL:
+    case F_MUL_D_INTERVAL:
+    case F_INTERVAL_MUL:
+    case F_FLOAT8PL:
+    case F_FLOAT8MI:
+    case F_FLOAT8MUL:
+    case F_FLOAT8_INT4:
+    case F_FLOAT8_INT8:
+    case F_FLOAT8_NUMERIC:
+    case F_FLOOR_FLOAT8:
+    case F_CEIL_FLOAT8:
+    case F_TRUNC_FLOAT8:
+    case F_ROUND_FLOAT8:
+    case F_INT2_FLOAT8:
+    case F_INT4_FLOAT8:
+    case F_INT8_FLOAT8:
+    case F_NUMERIC_FLOAT8:
+    case F_ROUND_NUMERIC:
+    case F_ROUND_NUMERIC_INT4:
     case F_TEXTCAT:
     case F_LOWER_TEXT:
     case F_UPPER_TEXT:
@@ -206,7 +260,7 @@ bool gives_a_value(Oid function) {
     case F_NUMERIC_ADD:
     case F_NUMERIC_SUB:
     case F_NUMERIC_MUL: return true;
-    default: return false;
+    default: return pg::compat::makes_uuid(function) || makes_value(function);
     }
 }
 

@@ -195,40 +195,6 @@ void AlterReader::read_piece(AlterTableCmd* command) {
     }
 }
 
-void AlterReader::add_column(AlterTableCmd* command) {
-    auto* const column = castNode(ColumnDef, command->def);
-    const std::string name{column->colname};
-    const Given* const up = take(Way::up, column->colname);
-    if (describe_column(relation().clone, name) && command->missing_ok) {
-        r_.note(r_.source_.place(piece_.start),
-                "column " + pg::quote_ident(name) + " exists already, nothing to do");
-        return;
-    }
-    const ColumnParts parts = split_column(column, r_.source_.place(piece_.start));
-    Action action = start();
-    action.seen = replay(command);
-    const ColumnFacts facts = describe_column(relation().clone, name).value();
-    AddColumn add;
-    add.column = facts.name;
-    add.definition = facts.definition;
-    add.default_text = facts.default_text;
-    add.not_null = parts.not_null;
-    action.detail = add;
-    r_.add(std::move(action));
-    if (up != nullptr) ups_.push_back(up);
-    if (parts.not_null) {
-        // So that later statements see the column as it will be.
-        AlterTableCmd* const set = pg::call([&] {
-            AlterTableCmd* const made = makeNode(AlterTableCmd);
-            made->subtype = AT_SetNotNull;
-            made->name = pstrdup(name.c_str());
-            return made;
-        });
-        replay(set);
-    }
-    for (Constraint* const constraint : parts.constraints) add_constraint(constraint);
-}
-
 void AlterReader::set_default(AlterTableCmd* command) {
     const auto before = describe_column(relation().clone, command->name);
     Action action = start();

@@ -1,23 +1,31 @@
 // The reader of ALTER TABLE.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "plan/read_sequences.hpp"
 #include "plan/rehearsal.hpp"
 
 struct ColumnDef;
 
 namespace zdm::plan {
 
-// What a column definition says beside type and default.
+// What a column definition says beside its type.
 struct ColumnParts {
     bool not_null = false;
+    Node* value = nullptr;  // its default, where that was asked for
+    bool identity = false;
+    bool serial = false;
     std::vector<Constraint*> constraints;  // as table constraints
 };
-// Takes the constraints out of a column definition. Refuses what is not supported on tables that
-// are in use: serial, identity, generated.
-ColumnParts split_column(ColumnDef* column, Place at);
+// Takes the constraints out of a column definition, and with `default_too` its default; what is
+// serial gets the integer type that it means. Refuses what is not supported on tables that are in
+// use: generated columns.
+ColumnParts split_column(ColumnDef* column, Place at, bool default_too);
+// Whether the server may rewrite the table for what a column definition gives its rows.
+bool may_rewrite(const ColumnDef* column);
 
 class AlterReader {
 public:
@@ -46,6 +54,18 @@ private:
 
     void read_piece(AlterTableCmd* command);
     void add_column(AlterTableCmd* command);
+    // What the statement as written makes of a new column, on a clone that stays as it was.
+    struct Written {
+        bool rewrites = false;
+        std::optional<OwnedSequence> sequence;
+    };
+    Written try_column(AlterTableCmd* command);
+    std::string take_sequence_name(ColumnDef* column) const;
+    NewSequence make_sequence(const OwnedSequence& written, const std::string& name,
+                              const std::string& column) const;
+    // As later statements will find the column.
+    void finish_column(const std::string& column, const ColumnParts& parts,
+                       const std::string& identity);
     void set_default(AlterTableCmd* command);
     void set_not_null(AlterTableCmd* command);
     void drop_not_null(AlterTableCmd* command);

@@ -9,6 +9,10 @@
 #include "plan/text.hpp"
 
 #include "pg/compat.hpp"
+extern "C" {
+#include "catalog/pg_type_d.h"
+#include "nodes/makefuncs.h"
+}
 
 namespace zdm::plan {
 
@@ -38,15 +42,15 @@ constexpr auto kGoesWithConstraint =
     refuse(at, "ZD105", pg::state::kFeatureNotSupported, what + " is not supported yet", {}, hint);
 }
 
-void refuse_serial(const ColumnDef* column, Place at) {
-    if (column->typeName == nullptr || list_length(column->typeName->names) != 1) return;
+// The type that a serial one means, as the server finds it; InvalidOid: it is none.
+Oid serial_type(const ColumnDef* column) {
+    if (column->typeName == nullptr || list_length(column->typeName->names) != 1)
+        return InvalidOid;
     const std::string_view name{strVal(linitial(column->typeName->names))};
-    for (const std::string_view serial :
-         {"serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"})
-        if (name == serial)
-            refuse_kind(at, "a new " + std::string{serial} + " column on a table that is in use",
-                        "Add an integer or bigint column, CREATE SEQUENCE, ALTER COLUMN SET "
-                        "DEFAULT nextval(...), and fill old rows with an UPDATE.");
+    if (name == "smallserial" || name == "serial2") return INT2OID;
+    if (name == "serial" || name == "serial4") return INT4OID;
+    if (name == "bigserial" || name == "serial8") return INT8OID;
+    return InvalidOid;
 }
 
 // A column constraint as a table constraint.
@@ -74,9 +78,22 @@ ConstraintKind kind_of(char type) {
 
 }  // namespace
 
-ColumnParts split_column(ColumnDef* column, Place at) {
-    refuse_serial(column, at);
+bool may_rewrite(const ColumnDef* column) {
+    for (int i = 0; i < list_length(column->constraints); ++i) {
+        Node* const node = static_cast<Node*>(list_nth(column->constraints, i));
+        if (!IsA(node, Constraint)) continue;
+        const ConstrType type = castNode(Constraint, node)->contype;
+        if (type == CONSTR_DEFAULT || type == CONSTR_IDENTITY) return true;
+    }
+    return serial_type(column) != InvalidOid;
+}
+
+ColumnParts split_column(ColumnDef* column, Place at, bool default_too) {
     ColumnParts parts;
+    if (const Oid type = serial_type(column); type != InvalidOid) {
+        parts.serial = parts.not_null = true;
+        column->typeName = pg::call([&] { return makeTypeNameFromOid(type, -1); });
+    }
     List* kept = NIL;
     Constraint* last = nullptr;
     for (int i = 0; i < list_length(column->constraints); ++i) {
@@ -106,10 +123,13 @@ ColumnParts split_column(ColumnDef* column, Place at) {
             break;
         case CONSTR_ATTR_NOT_DEFERRABLE:
         case CONSTR_ATTR_IMMEDIATE: break;
-        case CONSTR_IDENTITY:
-            refuse_kind(at, "a new identity column on a table that is in use",
-                        "Add a bigint column, CREATE SEQUENCE, ALTER COLUMN SET DEFAULT "
-                        "nextval(...), and fill old rows with an UPDATE.");
+        case CONSTR_IDENTITY: parts.identity = parts.not_null = true; break;
+        case CONSTR_DEFAULT:
+            if (default_too)
+                parts.value = constraint->raw_expr;
+            else
+                pg::call([&] { kept = lappend(kept, node); });
+            break;
         case CONSTR_GENERATED:
             refuse_kind(at, "a new generated column on a table that is in use",
                         "Add a plain column and fill it with an UPDATE.");

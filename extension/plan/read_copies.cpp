@@ -100,8 +100,6 @@ std::string comment_on(const std::string& target, const std::string& text) {
     return "COMMENT ON " + target + " IS " + pg::quote_literal(text) + ";";
 }
 
-void run_own(const std::string& sql) { run_utility(parse_own(sql), sql); }
-
 // A definition of a trigger, with its tokens.
 class TriggerText {
 public:

@@ -251,13 +251,13 @@ void ObjectReader::create_view(ViewStmt* tree) {
                 .text(0);
         const std::string before = "CREATE OR REPLACE VIEW pg_temp." +
                                    pg::quote_ident(tree->view->relname) + " AS " + definition;
-        run_utility(parse_own(before), before);
+        run_own(before);
         undo = "CREATE OR REPLACE VIEW " + qualified + " AS " + definition;
         r_.replay(reinterpret_cast<Node*>(tree));
         // The old definition comes back only when it has as many columns.
         try {
             pg::Subtransaction attempt;
-            run_utility(parse_own(before), before);
+            run_own(before);
         } catch (const pg::Error&) {
             undo.clear();
             note = "rollback leaves the new definition, which has more columns";

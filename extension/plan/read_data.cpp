@@ -293,6 +293,7 @@ Assignment DataReader::read_assignment(const Expressions& reader, std::uint32_t 
     assignment.type = type_of(clone, column);
     assignment.expression = reader.text(value);
     assignment.subquery = has_subquery(value);
+    assignment.of_default = of_default_;
     assignment.null = IsA(value, Const) && castNode(Const, value)->constisnull;
     assignment.never_null = reader.never_null(value);
     assignment.immutable = is_immutable(value);

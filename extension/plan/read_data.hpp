@@ -19,12 +19,15 @@ public:
     void insert(InsertStmt* tree);
     // `-- zdm: up`: the UPDATE of a table that the directive stands for.
     void fill(RangeVar* relation, const Given& given);
+    // What ADD COLUMN gives the rows of before: the default of a new column of the clone.
+    void fill_default(RangeVar* relation, const std::string& column, Place at);
     // `-- zdm: down` of a column that is dropped, whose definition is given.
     Down reverse(std::size_t table, const Given& given, const std::string& definition);
 
 private:
     UpdateStmt* tree_of(const Given& given, RangeVar* relation) const;
     void read_update(UpdateStmt* tree, std::size_t table, Place at);
+    void read_fill(UpdateStmt* tree, std::size_t table, Place at);
     Place place_of(const pg::Error& error) const;
     Action start(std::size_t table) const;
     void direct(std::size_t table);
@@ -48,6 +51,7 @@ private:
     Rehearsal& r_;
     const Statement& statement_;
     const Given* given_ = nullptr;  // whose text is read, instead of the source
+    bool of_default_ = false;       // what is read nobody wrote
 };
 
 // ZD111 about a relation that is published without a replica identity that will do. To be called

@@ -30,6 +30,14 @@ constexpr auto kColumns =
            error.hint.empty() ? hint : error.hint);
 }
 
+// The table that an ALTER TABLE names, as that of an UPDATE. To be called inside pg::call.
+RangeVar* plain_name(const RangeVar* relation) {
+    auto* const copy = static_cast<RangeVar*>(copyObjectImpl(relation));
+    copy->alias = nullptr;
+    copy->inh = true;
+    return copy;
+}
+
 }  // namespace
 
 void refuse_misplaced(const Source& source, const Given& given) {
@@ -48,9 +56,7 @@ void refuse_misplaced(const Source& source, const Given& given) {
 UpdateStmt* DataReader::tree_of(const Given& given, RangeVar* relation) const {
     return pg::call([&] {
         auto* const tree = static_cast<UpdateStmt*>(copyObjectImpl(given.tree));
-        tree->relation = static_cast<RangeVar*>(copyObjectImpl(relation));
-        tree->relation->alias = nullptr;
-        tree->relation->inh = true;
+        tree->relation = plain_name(relation);
         return tree;
     });
 }
@@ -60,14 +66,43 @@ void DataReader::fill(RangeVar* relation, const Given& given) {
     given_ = &given;
     const auto table = r_.target(relation, false).value();
     try {
-        refuse_hidden_rows(table, at);
-        refuse_unpublishable(table, false, at);
-        refuse_rules(table, false, at);
-        read_update(tree_of(given, relation), table, at);
+        read_fill(tree_of(given, relation), table, at);
     } catch (const pg::Error& error) {
         if (std::string_view{error.what()}.substr(0, 2) == "ZD") throw;
         refuse_text(place_of(error), error, {});
     }
+}
+
+void DataReader::read_fill(UpdateStmt* tree, std::size_t table, Place at) {
+    refuse_hidden_rows(table, at);
+    refuse_unpublishable(table, false, at);
+    refuse_rules(table, false, at);
+    read_update(tree, table, at);
+}
+
+void DataReader::fill_default(RangeVar* relation, const std::string& column, Place at) {
+    const auto table = r_.target(relation, false).value();
+    const char* const name = column.c_str();
+    UpdateStmt* const tree = pg::call([&] {
+        ResTarget* const target = makeNode(ResTarget);
+        target->name = pstrdup(name);
+        target->val = reinterpret_cast<Node*>(makeNode(SetToDefault));
+        target->location = -1;
+        ColumnRef* const reference = makeNode(ColumnRef);
+        reference->fields = list_make1(makeString(pstrdup(name)));
+        reference->location = -1;
+        NullTest* const missing = makeNode(NullTest);
+        missing->arg = reinterpret_cast<Expr*>(reference);
+        missing->nulltesttype = IS_NULL;
+        missing->location = -1;
+        UpdateStmt* const made = makeNode(UpdateStmt);
+        made->relation = plain_name(relation);
+        made->targetList = list_make1(target);
+        made->whereClause = reinterpret_cast<Node*>(missing);
+        return made;
+    });
+    of_default_ = true;
+    read_fill(tree, table, at);
 }
 
 Down DataReader::reverse(std::size_t table, const Given& given, const std::string& definition) {
@@ -79,9 +114,7 @@ Down DataReader::reverse(std::size_t table, const Given& given, const std::strin
     try {
         // The column goes again with it.
         pg::Subtransaction attempt;
-        const std::string add = "ALTER TABLE pg_temp." + pg::quote_ident(relation.clone_name) +
-                                " ADD COLUMN " + pg::quote_ident(given.column) + " " + definition;
-        run_utility(parse_own(add), add);
+        alter_clone(relation, "ADD COLUMN " + pg::quote_ident(given.column) + " " + definition);
         RangeVar* const name = pg::call([&] {
             return makeRangeVar(pstrdup(relation.schema.c_str()), pstrdup(relation.name.c_str()),
                                 -1);

@@ -6,17 +6,10 @@
 #include <vector>
 
 #include "pg/spi.hpp"
+#include "plan/read_sequences.hpp"
 #include "plan/rehearsal.hpp"
 
 namespace zdm::plan {
-
-// A sequence that the column owns.
-struct OwnedSequence {
-    std::string name;  // qualified
-    std::string type;
-    std::string identity;  // GENERATED ... AS IDENTITY (...), as it is now; empty: it is none
-    std::string retyped;   // the same for a column of another type
-};
 
 class RenameReader {
 public:

@@ -54,12 +54,11 @@ RetypeReader::RetypeReader(Rehearsal& rehearsal, const Statement& statement, Pla
       parked_(private_name(command->name, "old")) {}
 
 std::string RetypeReader::clone() const {
-    return "pg_temp." + pg::quote_ident(relation().clone_name);
+    return clone_name(relation());
 }
 
 void RetypeReader::on_clone(const std::string& command) const {
-    const std::string sql = "ALTER TABLE " + clone() + " " + command;
-    run_utility(parse_own(sql), sql);
+    alter_clone(relation(), command);
 }
 
 RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen) {
@@ -131,13 +130,13 @@ void RetypeReader::read_default(RetypeColumn& retype) const {
         refuse_piece("its type is a domain", {}, "Change it to the type under the domain first.");
     retype.old_default = original->default_text;
     for (const auto& owned : sequences()) {
-        if (owned.identity.empty()) {
+        if (!owned.is_identity()) {
             retype.copies.sequences.push_back(owned.name);
             retype.sequence_type = owned.type;
             continue;
         }
-        retype.old_identity = owned.identity;
-        retype.copies.identity = {owned.name, owned.retyped};
+        retype.old_identity = owned.clause(owned.options);
+        retype.copies.identity = {owned.name, owned.clause(owned.retyped)};
     }
 }
 

@@ -178,6 +178,7 @@ Facts Rehearsal::run() {
         }
     }
     read_downs();
+    check_identities();
     facts_.tables = clones_.tables();
     try_rules();
     return std::move(facts_);

@@ -72,6 +72,8 @@ private:
         downs_.push_back({facts_.actions.size(), table, &given, definition});
     }
     void read_downs();
+    // Refuses what other statements did to the sequences of new identity columns.
+    void check_identities() const;
     // Computes the rules for some rows of their tables, with notes about what came out.
     void try_rules();
     void note(Place at, const std::string& text) { facts_.notes.push_back(place_text(at) + text); }
@@ -84,11 +86,19 @@ private:
         std::string definition;  // of the column that is dropped
     };
 
+    // Of an identity column that is added; the sequence is made anew in contract.
+    struct NewIdentity {
+        Place at;
+        std::string sequence;
+        std::string look;
+    };
+
     const Source& source_;
     std::int64_t small_;
     Clones clones_;
     Facts facts_;
     std::vector<Late> downs_;
+    std::vector<NewIdentity> identities_;
 };
 
 // ZD004 about a directive whose statement has no use for it.

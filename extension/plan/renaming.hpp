@@ -64,9 +64,6 @@ protected:
     void take_over(Statements& then) const;
     void name_not_null(Statements& then) const;
     void name_index(Statements& then, std::size_t i) const;
-    // The value of the identity's sequence, over a change of the sequence.
-    void keep_value(Statements& then) const;
-    void give_value(Statements& then) const;
     void name_constraint(Statements& then, std::size_t i) const;
     void name_statistics(Statements& then) const;
     std::vector<TableLock> key_locks() const;

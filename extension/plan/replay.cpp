@@ -66,6 +66,16 @@ Node* parse_own(const std::string& sql) {
     });
 }
 
+void run_own(const std::string& sql) { run_utility(parse_own(sql), sql); }
+
+std::string clone_name(const Relation& relation) {
+    return "pg_temp." + pg::quote_ident(relation.clone_name);
+}
+
+void alter_clone(const Relation& relation, const std::string& command) {
+    run_own("ALTER TABLE " + clone_name(relation) + " " + command);
+}
+
 Watch::Watch(const Clones& clones, bool locks) : clones_(clones), before_(states()) {
     if (!locks) return;
     for (const auto& state : before_) {

@@ -15,6 +15,13 @@ namespace zdm::plan {
 void run_utility(Node* statement, const std::string& source);
 // Parses one statement of our own making and gives its tree without the RawStmt.
 Node* parse_own(const std::string& sql);
+// Runs one utility statement of our own making.
+void run_own(const std::string& sql);
+
+// The qualified name of a clone.
+std::string clone_name(const Relation& relation);
+// Changes a clone; `command` is what ALTER TABLE says behind its name.
+void alter_clone(const Relation& relation, const std::string& command);
 
 // What happens to the clones while it is in scope.
 class Watch {

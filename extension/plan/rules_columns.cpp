@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "plan/rules.hpp"
+#include "plan/sequences.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
 
@@ -47,6 +48,73 @@ Step ddl(const Composer& composer, const Action& action, std::string command,
                " IS NULL; or give the column a DEFAULT that is constant.");
 }
 
+[[noreturn]] void refuse_rewrite(const Table& table, const Action& action, const AddColumn& add) {
+    refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+           "column " + add.column + " would make the server rewrite " + table.qualified +
+               " under a lock that blocks reads and writes",
+           "Its type is a domain with a constraint.",
+           "Give the column the type under the domain, and add a CHECK constraint.");
+}
+
+bool is_late(const Composer& composer, const Action& action, const AddColumn& add) {
+    return composer.seen().late_default.count({action.table, add.column}) != 0;
+}
+
+// The column itself; with its sequence, in one transaction, where it has one of its own.
+Step add_column(const Composer& composer, const Action& action, const AddColumn& add,
+                bool enforce_later) {
+    const Table& table = composer.table(action);
+    const bool not_null = add.not_null && !enforce_later;
+    std::string column = add.column + " " + add.definition;
+    if (!add.default_text.empty() && !is_late(composer, action, add))
+        column += " DEFAULT " + add.default_text;
+    if (not_null) column += " NOT NULL";
+    Statements statements = {alter(table) + "ADD COLUMN " + column + ";"};
+    if (!add.sequence.name.empty()) {
+        statements.insert(statements.begin(), add.sequence.create);
+        const Statements owned = own_sequence(table, add);
+        statements.insert(statements.end(), owned.begin(), owned.end());
+    }
+    Step step = ddl(composer, action, join(statements, " "),
+                    alter(table) + "DROP COLUMN " + add.column + ";",
+                    static_cast<int>(statements.size()));
+    step.note =
+        "prepared statements that return all columns (SELECT *) fail once with 0A000, \"cached "
+        "plan must not change result type\", and must be prepared again";
+    if (enforce_later) step.note = "NOT NULL comes in contract, when no row is NULL; " + step.note;
+    if (not_null && add.default_text.empty())
+        step.note =
+            "the table is empty: applications must give the column from now on; " + step.note;
+    return step;
+}
+
+// A default that rows of now must not get from ADD COLUMN.
+void add_default(Composer& composer, const Action& action, const AddColumn& add) {
+    if (!is_late(composer, action, add)) return;
+    const Table& table = composer.table(action);
+    const auto fill = composer.seen().filled.find({action.table, add.column});
+    const bool with_rule = fill != composer.seen().filled.end() && !fill->second->reads.empty() &&
+                           needs_sync(composer.seen(), action.table, *fill->second);
+    Step step = ddl(composer, action,
+                    alter_column(table, add.column) + "SET DEFAULT " + add.default_text + ";",
+                    alter_column(table, add.column) + "DROP DEFAULT;");
+    step.note = add.late_default
+                    ? "apart from ADD COLUMN, which would rewrite the table for it"
+                    : "apart from ADD COLUMN, so that the rows of now stay NULL and the UPDATE can "
+                      "tell them";
+    composer.add(with_rule ? Slot::enforce : Slot::structure, step);
+}
+
+// What applications see while rows of before have no value yet.
+void note_late(Composer& composer, const Action& action, const AddColumn& add) {
+    const Table& table = composer.table(action);
+    composer.note(table.qualified + "." + add.column +
+                  ": rows that applications write from expand on get the default, those of before "
+                  "a value of their own in migrate, in no order; until ready the new version finds "
+                  "NULL in these, and NULL that it writes counts as no value");
+    if (!add.sequence.name.empty()) note_sequence(composer, action, add);
+}
+
 // Whether a column of the table goes together with the sync trigger.
 bool drops_with_trigger(const Composer& composer, std::size_t table) {
     const auto& actions = composer.facts().actions;
@@ -60,49 +128,17 @@ bool drops_with_trigger(const Composer& composer, std::size_t table) {
 
 void plan_action(Composer& composer, const Action& action, const AddColumn& add) {
     const Table& table = composer.table(action);
-    const ColumnKey key{action.table, add.column};
-    const bool filled = composer.seen().filled.count(key) != 0;
-    const bool late_default = composer.seen().late_default.count(key) != 0;
-    if (action.seen.rewrites && !table.empty)
-        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
-               "column " + add.column + " would make the server rewrite " + table.qualified +
-                   " under a lock that blocks reads and writes",
-               "Its default is volatile, or its type is a domain with a constraint.",
-               "Not supported yet. Add the column without the default, then ALTER COLUMN " +
-                   add.column + " SET DEFAULT ..., then UPDATE " + table.qualified + " SET " +
-                   add.column + " = ... WHERE " + add.column + " IS NULL;");
+    const bool filled = composer.seen().filled.count({action.table, add.column}) != 0;
+    if (action.seen.rewrites && !table.empty) refuse_rewrite(table, action, add);
     if (add.not_null && add.default_text.empty() && !filled && !table.empty)
         refuse_without_value(table, action, add);
 
     const bool enforce_later = add.not_null && filled;
-    std::string column = add.column + " " + add.definition;
-    if (!add.default_text.empty() && !late_default) column += " DEFAULT " + add.default_text;
-    if (add.not_null && !enforce_later) column += " NOT NULL";
-    Step step = ddl(composer, action, alter(table) + "ADD COLUMN " + column + ";",
-                    alter(table) + "DROP COLUMN " + add.column + ";");
-    step.note =
-        "prepared statements that return all columns (SELECT *) fail once with 0A000, \"cached "
-        "plan "
-        "must not change result type\", and must be prepared again";
-    if (enforce_later) step.note = "NOT NULL comes in contract, when no row is NULL; " + step.note;
-    if (add.not_null && !enforce_later && add.default_text.empty())
-        step.note =
-            "the table is empty: applications must give the column from now on; " + step.note;
-    composer.add(Slot::structure, step);
-
-    if (late_default) {
-        const Assignment& fill = *composer.seen().filled.at(key);
-        const bool with_rule =
-            !fill.reads.empty() && needs_sync(composer.seen(), action.table, fill);
-        Step later = ddl(composer, action,
-                         alter_column(table, add.column) + "SET DEFAULT " + add.default_text + ";",
-                         alter_column(table, add.column) + "DROP DEFAULT;");
-        later.note =
-            "apart from ADD COLUMN, so that the rows of now stay NULL and the UPDATE can "
-            "tell them";
-        composer.add(with_rule ? Slot::enforce : Slot::structure, later);
-    }
+    composer.add(Slot::structure, add_column(composer, action, add, enforce_later));
+    add_default(composer, action, add);
+    if (add.late_default) note_late(composer, action, add);
     if (enforce_later) enforce_not_null(composer, action, add.column, false);
+    if (add.sequence.is_identity()) add_identity(composer, action, add);
 }
 
 void set_not_null(Composer& composer, const Action& action, const ProvenNotNull& wanted) {

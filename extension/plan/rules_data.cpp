@@ -60,6 +60,12 @@ std::string with(const std::string& left, const std::string& right) {
 // The condition under which filling a column makes its row stop matching.
 std::string gives_value(const Action& action, const Assignment& fill) {
     if (fill.never_null) return {};
+    if (fill.of_default)
+        refuse(action.at, "ZD103", pg::state::kFeatureNotSupported,
+               "the default of " + fill.column + " is volatile and may be NULL",
+               "Rows of before get it in batches, and one whose value came out NULL would get "
+               "another.",
+               "Write DEFAULT coalesce(<expression>, <constant>).");
     if (fill.is_volatile)
         refuse(action.at, "ZD103", pg::state::kFeatureNotSupported,
                "this UPDATE does not converge: the value of " + fill.column +
@@ -167,10 +173,12 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     bool removal = false;
     bool keeps_values = false;
     bool synced = false;
+    bool silent = false;
     std::vector<std::string> columns;
     for (const auto& assignment : update.assignments) {
         const bool fill = is_fill(composer, assignment);
         columns.push_back(assignment.column);
+        silent = silent || assignment.of_default;
         removal = removal || (!fill && !made(composer, action, assignment));
         keeps_values = keeps_values || !made(composer, action, assignment);
         composer.analyze(action, assignment.column);
@@ -198,10 +206,12 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
                                : "; rows that others hold locked are left for later");
     if (!removal && keeps_values) step.note += "; rollback leaves the values";
     if (!synced) step.note += "; rows written after it began may be left, and are counted";
+    if (silent) step.note += "; triggers of the table stay silent, as ADD COLUMN changes no row";
     step.parameters = {{"set", set},
                        {"predicate", batched.predicate},
                        {"columns", join(columns)},
                        {"sync", synced ? "yes" : "no"}};
+    if (silent) step.parameters["fire_triggers"] = "no";
     step.assignments = batched.assignments;
     composer.add(Slot::data, step);
 
@@ -213,6 +223,7 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     pass.note = "proves that no row is left";
     pass.parameters = {
         {"set", set}, {"predicate", batched.predicate}, {"sync", synced ? "yes" : "no"}};
+    if (silent) pass.parameters["fire_triggers"] = "no";
     composer.add(Slot::data, pass);
 }
 

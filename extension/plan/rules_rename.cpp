@@ -6,6 +6,7 @@
 #include "plan/apart.hpp"
 #include "plan/renaming.hpp"
 #include "plan/rules.hpp"
+#include "plan/sequences.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
 
@@ -178,7 +179,8 @@ void Renaming::drop_old(Statements& then) const {
     for (const auto& trigger : rename_.triggers)
         then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
     for (const auto& view : rename_.views) then.push_back(view.command);
-    if (!rename_.identity.sequence.empty()) keep_value(then);
+    if (!rename_.identity.sequence.empty())
+        then.push_back(keep_value(rename_.identity.sequence));
     then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
 }
 
@@ -187,7 +189,7 @@ void Renaming::take_over(Statements& then) const {
         then.push_back(column_ + "SET DEFAULT " + rename_.default_text + ";");
     if (!rename_.identity.sequence.empty()) {
         then.push_back(column_ + "ADD " + rename_.identity.clause + ";");
-        give_value(then);
+        then.push_back(give_value(rename_.identity.sequence));
     }
     name_not_null(then);
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i) name_index(then, i);
@@ -201,21 +203,6 @@ void Renaming::name_not_null(Statements& then) const {
         then.push_back(alter(table_) + "RENAME CONSTRAINT " + not_null_ + " TO " +
                        rename_.not_null_name + ";");
     append(then, rename_.not_null_after);
-}
-
-void Renaming::keep_value(Statements& then) const {
-    then.push_back(
-        "SELECT pg_catalog.set_config('zdm_rename.last_value', last_value::pg_catalog.text, "
-        "true), pg_catalog.set_config('zdm_rename.is_called', is_called::pg_catalog.text, "
-        "true) FROM " +
-        rename_.identity.sequence + ";");
-}
-
-void Renaming::give_value(Statements& then) const {
-    then.push_back("SELECT pg_catalog.setval(" + literal(rename_.identity.sequence) +
-                   "::pg_catalog.regclass, pg_catalog.current_setting('zdm_rename.last_value')"
-                   "::pg_catalog.int8, pg_catalog.current_setting('zdm_rename.is_called')"
-                   "::pg_catalog.bool);");
 }
 
 void Renaming::name_index(Statements& then, std::size_t i) const {

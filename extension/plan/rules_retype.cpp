@@ -7,6 +7,7 @@
 #include "plan/apart.hpp"
 #include "plan/renaming.hpp"
 #include "plan/rules.hpp"
+#include "plan/sequences.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
 
@@ -173,7 +174,7 @@ Statements Retyping::turn() const {
     if (!retype_.primary.empty())
         all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
     if (is_identity()) {
-        keep_value(all);
+        all.push_back(keep_value(rename_.identity.sequence));
         all.push_back(column(name_) + "DROP IDENTITY;");
     }
     if (!retype_.old_default.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
@@ -184,7 +185,7 @@ Statements Retyping::turn() const {
     own_sequences(all, rename_.type);
     if (is_identity()) {
         all.push_back(column(name_) + "ADD " + rename_.identity.clause + ";");
-        give_value(all);
+        all.push_back(give_value(rename_.identity.sequence));
     }
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
         if (is_primary(i))
@@ -214,7 +215,7 @@ Statements Retyping::turn_back() const {
         all.push_back(alter(table_) + "RENAME CONSTRAINT " + rename_.not_null_name + " TO " +
                       not_null_ + ";");
     if (is_identity()) {
-        keep_value(all);
+        all.push_back(keep_value(rename_.identity.sequence));
         all.push_back(column(name_) + "DROP IDENTITY;");
     }
     if (!rename_.default_text.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
@@ -236,7 +237,7 @@ Statements Retyping::turn_back() const {
     own_sequences(all, retype_.sequence_type);
     if (is_identity()) {
         all.push_back(column(name_) + "ADD " + retype_.old_identity + ";");
-        give_value(all);
+        all.push_back(give_value(rename_.identity.sequence));
     }
     for (const auto& key : retype_.keys) add_not_valid(all, key);
     for (const auto& check : retype_.checks) add_not_valid(all, check);

@@ -45,6 +45,7 @@ struct Reader {
 
     void operator()(const AddColumn& add) {
         survey.made[{action.table, add.column}] = &add;
+        if (add.late_default) survey.late_default.insert({action.table, add.column});
         if (add.not_null) survey.enforced.insert({action.table, add.column});
     }
     void operator()(const SetNotNull& set) { enforce(survey, action.table, {set.column}); }

@@ -45,8 +45,6 @@ bool is_about_text(const pg::Error& error) {
     return pg::sqlstate_text(error.sqlstate).substr(0, 2) == "42";
 }
 
-void run_own(const std::string& sql) { run_utility(parse_own(sql), sql); }
-
 class Tryout {
 public:
     Tryout(const Relation& relation, const std::string& qualified, const Trial& trial,
