@@ -247,6 +247,7 @@ bool gives_a_value(Oid function) {
     case F_INT8_INT4:
     case F_INT4_INT8:
     case F_INT2_INT4:
+    case F_INT2_INT8:
     case F_INT4_NUMERIC:
     case F_INT8_NUMERIC:
     case F_INT4PL:

@@ -168,6 +168,9 @@ void AlterReader::direct(AlterTableCmd* command) {
         direct.enforces = command->subtype == AT_AddConstraint ||
                           command->subtype == AT_SetNotNull ||
                           command->subtype == AT_ValidateConstraint;
+        // Without rows there is nothing to scan or rewrite.
+        if (table().empty && !statement_.directives.direct)
+            action.seen.scans = action.seen.rewrites = false;
         if (command->subtype == AT_AddColumn)
             direct.undo = "ALTER TABLE " + table().qualified + " DROP COLUMN " +
                           pg::quote_ident(castNode(ColumnDef, command->def)->colname) + ";";

@@ -75,7 +75,8 @@ void add_identity(Composer& composer, const Action& action, const AddColumn& add
     step.note =
         "nothing is scanned; the identity's sequence goes on where the other one was; currval and "
         "lastval of sessions begin anew";
-    composer.add(Slot::enforce, step);
+    // The trigger depends on the sequence that goes.
+    composer.add(Slot::finish, step);
 }
 
 void note_sequence(Composer& composer, const Action& action, const AddColumn& add) {

@@ -143,7 +143,9 @@ TEST(PlanSequence, IdentityTakesOverWhenTheColumnIsNotNull) {
             return step.command.find("AS IDENTITY") != std::string::npos;
         });
     ASSERT_NE(identity, plan.steps.end());
-    EXPECT_NE((identity - 1)->command.find("SET NOT NULL"), std::string::npos);
+    // The trigger depends on the sequence that goes, and NOT NULL is there before it is dropped.
+    EXPECT_EQ((identity - 1)->kind, StepKind::unsync);
+    EXPECT_NE((identity - 2)->command.find("SET NOT NULL"), std::string::npos);
     EXPECT_EQ(identity->phase, Phase::contract);
     EXPECT_FALSE(identity->scans);
     EXPECT_FALSE(identity->removal);
