@@ -1,6 +1,7 @@
 // ALTER TABLE ADD COLUMN. A default for which the server would rewrite the table comes apart from
-// the column, and rows of before get it from an UPDATE that nobody wrote; the numbers of a serial or
-// identity column are such a default. What the statement as written would make is read back first.
+// the column, and rows of before get it from an UPDATE that nobody wrote; the numbers of a serial
+// or identity column are such a default. What the statement as written would make is read back
+// first.
 #include "plan/read_alter.hpp"
 
 #include "pg/bridge.hpp"
@@ -99,8 +100,7 @@ void AlterReader::add_column(AlterTableCmd* command) {
                                      ? written.sequence->generated + " AS IDENTITY"
                                      : std::string{};
     if (!identity.empty())
-        r_.identities_.push_back(
-            {at, add.sequence.name, look_of_sequence(add.sequence.name)});
+        r_.identities_.push_back({at, add.sequence.name, look_of_sequence(add.sequence.name)});
     const bool fill = add.late_default && up == nullptr && !action.seen.rewrites;
     action.detail = std::move(add);
     r_.add(std::move(action));
@@ -138,10 +138,9 @@ NewSequence AlterReader::make_sequence(const OwnedSequence& written, const std::
     const char* const table = relation().name.c_str();
     const char* const raw = column.c_str();
     const Oid schema = relation().schema_oid;
-    const std::string chosen =
-        !name.empty() ? name : pg::call([&] {
-            return ChooseRelationName(table, raw, "seq", schema, false);
-        });
+    const std::string chosen = !name.empty() ? name : pg::call([&] {
+        return ChooseRelationName(table, raw, "seq", schema, false);
+    });
     NewSequence sequence;
     sequence.name = pg::quote_qualified(relation().schema, chosen);
     sequence.create = std::string{"CREATE "} + (is_unlogged(relation().oid) ? "UNLOGGED " : "") +

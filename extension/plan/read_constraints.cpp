@@ -44,8 +44,7 @@ constexpr auto kGoesWithConstraint =
 
 // The type that a serial one means, as the server finds it; InvalidOid: it is none.
 Oid serial_type(const ColumnDef* column) {
-    if (column->typeName == nullptr || list_length(column->typeName->names) != 1)
-        return InvalidOid;
+    if (column->typeName == nullptr || list_length(column->typeName->names) != 1) return InvalidOid;
     const std::string_view name{strVal(linitial(column->typeName->names))};
     if (name == "smallserial" || name == "serial2") return INT2OID;
     if (name == "serial" || name == "serial4") return INT4OID;

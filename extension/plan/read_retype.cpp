@@ -53,13 +53,9 @@ RetypeReader::RetypeReader(Rehearsal& rehearsal, const Statement& statement, Pla
       using_(castNode(ColumnDef, command->def)->raw_default),
       parked_(private_name(command->name, "old")) {}
 
-std::string RetypeReader::clone() const {
-    return clone_name(relation());
-}
+std::string RetypeReader::clone() const { return clone_name(relation()); }
 
-void RetypeReader::on_clone(const std::string& command) const {
-    alter_clone(relation(), command);
-}
+void RetypeReader::on_clone(const std::string& command) const { alter_clone(relation(), command); }
 
 RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen) {
     RetypeColumn retype;

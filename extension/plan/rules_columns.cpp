@@ -75,9 +75,9 @@ Step add_column(const Composer& composer, const Action& action, const AddColumn&
         const Statements owned = own_sequence(table, add);
         statements.insert(statements.end(), owned.begin(), owned.end());
     }
-    Step step = ddl(composer, action, join(statements, " "),
-                    alter(table) + "DROP COLUMN " + add.column + ";",
-                    static_cast<int>(statements.size()));
+    Step step =
+        ddl(composer, action, join(statements, " "),
+            alter(table) + "DROP COLUMN " + add.column + ";", static_cast<int>(statements.size()));
     step.note =
         "prepared statements that return all columns (SELECT *) fail once with 0A000, \"cached "
         "plan must not change result type\", and must be prepared again";

@@ -179,8 +179,7 @@ void Renaming::drop_old(Statements& then) const {
     for (const auto& trigger : rename_.triggers)
         then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
     for (const auto& view : rename_.views) then.push_back(view.command);
-    if (!rename_.identity.sequence.empty())
-        then.push_back(keep_value(rename_.identity.sequence));
+    if (!rename_.identity.sequence.empty()) then.push_back(keep_value(rename_.identity.sequence));
     then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
 }
 

@@ -52,8 +52,7 @@ Statements own_sequence(const Table& table, const AddColumn& add) {
     Statements all;
     const std::string alter = "ALTER SEQUENCE " + add.sequence.name;
     // A sequence has the owner of its table.
-    if (!add.sequence.owner.empty())
-        all.push_back(alter + " OWNER TO " + add.sequence.owner + ";");
+    if (!add.sequence.owner.empty()) all.push_back(alter + " OWNER TO " + add.sequence.owner + ";");
     all.push_back(alter + " OWNED BY " + table.qualified + "." + add.column + ";");
     // An identity asks no inserting role for a right on its sequence, a default does.
     if (add.sequence.is_identity())
@@ -69,8 +68,8 @@ void add_identity(Composer& composer, const Action& action, const AddColumn& add
     composer.lock(step, action, {{{action.table, LockMode::access_exclusive}}, false, false});
     lock_sequences(step, {add.sequence.name});
     step.command = join(over, " ");
-    step.undo = undo_ddl(step, join(back, " "), LockMode::access_exclusive,
-                         static_cast<int>(back.size()));
+    step.undo =
+        undo_ddl(step, join(back, " "), LockMode::access_exclusive, static_cast<int>(back.size()));
     step.parameters = {{"path", "pinned"}, {"statements", std::to_string(over.size())}};
     step.note =
         "nothing is scanned; the identity's sequence goes on where the other one was; currval and "

@@ -42,18 +42,18 @@ Lines first_of(const Plan& plan, std::size_t count) {
 
 TEST(PlanSequence, VolatileDefaultComesApartAndRowsOfBeforeGetItInBatches) {
     const Plan plan = plan_of(adding(with_default(false)));
-    EXPECT_EQ(lines(plan),
-              (Lines{"expand ddl: ALTER TABLE public.users ADD COLUMN token uuid;",
-                     "expand ddl: ALTER TABLE public.users ALTER COLUMN token SET DEFAULT "
-                     "gen_random_uuid();",
-                     "migrate backfill: UPDATE public.users SET token = gen_random_uuid() WHERE "
-                     "token IS NULL",
-                     "migrate last_pass: SELECT count(*) FROM ONLY public.users WHERE token IS NULL",
-                     "migrate analyze: ANALYZE public.users (token)"}));
+    EXPECT_EQ(
+        lines(plan),
+        (Lines{"expand ddl: ALTER TABLE public.users ADD COLUMN token uuid;",
+               "expand ddl: ALTER TABLE public.users ALTER COLUMN token SET DEFAULT "
+               "gen_random_uuid();",
+               "migrate backfill: UPDATE public.users SET token = gen_random_uuid() WHERE "
+               "token IS NULL",
+               "migrate last_pass: SELECT count(*) FROM ONLY public.users WHERE token IS NULL",
+               "migrate analyze: ANALYZE public.users (token)"}));
     EXPECT_FALSE(plan.transition);
     EXPECT_EQ(undo_sql(plan.steps[0]), "ALTER TABLE public.users DROP COLUMN token;");
-    EXPECT_EQ(undo_sql(plan.steps[1]),
-              "ALTER TABLE public.users ALTER COLUMN token DROP DEFAULT;");
+    EXPECT_EQ(undo_sql(plan.steps[1]), "ALTER TABLE public.users ALTER COLUMN token DROP DEFAULT;");
     EXPECT_NE(plan.steps[1].note.find("would rewrite"), std::string::npos);
     ASSERT_EQ(plan.notes.size(), 1u);
     EXPECT_NE(plan.notes[0].find("public.users.token: rows that applications write"),
@@ -88,16 +88,16 @@ TEST(PlanSequence, VolatileDefaultThatMayBeNullIsRefused) {
 TEST(PlanSequence, ValueOfTheUsersOwnTakesThePlaceOfAVolatileDefault) {
     Assignment up = value("token", "uuid(name)");
     up.reads = {"name"};
-    const Plan plan =
-        plan_of({act(kUsers, with_default(true)), act(kUsers, update({up}))});
+    const Plan plan = plan_of({act(kUsers, with_default(true)), act(kUsers, update({up}))});
     // The trigger gives new rows their value, so the default would be in its way.
     EXPECT_NE(step_of(plan, StepKind::sync).command.find("'step', 'uuid(name)'"),
               std::string::npos);
     const Lines all = lines(plan);
     EXPECT_EQ(std::count_if(all.begin(), all.end(),
                             [](const std::string& line) {
-                                return line.find("contract ddl: ALTER TABLE public.users ALTER "
-                                                 "COLUMN token SET DEFAULT") == 0;
+                                return line.find(
+                                           "contract ddl: ALTER TABLE public.users ALTER "
+                                           "COLUMN token SET DEFAULT") == 0;
                             }),
               1);
     EXPECT_EQ(step_of(plan, StepKind::backfill).parameters.count("fire_triggers"), 0u);
@@ -138,10 +138,9 @@ TEST(PlanSequence, IdentityTakesOverWhenTheColumnIsNotNull) {
     const Plan plan = plan_of(adding(numbered(kIdentity)));
     EXPECT_NE(plan.steps[0].command.find("GRANT USAGE ON SEQUENCE public.users_no_seq TO PUBLIC;"),
               std::string::npos);
-    const auto identity =
-        std::find_if(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
-            return step.command.find("AS IDENTITY") != std::string::npos;
-        });
+    const auto identity = std::find_if(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
+        return step.command.find("AS IDENTITY") != std::string::npos;
+    });
     ASSERT_NE(identity, plan.steps.end());
     // The trigger depends on the sequence that goes, and NOT NULL is there before it is dropped.
     EXPECT_EQ((identity - 1)->kind, StepKind::unsync);
