@@ -177,6 +177,17 @@ inline bool has_returning(const UpdateStmt* update) {
 #endif
 }
 
+// Generated columns that are computed when they are read.
+#if PG_VERSION_NUM >= 180000
+inline constexpr bool kHasVirtual = true;
+inline bool is_virtual(const Constraint* generation) {
+    return generation->generated_kind == ATTRIBUTE_GENERATED_VIRTUAL;
+}
+#else
+inline constexpr bool kHasVirtual = false;
+inline bool is_virtual(const Constraint*) { return false; }
+#endif
+
 // How many checkpoints were asked for so far, and how much WAL there is, in bytes from its start.
 #if PG_VERSION_NUM >= 170000
 inline constexpr auto kRequestedCheckpoints =

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "plan/down.hpp"
 #include "plan/plan.hpp"
 #include "plan/refusal.hpp"
 #include "plan/rename.hpp"
@@ -85,21 +86,6 @@ struct SetDefault {
     std::string column;
     std::string expression;  // empty: DROP DEFAULT
     std::string before;      // the default until now, empty: none
-};
-
-// `-- zdm: down`: what gives a dropped column its value from the columns that stay.
-struct Down {
-    Place at;
-    std::string type;  // of the dropped column, as behind a cast
-    std::string expression;
-    std::vector<std::string> reads;     // columns
-    bool never_null = false;            // provably, where the new version obeys its own NOT NULLs
-    std::vector<std::string> required;  // of these, those that each row of the new version gives
-    bool immutable = false;
-    bool subquery = false;
-    std::string unreadable;  // what in it the trigger that computes it can't read, in words
-    std::string not_public;  // a function that not every role may use
-    std::string may_fail;    // what in it raises an error for some values, in words
 };
 
 struct DropColumn {

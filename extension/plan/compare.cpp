@@ -34,6 +34,18 @@ std::string not_arrived(const Following& rule, const std::vector<const Going*>& 
     return "(" + wrong(rule) + " AND " + any(somewhere) + ")";
 }
 
+// A new value that the old columns don't have. Where one was given by a rule of the user's own,
+// whatever it gave stands for the value.
+std::string lost(const Following& rule, const std::vector<Going>& olds) {
+    const std::string there = rule.column + " IS NOT NULL";
+    for (const auto& old : olds)
+        if (old.foreign && are_pair(rule, old))
+            return "CASE WHEN " + there + " AND (" + old.column + " IS NULL OR " +
+                   differs_from(old.column, old.expression, old.type) + ") THEN " + wrong(rule) +
+                   " ELSE false END";
+    return "(" + there + " AND " + wrong(rule) + ")";
+}
+
 // Rules that are pairs, by each other or by way of others: a split, a merge.
 struct Group {
     std::vector<const Following*> news;
@@ -48,6 +60,11 @@ struct Group {
             known = known && !old->type.empty();
             add_once(down, differs_from(old->column, old->expression, old->type));
         }
+        const bool foreign =
+            std::any_of(olds.begin(), olds.end(), [](const Going* old) { return old->foreign; });
+        // Not AND, whose sides the server may ask in any order.
+        if (known && foreign)
+            return "CASE WHEN " + any(down) + " THEN " + any(up) + " ELSE false END";
         // The same the other way round, as in a rename, says nothing more.
         const bool same = news.size() == 1 && olds.size() == 1 &&
                           news[0]->expression == olds[0]->column &&
@@ -131,11 +148,10 @@ Comparison compare(const std::vector<Following>& news, const std::vector<Going>&
     }
     if (terms.empty()) return result;
     result.differs = any(terms);
-    std::vector<std::string> lost;
+    std::vector<std::string> losses;
     for (const auto& rule : news)
-        if (contains(result.news, rule.column))
-            add_once(lost, "(" + rule.column + " IS NOT NULL AND " + wrong(rule) + ")");
-    result.lost = any(lost);
+        if (contains(result.news, rule.column)) add_once(losses, lost(rule, olds));
+    result.lost = any(losses);
     return result;
 }
 

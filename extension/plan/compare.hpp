@@ -25,6 +25,9 @@ struct Going {
     std::string type;
     std::string expression;
     std::vector<std::string> reads;
+    // What the rule gives may be nothing that the new column's rule takes, which would raise: that
+    // is only asked where the old column is not what its own rule gives.
+    bool foreign = false;
 };
 
 struct Comparison {

@@ -63,11 +63,14 @@ void AlterReader::add_column(AlterTableCmd* command) {
     auto* const column = castNode(ColumnDef, command->def);
     const std::string name{column->colname};
     const Place at = r_.source_.place(piece_.start);
-    const Given* const up = take(Way::up, column->colname);
+    const Constraint* const generation = generation_of(column);
+    // A generated column takes no value.
+    const Given* const up = generation == nullptr ? take(Way::up, column->colname) : nullptr;
     if (describe_column(relation().clone, name) && command->missing_ok) {
         r_.note(at, "column " + pg::quote_ident(name) + " exists already, nothing to do");
         return;
     }
+    if (generation != nullptr) return add_generated(command, generation);
     const std::string sequence_name = take_sequence_name(column);
     const Written written = may_rewrite(column) ? try_column(command) : Written{};
     const bool late = written.rewrites && !table().empty;

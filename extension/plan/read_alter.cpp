@@ -171,15 +171,19 @@ void AlterReader::direct(AlterTableCmd* command) {
         // Without rows there is nothing to scan or rewrite.
         if (table().empty && !statement_.directives.direct)
             action.seen.scans = action.seen.rewrites = false;
-        if (command->subtype == AT_AddColumn)
-            direct.undo = "ALTER TABLE " + table().qualified + " DROP COLUMN " +
-                          pg::quote_ident(castNode(ColumnDef, command->def)->colname) + ";";
+        if (command->subtype == AT_AddColumn) direct.undo = undo_column(command);
         // The old values are gone when a type changes.
         direct.removal = command->subtype == AT_AlterColumnType;
         if (direct.removal) action.phase = action.phase.value_or(Phase::expand);
     }
     action.detail = direct;
     r_.add(std::move(action));
+}
+
+// What takes a new column back.
+std::string AlterReader::undo_column(const AlterTableCmd* command) const {
+    return "ALTER TABLE " + table().qualified + " DROP COLUMN " +
+           pg::quote_ident(castNode(ColumnDef, command->def)->colname) + ";";
 }
 
 void AlterReader::read_piece(AlterTableCmd* command) {
@@ -288,10 +292,17 @@ bool AlterReader::is_expensive(AlterTableCmd* command) {
     return seen.rewrites || seen.scans;
 }
 
-void AlterReader::change_type(AlterTableCmd* command, Action action) {
-    RetypeReader reader{r_, statement_, action.at, table_, command};
+bool AlterReader::change_type(AlterTableCmd* command, Action& action) {
+    if (const Given* const up = take(Way::up, command->name)) refuse_up_of_type(r_.source_, *up);
+    const Given* const down = take(Way::down, command->name);
+    if (!is_expensive(command)) {
+        if (down != nullptr) refuse_needless_down(r_.source_, *down);
+        return false;
+    }
+    RetypeReader reader{r_, statement_, action.at, table_, command, down};
     action.detail = reader.read([&] { replay(command, false); }, action.seen);
     r_.add(std::move(action));
+    return true;
 }
 
 void AlterReader::other(AlterTableCmd* command) {
@@ -329,8 +340,7 @@ void AlterReader::other(AlterTableCmd* command) {
                "directly with a short lock_timeout.");
     }
     const std::string undo = undo_of(command);
-    if (command->subtype == AT_AlterColumnType && is_expensive(command))
-        return change_type(command, std::move(action));
+    if (command->subtype == AT_AlterColumnType && change_type(command, action)) return;
     action.seen = replay(command);
     Direct direct;
     direct.command = action.written + ";";

@@ -21,11 +21,12 @@ struct ColumnParts {
     std::vector<Constraint*> constraints;  // as table constraints
 };
 // Takes the constraints out of a column definition, and with `default_too` its default; what is
-// serial gets the integer type that it means. Refuses what is not supported on tables that are in
-// use: generated columns.
+// serial gets the integer type that it means.
 ColumnParts split_column(ColumnDef* column, Place at, bool default_too);
 // Whether the server may rewrite the table for what a column definition gives its rows.
 bool may_rewrite(const ColumnDef* column);
+// GENERATED ALWAYS AS of a column definition, null where it has none.
+Constraint* generation_of(const ColumnDef* column);
 
 class AlterReader {
 public:
@@ -66,12 +67,16 @@ private:
     // As later statements will find the column.
     void finish_column(const std::string& column, const ColumnParts& parts,
                        const std::string& identity);
+    void add_generated(AlterTableCmd* command, const Constraint* generation);
+    [[noreturn]] void refuse_stored(AlterTableCmd* command);
+    std::string undo_column(const AlterTableCmd* command) const;
     void set_default(AlterTableCmd* command);
     void set_not_null(AlterTableCmd* command);
     void drop_not_null(AlterTableCmd* command);
     void drop_column(AlterTableCmd* command);
     bool is_expensive(AlterTableCmd* command);
-    void change_type(AlterTableCmd* command, Action action);
+    // False: the server changes the type in the catalog alone.
+    bool change_type(AlterTableCmd* command, Action& action);
     void other(AlterTableCmd* command);
     // The statements that take a change of the catalog back, empty when there are none.
     std::string undo_of(const AlterTableCmd* command) const;

@@ -129,9 +129,6 @@ ColumnParts split_column(ColumnDef* column, Place at, bool default_too) {
             else
                 pg::call([&] { kept = lappend(kept, node); });
             break;
-        case CONSTR_GENERATED:
-            refuse_kind(at, "a new generated column on a table that is in use",
-                        "Add a plain column and fill it with an UPDATE.");
         default: pg::call([&] { kept = lappend(kept, node); }); break;
         }
     }

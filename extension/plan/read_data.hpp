@@ -10,6 +10,12 @@ struct TargetEntry;
 
 namespace zdm::plan {
 
+// What `-- zdm: down` gives, and the same analysed.
+struct DownValue {
+    Down down;
+    Node* value = nullptr;
+};
+
 class DataReader {
 public:
     DataReader(Rehearsal& rehearsal, const Statement& statement)
@@ -23,9 +29,14 @@ public:
     void fill_default(RangeVar* relation, const std::string& column, Place at);
     // `-- zdm: down` of a column that is dropped, whose definition is given.
     Down reverse(std::size_t table, const Given& given, const std::string& definition);
+    // Likewise of a column whose type changes. On the clone both columns stand under the names that
+    // they have from the switch on, and the old one is `column`.
+    DownValue give_back(std::size_t table, const Given& given, const std::string& column);
 
 private:
     UpdateStmt* tree_of(const Given& given, RangeVar* relation) const;
+    DownValue read_down(std::size_t table, const Given& given, const std::string& column);
+    [[noreturn]] void refuse_given(const pg::Error& error, const std::string& hint) const;
     void read_update(UpdateStmt* tree, std::size_t table, Place at);
     void read_fill(UpdateStmt* tree, std::size_t table, Place at);
     Place place_of(const pg::Error& error) const;

@@ -24,12 +24,6 @@ constexpr auto kColumns =
     " attnotnull AND NOT atthasdef AND attidentity = ''"
     " FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND NOT attisdropped ORDER BY attnum";
 
-// What the server says about a directive, at its place.
-[[noreturn]] void refuse_text(Place at, const pg::Error& error, const std::string& hint) {
-    refuse(at, "ZD005", error.sqlstate, error.what(), error.detail,
-           error.hint.empty() ? hint : error.hint);
-}
-
 // The table that an ALTER TABLE names, as that of an UPDATE. To be called inside pg::call.
 RangeVar* plain_name(const RangeVar* relation) {
     auto* const copy = static_cast<RangeVar*>(copyObjectImpl(relation));
@@ -42,15 +36,34 @@ RangeVar* plain_name(const RangeVar* relation) {
 
 void refuse_misplaced(const Source& source, const Given& given) {
     const std::string way{to_text(given.way)};
-    const std::string verb = given.way == Way::up ? "adds" : "drops";
+    const bool up = given.way == Way::up;
+    const std::string verb = up ? "adds" : "drops or gives another type";
     refuse(source.place(given.comment), "ZD004", pg::state::kSyntaxError,
            "-- zdm: " + way + " is for a column that its statement " + verb +
                ", and this one has no such column \"" + given.column + "\"",
-           given.way == Way::up
-               ? "It gives the rows that a table has already the value of a new column."
-               : "It gives a dropped column its value as long as the old version runs.",
-           "Put it right before the ALTER TABLE that " + verb +
-               " the column, without -- zdm: direct, or take it out.");
+           up ? "It gives the rows that a table has already the value of a new column."
+              : "It gives a column that goes, or its old type, a value as long as the old version "
+                "runs.",
+           up ? "Put it right before the ALTER TABLE that adds the column, without -- zdm: direct, "
+                "or take it out."
+              : "Put it right before the ALTER TABLE that drops the column or changes its type, "
+                "without -- zdm: direct, or take it out.");
+}
+
+void refuse_up_of_type(const Source& source, const Given& given) {
+    const std::string column = pg::quote_ident(given.column);
+    refuse(
+        source.place(given.comment), "ZD004", pg::state::kSyntaxError,
+        "the value of " + column + " under its new type stands in USING, not in -- zdm: up", {},
+        "Write ALTER COLUMN " + column + " TYPE ... USING <expression>, and take the comment out.");
+}
+
+void refuse_needless_down(const Source& source, const Given& given) {
+    const std::string column = pg::quote_ident(given.column);
+    refuse(source.place(given.comment), "ZD004", pg::state::kSyntaxError,
+           "no old column stays for -- zdm: down of " + column,
+           "The server changes its type in the catalog alone, and so back.",
+           "Take the comment out.");
 }
 
 UpdateStmt* DataReader::tree_of(const Given& given, RangeVar* relation) const {
@@ -68,8 +81,7 @@ void DataReader::fill(RangeVar* relation, const Given& given) {
     try {
         read_fill(tree_of(given, relation), table, at);
     } catch (const pg::Error& error) {
-        if (std::string_view{error.what()}.substr(0, 2) == "ZD") throw;
-        refuse_text(place_of(error), error, {});
+        refuse_given(error, {});
     }
 }
 
@@ -105,45 +117,64 @@ void DataReader::fill_default(RangeVar* relation, const std::string& column, Pla
     read_fill(tree, table, at);
 }
 
+// What the server says about a directive, at its place; what zdm says stays.
+void DataReader::refuse_given(const pg::Error& error, const std::string& hint) const {
+    if (std::string_view{error.what()}.substr(0, 2) == "ZD") throw error;
+    refuse(place_of(error), "ZD005", error.sqlstate, error.what(), error.detail,
+           error.hint.empty() ? hint : error.hint);
+}
+
 Down DataReader::reverse(std::size_t table, const Given& given, const std::string& definition) {
     given_ = &given;
-    const Relation& relation = r_.clones_.relation(table);
-    Down down;
-    down.at = r_.source_.place(given.comment);
     r_.clones_.bring_forward(table);
     try {
         // The column goes again with it.
         pg::Subtransaction attempt;
         alter_clone(relation, "ADD COLUMN " + pg::quote_ident(given.column) + " " + definition);
-        RangeVar* const name = pg::call([&] {
-            return makeRangeVar(pstrdup(relation.schema.c_str()), pstrdup(relation.name.c_str()),
-                                -1);
-        });
-        UpdateStmt* const tree = tree_of(given, name);
-        ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
-        Node* const value =
-            reinterpret_cast<Node*>(linitial_node(TargetEntry, query->targetList)->expr);
-        const Expressions reader = expressions(table, relation.clone);
-        down.type = describe_column(relation.clone, given.column)->type;
-        down.expression = reader.text(value);
-        down.reads = reader.columns(value);
-        down.never_null = reader.never_null(value);
-        down.immutable = is_immutable(value);
-        down.subquery = has_subquery(value);
-        down.not_public = reader.not_public(value);
-        down.may_fail = may_fail(value);
-        for (const auto& column : ask(kColumns, {std::int64_t{relation.clone}}).rows) {
-            if (!contains(down.reads, column.text(0))) continue;
-            if (column.flag(1)) down.unreadable = "the system column " + column.text(0);
-            if (column.flag(2)) down.unreadable = "the generated column " + column.text(0);
-            if (column.flag(3)) down.required.push_back(column.text(0));
-        }
+        return read_down(table, given, given.column).down;
     } catch (const pg::Error& error) {
-        if (std::string_view{error.what()}.substr(0, 2) == "ZD") throw;
-        refuse_text(place_of(error), error,
-                    "It can read the columns that the table has at the end of this file.");
+        refuse_given(error, "It can read the columns that the table has at the end of this file.");
     }
-    return down;
+}
+
+DownValue DataReader::give_back(std::size_t table, const Given& given, const std::string& column) {
+    given_ = &given;
+    try {
+        return read_down(table, given, column);
+    } catch (const pg::Error& error) {
+        refuse_given(error, "It can read the columns of the table, where " +
+                                pg::quote_ident(given.column) + " has its new type already.");
+    }
+}
+
+DownValue DataReader::read_down(std::size_t table, const Given& given, const std::string& column) {
+    const Relation& relation = r_.clones_.relation(table);
+    RangeVar* const name = pg::call([&] {
+        return makeRangeVar(pstrdup(relation.schema.c_str()), pstrdup(relation.name.c_str()), -1);
+    });
+    UpdateStmt* const tree = tree_of(given, name);
+    pg::call([&] { linitial_node(ResTarget, tree->targetList)->name = pstrdup(column.c_str()); });
+    ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
+    Node* const value =
+        reinterpret_cast<Node*>(linitial_node(TargetEntry, query->targetList)->expr);
+    const Expressions reader = expressions(table, relation.clone);
+    Down down;
+    down.at = r_.source_.place(given.comment);
+    down.type = describe_column(relation.clone, column)->type;
+    down.expression = reader.text(value);
+    down.reads = reader.columns(value);
+    down.never_null = reader.never_null(value);
+    down.immutable = is_immutable(value);
+    down.subquery = has_subquery(value);
+    down.not_public = reader.not_public(value);
+    down.may_fail = may_fail(value);
+    for (const auto& other : ask(kColumns, {std::int64_t{relation.clone}}).rows) {
+        if (!contains(down.reads, other.text(0))) continue;
+        if (other.flag(1)) down.unreadable = "the system column " + other.text(0);
+        if (other.flag(2)) down.unreadable = "the generated column " + other.text(0);
+        if (other.flag(3)) down.required.push_back(other.text(0));
+    }
+    return {down, value};
 }
 
 void Rehearsal::read_downs() {

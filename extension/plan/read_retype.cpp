@@ -10,7 +10,7 @@
 #include "pg/transaction.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
-#include "plan/expression.hpp"
+#include "plan/read_data.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
@@ -40,17 +40,14 @@ bool is_integer(const std::string& type) {
     return type == "smallint" || type == "integer" || type == "bigint";
 }
 
-constexpr auto kDown =
-    "Add a column of the new type under a new name, fill it with an UPDATE, and drop the old one "
-    "in a later migration.";
-
 }  // namespace
 
 RetypeReader::RetypeReader(Rehearsal& rehearsal, const Statement& statement, Place at,
-                           std::size_t table, const AlterTableCmd* command)
+                           std::size_t table, const AlterTableCmd* command, const Given* down)
     : RenameReader(rehearsal, statement, at, table, command->name,
                    private_name(command->name, "new")),
       using_(castNode(ColumnDef, command->def)->raw_default),
+      down_(down),
       parked_(private_name(command->name, "old")) {}
 
 std::string RetypeReader::clone() const { return clone_name(relation()); }
@@ -75,7 +72,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
         refuse_piece("its new type is a domain",
                      "A row must meet it before a trigger can fill the new column.",
                      "Change it to the type under the domain, and add a CHECK.");
-    const bool exact = read_rules(retype, to).exact && is_cast_;
+    const bool exact = read_rules(retype, to) && is_cast_;
     retype.triggers = naming_triggers();
     prepare_indexes();
     prepare_statistics();
@@ -171,8 +168,16 @@ std::string RetypeReader::zone() const {
     return pg::quote_literal(constant->val.sval.sval);
 }
 
-CastBack RetypeReader::back(const Target& to) const {
-    const std::string value = pg::quote_ident(new_);
+// What else can be done where no way back is known.
+std::string RetypeReader::other_ways() const {
+    const std::string name = pg::quote_ident(old_);
+    return "Write -- zdm: down " + name + " = <expression over the new " + name +
+           "> on the line before the statement. Or add a column of the new type under a new name, "
+           "fill it with an UPDATE, and drop the old one in a later migration.";
+}
+
+CastBack RetypeReader::known_back(const Target& to) const {
+    const std::string value = pg::quote_ident(old_);
     if (const auto cast = cast_back(to.type, old_type_, value)) return *cast;
     const auto is_timestamp = [](const std::string& type) {
         return type.substr(0, 9) == "timestamp";
@@ -182,7 +187,8 @@ CastBack RetypeReader::back(const Target& to) const {
         return {value + " AT TIME ZONE " + at, false, false};
     refuse_piece("zdm knows no way back from " + to.type + " to " + old_type_ +
                      " that can't fail in an application's INSERT",
-                 "From the switch until contract the old column is kept for a rollback.", kDown);
+                 "From the switch until contract the old column is kept for a rollback.",
+                 other_ways());
 }
 
 // The analysed value of `UPDATE ... SET c = ...`, cast to the column's type; `value` instead of
@@ -204,18 +210,58 @@ Node* RetypeReader::value_of(const std::string& sql, Node* value) const {
     });
 }
 
+// What gives the old column, while both stand on the clone under the names of the switch.
+RetypeReader::Back RetypeReader::read_back(const Expressions& reader, RetypeColumn& retype,
+                                           const Target& to) const {
+    if (down_ != nullptr) {
+        const DownValue given = DataReader{r_, statement_}.give_back(table_, *down_, parked_);
+        retype.given = given.down;
+        retype.partial = !given.down.never_null;
+        return {given.value, false};
+    }
+    const CastBack known = known_back(to);
+    retype.partial = known.partial;
+    const pg::PinnedPath pinned;
+    Node* const value = value_of(
+        "UPDATE " + clone() + " SET " + pg::quote_ident(parked_) + " = " + known.expression,
+        nullptr);
+    if (!is_immutable(value))
+        refuse_piece("the way back, " + reader.text(value) + ", depends on settings of the session",
+                     {}, other_ways());
+    return {value, known.exact};
+}
+
 // Both columns stand on the clone for a moment, first under the names that they have before the
-// switch, then under those after it.
-CastBack RetypeReader::read_rules(RetypeColumn& retype, const Target& to) {
+// switch, then under those after it, and the first again: each expression is analysed under the
+// names of its time, and its text taken under both.
+bool RetypeReader::read_rules(RetypeColumn& retype, const Target& to) {
     const std::string old = pg::quote_ident(old_);
     const std::string shadow = pg::quote_ident(new_);
-    const std::string update = "UPDATE " + clone() + " SET ";
+    const std::string parked = pg::quote_ident(parked_);
     pg::Subtransaction attempt;
     on_clone("ADD COLUMN " + shadow + " " + to.definition);
     const Expressions reader{relation().clone, relation().name, {}};
-    const std::string plain = update + shadow + " = " + old;
+    const std::string plain = "UPDATE " + clone() + " SET " + shadow + " = " + old;
     Node* const up = value_of(plain, using_);
     is_cast_ = is_cast(up, plain);
+    check_up(reader, up);
+    retype.up = reader.text(up);
+    retype.reads = reader.columns(up);
+    on_clone("RENAME COLUMN " + old + " TO " + parked);
+    on_clone("RENAME COLUMN " + shadow + " TO " + old);
+    retype.up_again = reader.text(up);
+    retype.reads_again = reader.columns(up);
+    const Back down = read_back(reader, retype, to);
+    retype.down = reader.text(down.value);
+    on_clone("RENAME COLUMN " + old + " TO " + shadow);
+    on_clone("RENAME COLUMN " + parked + " TO " + old);
+    retype.down_before = reader.text(down.value);
+    return down.exact;
+}
+
+// Whether the new value can be computed in sessions of applications.
+void RetypeReader::check_up(const Expressions& reader, Node* up) const {
+    const std::string old = pg::quote_ident(old_);
     if (!is_immutable(up))
         refuse(at_, "ZD108", pg::state::kFeatureNotSupported,
                "the new value of " + old + " depends on settings of the session",
@@ -226,24 +272,6 @@ CastBack RetypeReader::read_rules(RetypeColumn& retype, const Target& to) {
         refuse(at_, "ZD109", pg::state::kInsufficientPrivilege,
                hidden + " may not be executed by every role",
                "It gives rows of applications their value.", "GRANT EXECUTE ON it TO PUBLIC.");
-    const CastBack way_back = back(to);
-    retype.partial = way_back.partial;
-    Node* const down = [&] {
-        const pg::PinnedPath pinned;
-        return value_of(update + old + " = " + way_back.expression, nullptr);
-    }();
-    if (!is_immutable(down))
-        refuse_piece("the way back, " + reader.text(down) + ", depends on settings of the session",
-                     {}, kDown);
-    retype.up = reader.text(up);
-    retype.down_before = reader.text(down);
-    retype.reads = reader.columns(up);
-    on_clone("RENAME COLUMN " + old + " TO " + pg::quote_ident(parked_));
-    on_clone("RENAME COLUMN " + shadow + " TO " + old);
-    retype.up_again = reader.text(up);
-    retype.down = reader.text(down);
-    retype.reads_again = reader.columns(up);
-    return way_back;
 }
 
 void RetypeReader::check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const {
@@ -261,8 +289,9 @@ void RetypeReader::check_index(RetypeColumn& retype, const CopiedIndex& index, b
             "index " + index.name +
                 " is unique, and might refuse what the old type makes of new values",
             "Only of a plain cast zdm knows that different values stay different.",
-            "Leave USING out where the server needs none, or drop the index before and make it "
-            "again after.");
+            std::string{down_ == nullptr ? "Leave USING out"
+                                         : "Leave -- zdm: down out, and USING"} +
+                " where the server needs none, or drop the index before and make it again after.");
     const std::string original = std::to_string(find_index(relation().oid, unquoted(index.name)));
     const std::string clone = std::to_string(clone_index(unquoted(index.name)));
     if (ask(kOtherOrder, {original, clone}).front().flag(0))

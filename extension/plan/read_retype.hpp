@@ -12,12 +12,12 @@ struct Node;
 
 namespace zdm::plan {
 
-struct Assignment;
+class Expressions;
 
 class RetypeReader : public RenameReader {
 public:
     RetypeReader(Rehearsal& rehearsal, const Statement& statement, Place at, std::size_t table,
-                 const AlterTableCmd* command);
+                 const AlterTableCmd* command, const Given* down);
     // `replay` runs the statement on the clone.
     RetypeColumn read(const std::function<void()>& replay, Seen& seen);
 
@@ -28,8 +28,16 @@ private:
         bool domain = false;
     };
     Target target(const std::function<void()>& replay) const;
-    CastBack read_rules(RetypeColumn& retype, const Target& to);
-    CastBack back(const Target& to) const;
+    // Whether different values stay different both ways.
+    bool read_rules(RetypeColumn& retype, const Target& to);
+    struct Back {
+        Node* value = nullptr;
+        bool exact = false;
+    };
+    Back read_back(const Expressions& reader, RetypeColumn& retype, const Target& to) const;
+    CastBack known_back(const Target& to) const;
+    std::string other_ways() const;
+    void check_up(const Expressions& reader, Node* up) const;
     Node* value_of(const std::string& sql, Node* value) const;
     bool is_cast(Node* up, const std::string& plain) const;
     std::string zone() const;
@@ -40,7 +48,8 @@ private:
     std::string clone() const;
     void on_clone(const std::string& command) const;
 
-    Node* using_;  // as written; null: none
+    Node* using_;        // as written; null: none
+    const Given* down_;  // `-- zdm: down`; null: none
     std::string parked_;
     std::string old_type_;
     bool is_cast_ = false;  // without USING, or with one that says what the server does without it

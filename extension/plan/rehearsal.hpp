@@ -103,6 +103,10 @@ private:
 
 // ZD004 about a directive whose statement has no use for it.
 [[noreturn]] void refuse_misplaced(const Source& source, const Given& given);
+// ZD004 about one before a change of a column's type: `up`, and `down` of one that rewrites
+// nothing.
+[[noreturn]] void refuse_up_of_type(const Source& source, const Given& given);
+[[noreturn]] void refuse_needless_down(const Source& source, const Given& given);
 
 // While in scope: settings under which the rehearsal measures and stays quiet, and which give text
 // that means the same in every session.

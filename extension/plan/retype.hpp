@@ -2,9 +2,11 @@
 // qualified.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "plan/down.hpp"
 #include "plan/rename.hpp"
 
 namespace zdm::plan {
@@ -30,6 +32,7 @@ struct RetypeColumn {
     std::vector<std::string> reads;        // old columns of `up`
     std::vector<std::string> reads_again;  // of `up_again`
     bool partial = false;                  // a new value may not fit the old column
+    std::optional<Down> given;             // `-- zdm: down` instead of a cast back
     std::vector<OldConstraint> checks;     // they must not refuse rows of the new version
     std::vector<OldConstraint> keys;       // foreign keys that refer to the column
     std::string primary;                   // name of the primary key that it is in; empty: of none

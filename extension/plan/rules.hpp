@@ -185,6 +185,9 @@ void plan_action(Composer&, const Action&, const RenameColumn&);
 void plan_action(Composer&, const Action&, const RetypeColumn&);
 void plan_action(Composer&, const Action&, const Direct&);
 
+// Refuses a `-- zdm: down` of column `name` that can't run inside the applications' own statements;
+// it fills `column`.
+void check_down(const Down&, const std::string& name, const std::string& column);
 // DROP COLUMN with `-- zdm: down`.
 void drop_with_down(Composer&, const Action&, const DropColumn&);
 // NOT NULL goes in expand; undo brings it back.

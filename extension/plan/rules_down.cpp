@@ -19,9 +19,7 @@ namespace {
     refuse(down.at, "ZD114", pg::state::kFeatureNotSupported, what, detail, hint);
 }
 
-// Whether the rule can run inside the applications' own statements.
-void check_down(const DropColumn& drop, const Down& down) {
-    const std::string subject = "-- zdm: down of " + drop.column;
+void check_dropped(const DropColumn& drop, const Down& down) {
     if (drop.generated)
         refuse_down(down, "column " + drop.column + " is generated and takes no value", {},
                     "Take the comment out: the server gives it its value until it is dropped.");
@@ -30,32 +28,7 @@ void check_down(const DropColumn& drop, const Down& down) {
                     "What the new version leaves out must meet it before a trigger can give it a "
                     "value.",
                     "Change its type to that under the domain first.");
-    if (down.subquery)
-        refuse(down.at, "ZD104", pg::state::kFeatureNotSupported, subject + " has a subquery",
-               "A trigger computes it in each row that the new version writes, from that row.",
-               "Write an expression over the row alone.");
-    if (contains(down.reads, drop.column))
-        refuse_down(down, subject + " reads " + drop.column + " itself",
-                    "It must give the column its value where the new version does not write it.",
-                    "Write an expression over the columns that stay.");
-    if (!down.unreadable.empty())
-        refuse_down(down, subject + " reads " + down.unreadable,
-                    "A trigger that runs before the row is written can't know it.",
-                    "Write out what it is made of.");
-    if (!down.immutable)
-        refuse(down.at, "ZD108", pg::state::kFeatureNotSupported,
-               subject + " is not IMMUTABLE and could differ by session",
-               down.reads.empty() ? ""
-                                  : drop.column + " is kept in step with " + join(down.reads) + ".",
-               "Use an immutable form, e.g. (c AT TIME ZONE 'UTC') where the time zone of the "
-               "session counts, or to_char and casts with their settings spelt out.");
-    if (!down.not_public.empty())
-        refuse(down.at, "ZD109", pg::state::kInsufficientPrivilege,
-               "not every role may use " + down.not_public + ", which gives " + drop.column +
-                   " its value",
-               "The trigger that computes it runs as the role that writes the row.",
-               "GRANT EXECUTE on the function and USAGE on its schema TO PUBLIC, or use another "
-               "expression.");
+    check_down(down, drop.column, drop.column);
 }
 
 // Whether the column is carried over into another: a new one that its expression reads.
@@ -110,9 +83,38 @@ void keep_or_relax(Composer& composer, const Action& action, const DropColumn& d
 
 }  // namespace
 
+void check_down(const Down& down, const std::string& name, const std::string& column) {
+    const std::string subject = "-- zdm: down of " + name;
+    if (down.subquery)
+        refuse(down.at, "ZD104", pg::state::kFeatureNotSupported, subject + " has a subquery",
+               "A trigger computes it in each row that the new version writes, from that row.",
+               "Write an expression over the row alone.");
+    if (contains(down.reads, column))
+        refuse_down(down, subject + " reads " + column + " itself",
+                    "It must give the column its value where the new version does not write it.",
+                    "Write an expression over the columns that stay.");
+    if (!down.unreadable.empty())
+        refuse_down(down, subject + " reads " + down.unreadable,
+                    "A trigger that runs before the row is written can't know it.",
+                    "Write out what it is made of.");
+    if (!down.immutable)
+        refuse(down.at, "ZD108", pg::state::kFeatureNotSupported,
+               subject + " is not IMMUTABLE and could differ by session",
+               down.reads.empty() ? "" : column + " is kept in step with " + join(down.reads) + ".",
+               "Use an immutable form, e.g. (c AT TIME ZONE 'UTC') where the time zone of the "
+               "session counts, or to_char and casts with their settings spelt out.");
+    if (!down.not_public.empty())
+        refuse(
+            down.at, "ZD109", pg::state::kInsufficientPrivilege,
+            "not every role may use " + down.not_public + ", which gives " + column + " its value",
+            "The trigger that computes it runs as the role that writes the row.",
+            "GRANT EXECUTE on the function and USAGE on its schema TO PUBLIC, or use another "
+            "expression.");
+}
+
 void drop_with_down(Composer& composer, const Action& action, const DropColumn& drop) {
     const Down& down = *drop.down;
-    check_down(drop, down);
+    check_dropped(drop, down);
     keep_or_relax(composer, action, drop, down);
     const std::string remark =
         down.may_fail.empty()

@@ -29,6 +29,7 @@ public:
 
     void plan() {
         refuse_company();
+        if (retype_.given) check_down(*retype_.given, name_, retype_.parked);
         add_column();
         watch();
         fill(retype_.up);
@@ -159,11 +160,15 @@ void Retyping::compare_sides() {
                                                                             retype_.old_type,
                                                                             retype_.down_before,
                                                                             {shadow_}}}));
-    composer_.verify(
-        Slot::verify, action_,
-        compare(
-            {{name_, rename_.type, retype_.up_again, {}, retype_.reads_again}},
-            {{parked, parked + " IS NOT NULL", true, retype_.old_type, retype_.down, {name_}}}));
+    composer_.verify(Slot::verify, action_,
+                     compare({{name_, rename_.type, retype_.up_again, {}, retype_.reads_again}},
+                             {{parked,
+                               parked + " IS NOT NULL",
+                               true,
+                               retype_.old_type,
+                               retype_.down,
+                               {name_},
+                               retype_.given.has_value()}}));
 }
 
 // Without the trigger: what the old column forbids goes, the names change hands.
@@ -313,6 +318,7 @@ Undos Retyping::undo_switch(const Step& step) const {
 
 // Where new values don't fit the old column.
 std::string Retyping::what_is_lost() const {
+    if (retype_.given) return "; where -- zdm: down gives NULL it is NULL";
     std::string text = "; there a value that " + retype_.old_type + " can't hold is NULL";
     for (const auto& index : rename_.indexes)
         if (index.constraint == "UNIQUE")
@@ -340,6 +346,9 @@ void Retyping::switch_over() {
     step.note = name_ + " is " + rename_.type + " from here on, and " + retype_.parked +
                 " follows it for a rollback";
     if (retype_.partial) step.note += what_is_lost();
+    if (retype_.given && !retype_.given->may_fail.empty())
+        step.note +=
+            " (" + retype_.given->may_fail + " can make that statement of the new version fail)";
     step.note +=
         "; prepared statements that return or compare " + name_ +
         " fail once with 0A000, \"cached plan must not change result type\", and must be prepared "

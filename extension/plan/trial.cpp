@@ -12,10 +12,15 @@ bool can_run(const Update& update, const Assignment& fill) {
     return fill.immutable && !fill.subquery && update.rest_immutable && !update.rest_subquery;
 }
 
+// Whether it can give `column` its value.
+bool can_run(const Down& down, const std::string& column) {
+    return down.immutable && !down.subquery && down.unreadable.empty() &&
+           !contains(down.reads, column);
+}
+
 bool can_run(const DropColumn& drop) {
     return drop.down && !drop.made_here && !drop.generated && !drop.checked_domain &&
-           drop.down->immutable && !drop.down->subquery && drop.down->unreadable.empty() &&
-           !contains(drop.down->reads, drop.column);
+           can_run(*drop.down, drop.column);
 }
 
 class Collector {
@@ -32,6 +37,9 @@ public:
             if (const auto* update = std::get_if<Update>(&action.detail)) add_ups(action, *update);
         for (const auto& action : facts_.actions)
             if (const auto* drop = std::get_if<DropColumn>(&action.detail)) add_down(action, *drop);
+        for (const auto& action : facts_.actions)
+            if (const auto* retype = std::get_if<RetypeColumn>(&action.detail))
+                add_retype(action, *retype);
         return std::move(trials_);
     }
 
@@ -50,9 +58,9 @@ private:
             if (!contains(trial.reads, column)) trial.reads.push_back(column);
             return;
         }
-        if (std::find(trial.columns.begin(), trial.columns.end(), made->second) ==
-            trial.columns.end())
-            trial.columns.push_back(made->second);
+        const auto same = [&](const AddColumn& other) { return other.column == column; };
+        if (std::none_of(trial.columns.begin(), trial.columns.end(), same))
+            trial.columns.push_back(*made->second);
     }
 
     void add_ups(const Action& action, const Update& update) {
@@ -83,6 +91,28 @@ private:
         trial.rules.push_back({drop.down->at, Way::down, drop.column, drop.down->expression, {}});
         need(trial, drop.column);
         for (const auto& column : drop.down->reads) need(trial, column);
+    }
+
+    // USING and `-- zdm: down`, under the names that the columns have before the switch. Nothing
+    // else may change the table.
+    void add_retype(const Action& action, const RetypeColumn& retype) {
+        if (!retype.given || !can_run(*retype.given, retype.parked)) return;
+        const RenameColumn& copies = retype.copies;
+        Trial& trial = of(action.table);
+        AddColumn shadow;
+        shadow.column = copies.renamed;
+        shadow.definition = copies.definition;
+        trial.columns.push_back(shadow);
+        trial.rules.push_back({action.at,
+                               Way::up,
+                               copies.renamed,
+                               retype.up,
+                               {},
+                               copies.column + " as " + copies.type});
+        trial.rules.push_back({retype.given->at, Way::down, copies.column, retype.down_before, {}});
+        need(trial, copies.column);
+        for (const auto* reads : {&retype.reads, &retype.given->reads})
+            for (const auto& column : *reads) need(trial, column);
     }
 
     // A new column that gets its value by something that is not tried.

@@ -16,14 +16,15 @@ struct TriedRule {
     Way way = Way::up;
     std::string column;
     std::string expression;
-    std::string condition;  // for which rows, empty: all
+    std::string condition;   // for which rows, empty: all
+    std::string shown = {};  // what it gives, in messages; empty: the column
 };
 
 struct Trial {
     std::size_t table = kNoTable;
-    std::vector<TriedRule> rules;           // those that go up come first
-    std::vector<std::string> reads;         // columns of the table that they need
-    std::vector<const AddColumn*> columns;  // that they give and the table has not yet
+    std::vector<TriedRule> rules;    // those that go up come first
+    std::vector<std::string> reads;  // columns of the table that they need
+    std::vector<AddColumn> columns;  // that they give and the table has not yet
 };
 
 // Whether a rule of the trial gives a new column its value.

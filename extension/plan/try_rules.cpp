@@ -82,10 +82,10 @@ private:
             made += ", " + column + " " + facts->definition;
             names += ", " + column;
         }
-        for (const auto* column : trial_.columns) {
-            made += ", " + column->column + " " + column->definition;
-            if (!column->default_text.empty() && !has_rule(trial_, column->column))
-                made += " DEFAULT " + column->default_text;
+        for (const auto& column : trial_.columns) {
+            made += ", " + column.column + " " + column.definition;
+            if (!column.default_text.empty() && !has_rule(trial_, column.column))
+                made += " DEFAULT " + column.default_text;
         }
         for (const auto& rule : trial_.rules)
             if (rule.way == Way::down)
@@ -145,8 +145,8 @@ private:
     }
 
     static std::string what(const TriedRule& rule) {
-        return rule.way == Way::up ? "the value of " + rule.column
-                                   : "-- zdm: down of " + rule.column;
+        if (rule.way == Way::down) return "-- zdm: down of " + rule.column;
+        return "the value of " + (rule.shown.empty() ? rule.column : rule.shown);
     }
 
     static std::string row_text(const std::string& place, const std::string& key) {

@@ -82,6 +82,20 @@ TEST(PlanCompare, GoingBackLosesWhatTheOldColumnsDoNotGive) {
                   ne("d", "c") + "))");
 }
 
+// A rule of the user's own may give what the rule of the new column can't take.
+TEST(PlanCompare, OfForeignValuesTheRuleOfTheNewColumnIsAskedLast) {
+    Going old = back("a", "down(b)", {"b"});
+    old.foreign = true;
+    const auto found = compare({follows("b", "up(a)", {"a"})}, {old});
+    EXPECT_EQ(found.differs,
+              "CASE WHEN " + ne("a", "down(b)") + " THEN " + ne("b", "up(a)") + " ELSE false END");
+    EXPECT_EQ(found.lost, "CASE WHEN b IS NOT NULL AND (a IS NULL OR " + ne("a", "down(b)") +
+                              ") THEN " + ne("b", "up(a)") + " ELSE false END");
+    old.foreign = false;
+    EXPECT_EQ(compare({follows("b", "up(a)", {"a"})}, {old}).differs.find("CASE"),
+              std::string::npos);
+}
+
 TEST(PlanCompare, ValuesAreShownByName) {
     EXPECT_EQ(
         shown({"a", "\"B's\""}),

@@ -187,7 +187,7 @@ TEST(PlanTrial, RulesOfATableWithTheColumnsThatTheyNeed) {
     EXPECT_EQ(found[0].table, kUsers);
     EXPECT_EQ(found[0].reads, (std::vector<std::string>{"name"}));
     ASSERT_EQ(found[0].columns.size(), 2u);
-    EXPECT_EQ(found[0].columns[1]->column, "last");
+    EXPECT_EQ(found[0].columns[1].column, "last");
     ASSERT_EQ(found[0].rules.size(), 3u);
     EXPECT_EQ(trial_sql(found[0].rules[0], "x", "first"),
               "UPDATE x SET first = l(name) WHERE first IS NULL");

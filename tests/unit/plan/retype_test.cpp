@@ -1,5 +1,6 @@
 // ALTER COLUMN TYPE: a shadow column until the switch, and the old one behind it until contract.
 #include "facts.hpp"
+#include "plan/trial.hpp"
 
 namespace zdm::plan {
 namespace {
@@ -61,6 +62,100 @@ TEST(PlanRetype, TheColumnsChangeHandsInTheSwitch) {
     EXPECT_FALSE(turning(plan).removal);
     EXPECT_TRUE(plan.steps.back().removal);
     EXPECT_NE(turning(plan).note.find("is NULL"), std::string::npos);
+}
+
+// As text to int with `-- zdm: down`.
+RetypeColumn given_back() {
+    RetypeColumn retype = wider();
+    Down down;
+    down.at = {7, 1};
+    down.expression = retype.down = "f(n, b)";
+    down.reads = {"n", "b"};
+    down.immutable = true;
+    retype.given = down;
+    retype.down_before = "f(zdm_n_new, b)";
+    return retype;
+}
+
+TEST(PlanRetype, WhatIsGivenTakesThePlaceOfTheCastBack) {
+    const Plan plan = plan_of({act(kUsers, given_back())});
+    EXPECT_NE(turning(plan).command.find("'zdm_n_old', 'step', 'f(n, b)', '')"), std::string::npos);
+    EXPECT_NE(turning(plan).note.find("where -- zdm: down gives NULL it is NULL"),
+              std::string::npos);
+    EXPECT_EQ(turning(plan).note.find("can't hold"), std::string::npos);
+    EXPECT_EQ(turning(plan).note.find("can make that statement"), std::string::npos);
+    RetypeColumn failing = given_back();
+    failing.partial = false;
+    failing.given->may_fail = "a division by zero";
+    const Plan fails = plan_of({act(kUsers, failing)});
+    EXPECT_EQ(turning(fails).note.find("it is NULL"), std::string::npos);
+    EXPECT_NE(turning(fails).note.find(
+                  "(a division by zero can make that statement of the new version fail)"),
+              std::string::npos);
+}
+
+// What the expression gives may be no number at all, which the cast would refuse.
+TEST(PlanRetype, WhatIsGivenIsNotCastAgainWhereItIsWhatItShouldBe) {
+    const Plan plan = plan_of({act(kUsers, given_back())});
+    const auto& before = plan.steps[5].parameters;
+    const auto& after = plan.steps[8].parameters;
+    EXPECT_NE(before.at("differs").find("f(zdm_n_new, b)"), std::string::npos);
+    EXPECT_EQ(before.at("differs").find("CASE"), std::string::npos);
+    EXPECT_EQ(after.at("differs").find("CASE WHEN pg_catalog.record_image_ne(ROW(zdm_n_old), "
+                                       "ROW((f(n, b))::integer)) THEN "),
+              0u)
+        << after.at("differs");
+    EXPECT_EQ(after.at("lost").find("CASE WHEN n IS NOT NULL AND (zdm_n_old IS NULL OR "), 0u)
+        << after.at("lost");
+}
+
+TEST(PlanRetype, ExpressionsThatNoTriggerCanComputeAreRefused) {
+    const auto with = [](auto change) {
+        RetypeColumn retype = given_back();
+        change(*retype.given);
+        return refusal({act(kUsers, retype)}).substr(0, 13);
+    };
+    EXPECT_EQ(with([](Down&) {}), "");
+    EXPECT_EQ(with([](Down& down) { down.subquery = true; }), "ZD104: line 7");
+    EXPECT_EQ(with([](Down& down) { down.immutable = false; }), "ZD108: line 7");
+    EXPECT_EQ(with([](Down& down) { down.not_public = "function f()"; }), "ZD109: line 7");
+    EXPECT_EQ(with([](Down& down) { down.reads = {"zdm_n_old"}; }), "ZD114: line 7");
+    EXPECT_EQ(with([](Down& down) { down.unreadable = "the column x"; }), "ZD114: line 7");
+}
+
+std::vector<Trial> trials_of(const RetypeColumn& retype) {
+    Facts facts = shop();
+    facts.actions = {act(kUsers, retype)};
+    return trials(facts);
+}
+
+TEST(PlanRetype, UsingAndWhatIsGivenAreTriedOnRows) {
+    const auto found = trials_of(given_back());
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].table, kUsers);
+    ASSERT_EQ(found[0].columns.size(), 1u);
+    EXPECT_EQ(found[0].columns[0].column, "zdm_n_new");
+    EXPECT_EQ(found[0].columns[0].definition, "bigint");
+    EXPECT_EQ(found[0].reads, (Lines{"n", "b"}));
+    ASSERT_EQ(found[0].rules.size(), 2u);
+    EXPECT_EQ(found[0].rules[0].way, Way::up);
+    EXPECT_EQ(found[0].rules[0].column, "zdm_n_new");
+    EXPECT_EQ(found[0].rules[0].expression, "n");
+    EXPECT_EQ(found[0].rules[0].shown, "n as bigint");
+    EXPECT_EQ(found[0].rules[1].way, Way::down);
+    EXPECT_EQ(found[0].rules[1].column, "n");
+    EXPECT_EQ(found[0].rules[1].expression, "f(zdm_n_new, b)");
+    EXPECT_EQ(found[0].rules[1].at.line, 7);
+}
+
+TEST(PlanRetype, ACastBackAndWhatIsRefusedAreNotTried) {
+    EXPECT_TRUE(trials_of(wider()).empty());
+    RetypeColumn subquery = given_back();
+    subquery.given->subquery = true;
+    EXPECT_TRUE(trials_of(subquery).empty());
+    RetypeColumn itself = given_back();
+    itself.given->reads = {"zdm_n_old"};
+    EXPECT_TRUE(trials_of(itself).empty());
 }
 
 TEST(PlanRetype, SidesAreComparedUnderTheNamesOfTheTime) {
