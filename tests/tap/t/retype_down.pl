@@ -111,16 +111,16 @@ ok($out !~ /ERROR|FATAL|aborted/, 'no error of the application') or diag($out);
 is(dump_of('postgres'), $plain, 'the schema is that of the plain statement');
 is(value(q{SELECT count(*) FROM pg_class WHERE relname ~ '^zdm_.*copy' OR relname ~ '^(acted|wrote|differs)_'}), 0, 'nothing is left behind');
 
-# The old column may stay NULL; NOT NULL names that before a rollback.
-value("CREATE TABLE plan (id int PRIMARY KEY, price text NOT NULL); INSERT INTO plan VALUES (1, '1')");
-value("SELECT zdm_create('n', \$\$-- zdm: down price = CASE WHEN price < 100 THEN price::text END\nALTER TABLE plan ALTER price TYPE int USING price::int\$\$); SELECT zdm_start('n', 'switched')");
+# From int to text, of which no cast back is known. The old column may stay NULL; NOT NULL names that before a rollback.
+value("CREATE TABLE plan (id int PRIMARY KEY, price int NOT NULL); INSERT INTO plan VALUES (1, 1)");
+value("SELECT zdm_create('n', \$\$-- zdm: down price = CASE WHEN price ~ '^[0-9]{1,9}\$' THEN price::int END\nALTER TABLE plan ALTER price TYPE text\$\$); SELECT zdm_start('n', 'switched')");
 is(wait_state($node, 'n', 'switched'), 'switched', 'NULL: switched');
-value('INSERT INTO plan VALUES (2, 99), (3, 100)');
-is(value(q{SELECT string_agg(coalesce(zdm_price_old, '-'), ' ' ORDER BY id) FROM plan}), '1 99 -', 'the old column is NULL where the expression is');
-like(value(q{SELECT new_values FROM zdm_verify('n', going_back => true) WHERE place IS NOT NULL}), qr/^[^\n]*100[^\n]*$/, 'a rollback would lose that row alone');
+value('INSERT INTO plan VALUES (2, '99'), (3, 'much')');
+is(value(q{SELECT string_agg(coalesce(zdm_price_old::text, '-'), ' ' ORDER BY id) FROM plan}), '1 99 -', 'the old column is NULL where the expression is');
+like(value(q{SELECT new_values FROM zdm_verify('n', going_back => true) WHERE place IS NOT NULL}), qr/^[^\n]*much[^\n]*$/, 'a rollback would lose that row alone');
 value(q{SELECT zdm_rollback('n')});
 ok(poll_until($node, q{SELECT state || ' ' || left(message, 45) FROM zdm.migrations WHERE name = 'n'}, 'failed ZD202: 1 row of public.plan violates NOT NULL'), 'and stops at it');
-value(q{UPDATE plan SET price = 98 WHERE id = 3; SELECT zdm_resume('n')});
+value(q{UPDATE plan SET price = '98' WHERE id = 3; SELECT zdm_resume('n')});
 is(wait_state($node, 'n', 'rolled_back'), 'rolled_back', 'until it is changed');
-is(value(q{SELECT string_agg(price, ' ' ORDER BY id) FROM plan}), '1 99 98', 'what was written is there as text');
+is(value(q{SELECT string_agg(price::text, ' ' ORDER BY id) || pg_typeof(min(price)) FROM plan}), '1 99 98integer', 'what was written is there as numbers');
 done_testing();
