@@ -38,10 +38,6 @@ constexpr auto kGoesWithConstraint =
     " AS v(needed, statement)"
     " WHERE c.oid = $1::oid AND c.contype IN ('u', 'p') AND v.needed AND v.statement IS NOT NULL";
 
-[[noreturn]] void refuse_kind(Place at, const std::string& what, const std::string& hint) {
-    refuse(at, "ZD105", pg::state::kFeatureNotSupported, what + " is not supported yet", {}, hint);
-}
-
 // The type that a serial one means, as the server finds it; InvalidOid: it is none.
 Oid serial_type(const ColumnDef* column) {
     if (column->typeName == nullptr || list_length(column->typeName->names) != 1) return InvalidOid;
