@@ -80,7 +80,7 @@ void AlterReader::add_column(AlterTableCmd* command) {
                    ", which gets its values from a sequence",
                {}, "Take the comment out, or change the values in a later migration.");
     if (written.sequence && !late) return direct(command);
-    const ColumnParts parts = split_column(column, at, late);
+    const ColumnParts parts = split_column(column, late);
 
     Action action = start();
     action.seen = replay(command);

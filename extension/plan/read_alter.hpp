@@ -22,7 +22,7 @@ struct ColumnParts {
 };
 // Takes the constraints out of a column definition, and with `default_too` its default; what is
 // serial gets the integer type that it means.
-ColumnParts split_column(ColumnDef* column, Place at, bool default_too);
+ColumnParts split_column(ColumnDef* column, bool default_too);
 // Whether the server may rewrite the table for what a column definition gives its rows.
 bool may_rewrite(const ColumnDef* column);
 // GENERATED ALWAYS AS of a column definition, null where it has none.

@@ -83,7 +83,7 @@ bool may_rewrite(const ColumnDef* column) {
     return serial_type(column) != InvalidOid;
 }
 
-ColumnParts split_column(ColumnDef* column, Place at, bool default_too) {
+ColumnParts split_column(ColumnDef* column, bool default_too) {
     ColumnParts parts;
     if (const Oid type = serial_type(column); type != InvalidOid) {
         parts.serial = parts.not_null = true;

@@ -130,7 +130,8 @@ Down DataReader::reverse(std::size_t table, const Given& given, const std::strin
     try {
         // The column goes again with it.
         pg::Subtransaction attempt;
-        alter_clone(relation, "ADD COLUMN " + pg::quote_ident(given.column) + " " + definition);
+        alter_clone(r_.clones_.relation(table),
+                    "ADD COLUMN " + pg::quote_ident(given.column) + " " + definition);
         return read_down(table, given, given.column).down;
     } catch (const pg::Error& error) {
         refuse_given(error, "It can read the columns that the table has at the end of this file.");
