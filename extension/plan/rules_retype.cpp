@@ -41,7 +41,9 @@ public:
         remove();
         composer_.note("until the switch " + table_.qualified + "." + name_ + " is " +
                        retype_.old_type + ", from then on " + rename_.type +
-                       ": both versions of the application may use it only as both types allow");
+                       ": both versions of the application may use it only as both types allow, "
+                       "and from the switch until contract must name its columns in INSERT and "
+                       "COPY");
         note_mirrors();
     }
 
