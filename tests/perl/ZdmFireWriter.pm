@@ -22,7 +22,7 @@ use IO::Select;
 use IPC::Open3;
 use JSON::PP ();
 use POSIX ();
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep time clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT = qw(start_writers stop_writers kill_writers owner_of quick_session);
 
@@ -126,10 +126,14 @@ sub ask {
     my $mark = '@@' . ++$self->{asked};
     print { $self->{in} } "$sql;\n\\echo $mark :SQLSTATE\n" or die "lost\n";
     my $select = IO::Select->new($self->{out});
-    my $end    = time + $limit;
+    # Neither a signal nor a clock that is set is an answer that did not come.
+    my $end = clock_gettime(CLOCK_MONOTONIC) + $limit;
     my ($said, $state);
     until (($said, $state) = $self->{got} =~ /\A(.*?)^\Q$mark\E (\w*)\n/ms) {
-        die "stuck at: $sql\n" unless $select->can_read($end - time);
+        if (!$select->can_read(1)) {
+            die "stuck at: $sql\n" if clock_gettime(CLOCK_MONOTONIC) > $end;
+            next;
+        }
         sysread($self->{out}, $self->{got}, 65536, length $self->{got}) or die "lost\n";
     }
     $self->{got} = '';
