@@ -17,7 +17,6 @@ struct ColumnParts {
     bool not_null = false;
     Node* value = nullptr;  // its default, where that was asked for
     bool identity = false;
-    bool serial = false;
     std::vector<Constraint*> constraints;  // as table constraints
 };
 // Takes the constraints out of a column definition, and with `default_too` its default; what is

@@ -86,7 +86,7 @@ bool may_rewrite(const ColumnDef* column) {
 ColumnParts split_column(ColumnDef* column, bool default_too) {
     ColumnParts parts;
     if (const Oid type = serial_type(column); type != InvalidOid) {
-        parts.serial = parts.not_null = true;
+        parts.not_null = true;
         column->typeName = pg::call([&] { return makeTypeNameFromOid(type, -1); });
     }
     List* kept = NIL;
