@@ -7,6 +7,7 @@
 #include "backfill/hold.hpp"
 #include "pg/error.hpp"
 #include "pg/transaction.hpp"
+#include "pg/wal.hpp"
 #include "pressure/standbys.hpp"
 
 namespace zdm::backfill {
@@ -102,6 +103,7 @@ bool Work::go_on() {
         return !leaving_;
     }
     if (leaving_ || host_.should_stop()) return false;
+    pg::make_wal_ahead();
     look_at_standbys();
     return !(under_pressure() && (leaving_ || host_.should_stop()));
 }

@@ -1,0 +1,48 @@
+#include "pg/wal.hpp"
+
+#include <unistd.h>
+
+#include "pg/bridge.hpp"
+#include "pg/error.hpp"
+#include "pg/transaction.hpp"
+
+#include "pg/compat.hpp"
+extern "C" {
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+}
+
+namespace zdm::pg {
+
+namespace {
+
+// What a worker writes at full speed between two calls.
+constexpr int kFiles = 2;
+
+bool is_there(XLogSegNo file, TimeLineID timeline) {
+    char path[MAXPGPATH];
+    XLogFilePath(path, timeline, file, wal_segment_size);
+    return access(path, F_OK) == 0;
+}
+
+void make(XLogSegNo file, TimeLineID timeline) {
+    try {
+        Transaction transaction;
+        const int made = call([&] { return XLogFileInit(file, timeline); });
+        close(made);
+        transaction.commit();
+    } catch (const Error&) {
+    }
+}
+
+}  // namespace
+
+void make_wal_ahead() {
+    const TimeLineID timeline = GetWALInsertionTimeLine();
+    XLogSegNo file;
+    XLByteToSeg(GetXLogInsertRecPtr(), file, wal_segment_size);
+    for (int i = 1; i <= kFiles; ++i)
+        if (!is_there(file + i, timeline)) make(file + i, timeline);
+}
+
+}  // namespace zdm::pg
