@@ -108,6 +108,38 @@ INSERT INTO cut (i) VALUES (3000000000) ON CONFLICT (i) DO UPDATE SET b = 'by it
 INSERT INTO cut (i) VALUES (3000000000) ON CONFLICT ON CONSTRAINT cut_i DO UPDATE SET b = 'named';
 SELECT i, b, zdm_i_old FROM cut ORDER BY i;
 
+-- From the switch on a value that an INSERT without a list of columns has for the column goes to the old one, and is taken over.
+CREATE TABLE placed (id serial PRIMARY KEY, n int DEFAULT 5, word text);
+SELECT zdm_create('place', 'ALTER TABLE placed ALTER id TYPE bigint') > 0 AS created;
+SELECT zdm_start('place', 'switched');
+CALL zdm_wait('place', 'switched', '1 min');
+INSERT INTO placed VALUES (100, 1, 'by place') RETURNING id;
+INSERT INTO placed VALUES (101), (102) RETURNING id;
+INSERT INTO placed (word) VALUES ('default');
+INSERT INTO placed (id, word) VALUES (3000000000, 'by name');
+INSERT INTO placed (id, zdm_id_old, word) VALUES (103, 103, 'both');
+SET zdm.writes = 'old';
+INSERT INTO placed VALUES (104) ON CONFLICT (id) DO NOTHING;
+SET zdm.writes = 'new';
+INSERT INTO placed VALUES (104, 4, 'again') ON CONFLICT (id) DO UPDATE SET word = EXCLUDED.word;
+RESET zdm.writes;
+-- It must be one of the old type.
+INSERT INTO placed VALUES (3000000001);
+COPY placed FROM STDIN;
+105	5	three columns
+\.
+SELECT CASE WHEN word IS DISTINCT FROM 'default' THEN id END AS id, id IS NOT DISTINCT FROM zdm_id_old AS same, n, word FROM placed ORDER BY placed.id;
+SELECT differences FROM zdm_verify('place');
+SELECT zdm_contract('place', true, 'a test');
+CALL zdm_wait('place', 'done', '1 min');
+-- With a constant as its default, and a USING that reads another column.
+SELECT zdm_create('place_n', 'ALTER TABLE placed ALTER n TYPE numeric USING n + id % 2') > 0 AS created;
+SELECT zdm_start('place_n', 'switched');
+CALL zdm_wait('place_n', 'switched', '1 min');
+INSERT INTO placed (n, word, id) VALUES (1.5, 'by name', 200), (DEFAULT, 'default', 201), (NULL, 'null', 202);
+INSERT INTO placed VALUES (7, 'by place', 203);
+SELECT id, n, zdm_n_old, word FROM placed WHERE id BETWEEN 200 AND 300 ORDER BY id;
+
 -- From end to end.
 SELECT zdm_create('wider', 'ALTER TABLE item ALTER COLUMN n TYPE bigint') > 0 AS created;
 SELECT zdm_start('wider');

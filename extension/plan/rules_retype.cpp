@@ -25,7 +25,8 @@ public:
           forward_(composer.create_trigger(action,
                                            {unquoted(shadow_), "step", retype.up, std::string{}})),
           turned_(composer.create_trigger(
-              action, {unquoted(retype.parked), "step", retype.down, std::string{}})) {}
+              action, {unquoted(name_), "taken", retype.up_again, put_there(retype),
+                       unquoted(retype.parked), "step", retype.down, std::string{}})) {}
 
     void plan() {
         refuse_company();
@@ -41,13 +42,21 @@ public:
         remove();
         composer_.note("until the switch " + table_.qualified + "." + name_ + " is " +
                        retype_.old_type + ", from then on " + rename_.type +
-                       ": both versions of the application may use it only as both types allow, "
-                       "and from the switch until contract must name its columns in INSERT and "
-                       "COPY");
+                       ": both versions of the application may use it only as both types allow; " +
+                       name_ +
+                       " then stands last: without a list of columns COPY works until the switch "
+                       "only, and INSERT until contract, with values of " +
+                       retype_.old_type);
         note_mirrors();
     }
 
 private:
+    // Whether an INSERT put a value into the old column, which has no default any more and stands
+    // where the new one would: both may have come from a row that had both.
+    static std::string put_there(const RetypeColumn& retype) {
+        return retype.parked + " IS NOT NULL AND " +
+               differs_from(retype.parked, retype.down, retype.old_type);
+    }
     void refuse_company() const;
     void watch();
     void compare_sides();

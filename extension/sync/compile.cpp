@@ -133,8 +133,9 @@ void set_default(CompiledRule& rule, const Place& place, MemoryContext memory) {
         Node* given = build_column_default(place.relation, rule.column.number);
         if (given == nullptr) return;
         rule.has_default = true;
-        // An old column keeps its default, so what an application wrote must be told from it.
-        if (rule.mode == Mode::back && is_cast_constant(given) && !contain_mutable_functions(given))
+        // These columns have their own defaults, from which what an application wrote must be told.
+        const bool told = rule.mode == Mode::back || rule.mode == Mode::taken;
+        if (told && is_cast_constant(given) && !contain_mutable_functions(given))
             given = eval_const_expressions(nullptr, given);
         if (!IsA(given, Const)) return;
         const Const* const constant = reinterpret_cast<Const*>(given);

@@ -22,9 +22,14 @@ struct Decision {
 //   changed(rule)         it differs from before the UPDATE, by bytes
 //   inputs_changed(rule)  the application changed an input, or one of an earlier rule
 //                         that gave this one an input
+//   gave(rule)            an INSERT gave the column a value that is not its default
+//   fed(rule)             what the rule reads is not all NULL
 // Asked in the order of their cost, and only when the answer matters.
 template <typename Row, typename RuleLike>
 inline Decision decide(bool insert, const RuleLike& rule, const Row& row) {
+    // Nobody names the other column: its value stands for this one's. The rule's condition says
+    // whether there is one.
+    if (rule.mode == Mode::taken) return {insert && !row.gave(rule) && row.fed(rule)};
     if (row.is_null(rule)) {
         // An INSERT without the column, or an UPDATE that took the value away.
         if (insert || !row.was_null(rule)) return {true, true};

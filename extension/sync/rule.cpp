@@ -17,7 +17,7 @@ bool is_blank(const std::string& text) {
 }
 
 Mode parse_mode(const std::string& text, const std::string& rule) {
-    for (const Mode mode : {Mode::once, Mode::step, Mode::back})
+    for (const Mode mode : {Mode::once, Mode::step, Mode::back, Mode::taken})
         if (text == to_text(mode)) return mode;
     refuse_arguments(rule + " has the mode \"" + text + "\".");
 }
@@ -29,16 +29,18 @@ std::string_view to_text(Mode mode) {
     case Mode::once: return "once";
     case Mode::step: return "step";
     case Mode::back: return "back";
+    case Mode::taken: return "taken";
     }
     return "";
 }
 
 void refuse_arguments(const std::string& detail) {
-    throw pg::Error{pg::state::kInvalidParameter,
-                    "ZD702: zdm.sync does not understand its trigger arguments", detail,
-                    "The arguments are: search_path, then column, mode (once, step or back), "
-                    "expression and condition ('' for none) for each rule. zdm_start makes such "
-                    "triggers itself."};
+    throw pg::Error{
+        pg::state::kInvalidParameter, "ZD702: zdm.sync does not understand its trigger arguments",
+        detail,
+        "The arguments are: search_path, then column, mode (once, step, back "
+        "or taken), expression and condition ('' for none) for each rule. zdm_start makes such "
+        "triggers itself."};
 }
 
 void refuse_search_path(const std::string& reason) {

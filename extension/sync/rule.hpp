@@ -12,8 +12,9 @@ namespace zdm::sync {
 
 // `once`: the column is given where it is missing. `step`: it also follows its inputs, the columns
 // that expression and condition read. `back`: an old column follows the new ones that the
-// expression reads; see pairs.hpp.
-enum class Mode : unsigned char { once, step, back };
+// expression reads; see pairs.hpp. `taken`: the column has the name, and no longer the place, of
+// another one, and is given what an INSERT without a list of columns put there.
+enum class Mode : unsigned char { once, step, back, taken };
 
 std::string_view to_text(Mode mode);
 

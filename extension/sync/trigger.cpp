@@ -141,9 +141,12 @@ struct Row {
     }
     bool has(const Column& column) const { return !heap_attisnull(tuple, column.number, columns); }
     bool shows_new(const CompiledRule& rule) const {
+        return fed(rule) || (rule.input_count == 0 && !has(rule.column));
+    }
+    bool fed(const CompiledRule& rule) const {
         for (int i = 0; i < rule.input_count; ++i)
             if (has(rule.inputs[i])) return true;
-        return rule.input_count == 0 && !has(rule.column);
+        return false;
     }
     bool new_given(const CompiledRule& rule) const {
         const CompiledGroup& group = set->groups[rule.group];
@@ -324,7 +327,8 @@ HeapTuple fire(const TriggerData* data, Compiled* set, Signs* signs) {
 
     for (int i = 0; i < set->rule_count; ++i) {
         const CompiledRule& rule = set->rules[i];
-        if (!signs->wrote && rule.first == i && rule.part != Part::reverse)
+        if (!signs->wrote && rule.first == i && rule.part != Part::reverse &&
+            rule.mode != Mode::taken)
             signs->wrote = writes(insert, rule, row);
         if (evaluated && set->settled[rule.first]) continue;
         const Decision decision = decide_part(insert, side, rule, row);

@@ -284,10 +284,24 @@ sub insert_sql {
     return "INSERT INTO $self->{shape}{table} AS x (" . join(', ', @columns) . ") VALUES ($places)";
 }
 
+# Without a list of columns, where the shape says that this row may be written so.
+sub is_by_place {
+    my ($self, $op) = @_;
+    my $shape = $self->{shape};
+    return $shape->{by_place} && $op->{id} % 2 && !grep({ !exists $op->{set}{$_} } @{ $shape->{columns} }) && $shape->{by_place}->($op->{set});
+}
+
+sub insert_by_place {
+    my ($self, $op) = @_;
+    my @columns = @{ $self->{shape}{columns} };
+    my $places = join ', ', map { '$' . ($_ + 1) } 1 .. @columns;
+    return $self->run("INSERT INTO $self->{shape}{table} VALUES (\$1, 0, $places) RETURNING " . $self->columns, $op->{id}, @{ $op->{set} }{@columns});
+}
+
 sub do_insert {
     my ($self, $op) = @_;
     my $set = $op->{set};
-    my $result = $self->run($self->insert_sql($set) . ' RETURNING ' . $self->columns, $op->{id}, @$set{ sort keys %$set });
+    my $result = $self->is_by_place($op) ? $self->insert_by_place($op) : $self->run($self->insert_sql($set) . ' RETURNING ' . $self->columns, $op->{id}, @$set{ sort keys %$set });
     $self->wrote('insert', $set, $_) for @{ $result->{rows} };
     return;
 }

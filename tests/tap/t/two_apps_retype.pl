@@ -1,7 +1,7 @@
 # ALTER COLUMN TYPE that would rewrite, while an old and a new application write to the same rows under the one name that
-# the column has: an integer that becomes a bigint, a nullable timestamp that gets a time zone, a nullable integer
-# that becomes a numeric. From the switch on the new application also writes what the old type can't hold; a rollback loses
-# that where the column may be NULL, and stops at it where it may not.
+# the column has (the old one in INSERT without a list of columns too): an integer that becomes a bigint, a nullable
+# timestamp that gets a time zone, a nullable integer that becomes a numeric. From the switch on the new application
+# also writes what the old type can't hold; a rollback loses that where the column may be NULL, and stops at it where it may not.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -54,7 +54,7 @@ GRANT ALL ON meter, audit TO two_apps_app;
 SQL
     load => "INSERT INTO meter (id, n) SELECT g, g FROM generate_series(1, $rows) g",
     migration => 'ALTER TABLE meter ALTER COLUMN n TYPE bigint;',
-    old => shape('meter', 'n', 'int', \&number),
+    old => shape('meter', 'n', 'int', \&number, by_place => sub { return 1 }),
     new => shape('meter', 'n', 'bigint', \&large_number),
     first => sub { my ($id) = @_; return { n => $id, note => 'none' } },
     defaults => { n => 7, note => 'none' },
@@ -82,7 +82,7 @@ GRANT ALL ON event TO two_apps_app;
 SQL
     load => "INSERT INTO event (id, seen) SELECT g, CASE WHEN g % 5 <> 0 THEN timestamp '2020-01-01 12:00' END FROM generate_series(1, $rows) g",
     migration => q{ALTER TABLE event ALTER COLUMN seen TYPE timestamptz USING seen AT TIME ZONE 'UTC';},
-    old => shape('event', 'seen', 'timestamp', \&seen, %in_utc),
+    old => shape('event', 'seen', 'timestamp', \&seen, %in_utc, by_place => sub { return 1 }),
     new => shape('event', 'seen', 'timestamptz', \&seen_with_zone, %in_utc),
     first => sub { my ($id) = @_; return { seen => $id % 5 ? '2020-01-01 12:00:00' : undef, note => 'none' } },
     defaults => { note => 'none' },
@@ -104,7 +104,9 @@ GRANT ALL ON price TO two_apps_app;
 SQL
     load => "INSERT INTO price (id, amount) SELECT g, g FROM generate_series(1, $rows) g",
     migration => 'ALTER TABLE price ALTER COLUMN amount TYPE numeric;',
-    old => shape('price', 'amount', 'int', sub { return rand() < 0.2 ? undef : number() }, means => { amount => \&plain_number }),
+    old => shape('price', 'amount', 'int', sub { return rand() < 0.2 ? undef : number() }, means => { amount => \&plain_number },
+        # After the switch a NULL that is given so is the default.
+        by_place => sub { return defined $_[0]{amount} }),
     new => shape('price', 'amount', 'numeric', \&any_number, means => { amount => \&plain_number }),
     first => sub { my ($id) = @_; return { amount => $id, note => 'none' } },
     defaults => { amount => 7, note => 'none' },

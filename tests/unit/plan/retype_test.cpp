@@ -49,8 +49,9 @@ TEST(PlanRetype, TheColumnsChangeHandsInTheSwitch) {
         "switch sync: DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users "
         "RENAME COLUMN n TO zdm_n_old; ALTER TABLE public.users RENAME COLUMN zdm_n_new TO n; "
         "CREATE TRIGGER zz_zdm_sync BEFORE INSERT OR UPDATE ON public.users FOR EACH ROW "
-        "EXECUTE FUNCTION zdm.sync('pg_catalog, pg_temp', 'zdm_n_old', 'step', 'small(n)', "
-        "'')");
+        "EXECUTE FUNCTION zdm.sync('pg_catalog, pg_temp', 'n', 'taken', 'zdm_n_old', "
+        "'zdm_n_old IS NOT NULL AND pg_catalog.record_image_ne(ROW(zdm_n_old), "
+        "ROW((small(n))::integer))', 'zdm_n_old', 'step', 'small(n)', '')");
     EXPECT_EQ(all[7], "contract gate: zdm_contract gate");
     EXPECT_EQ(all[9],
               "contract unsync: DROP TRIGGER zz_zdm_sync ON public.users; ALTER TABLE public.users "

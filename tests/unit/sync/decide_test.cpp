@@ -18,6 +18,7 @@ struct FakeRow {
     bool given = false;
     bool in_set_list = false;
     bool different = false;
+    bool input_there = false;
     mutable int comparisons = 0;
 
     bool is_null(const ModeOnly&) const { return null; }
@@ -31,6 +32,7 @@ struct FakeRow {
         return input_changed;
     }
     bool gave(const ModeOnly&) const { return given; }
+    bool fed(const ModeOnly&) const { return input_there; }
     bool named(const ModeOnly&) const { return in_set_list; }
     bool rewrote(const ModeOnly&) const {
         ++comparisons;
@@ -169,6 +171,15 @@ TEST(SyncDecide, InStepFollowsItsInputs) {
 TEST(SyncDecide, WhoeverSetsTheColumnWins) {
     expect(kUpdate, Mode::step, {.column_changed = true, .input_changed = true}, false, false);
     expect(kUpdate, Mode::step, {.column_changed = true}, false, false);
+}
+
+TEST(SyncDecide, TakesWhatAnInsertPutIntoTheOtherColumn) {
+    expect(kInsert, Mode::taken, {.input_there = true}, true, false);
+    expect(kInsert, Mode::taken, {.null = true, .input_there = true}, true, false);
+    expect(kInsert, Mode::taken, {.null = true}, false, false);
+    expect(kInsert, Mode::taken, {.given = true, .input_there = true}, false, false);
+    expect(kUpdate, Mode::taken, {.null = true, .input_changed = true, .input_there = true}, false,
+           false);
 }
 
 TEST(SyncDecide, NothingChangedCostsOneComparison) {

@@ -60,7 +60,7 @@ TEST(SyncRule, NamesTheRuleThatIsWrong) {
 }
 
 TEST(SyncRule, WritesModesAsItReadsThem) {
-    for (const Mode mode : {Mode::once, Mode::step, Mode::back})
+    for (const Mode mode : {Mode::once, Mode::step, Mode::back, Mode::taken})
         EXPECT_EQ(parse_arguments({"p", "c", std::string{to_text(mode)}, "1", ""}).rules[0].mode,
                   mode);
 }
