@@ -32,9 +32,12 @@ zdm_copy_tree() {
     mv "$list.new" "$list"
 }
 
-# Compilers through ccache, where it is: both make and CMake look them up by name.
+# Compilers through ccache, where it is: both make and CMake look them up by name. What one clone has
+# compiled serves another: only the paths in debug information differ.
 zdm_use_ccache() {
-    if [ -d /usr/lib/ccache ] && [ -z "${ZDM_NO_CCACHE:-}" ]; then PATH=/usr/lib/ccache:$PATH; fi
+    [ -d /usr/lib/ccache ] && [ -z "${ZDM_NO_CCACHE:-}" ] || return 0
+    PATH=/usr/lib/ccache:$PATH
+    export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$ZDM_ROOT
 }
 
 # zdm_build extension|programs TREE PG_CONFIG: as tests want it, with fault points, warnings are errors.
