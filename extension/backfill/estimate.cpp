@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "backfill/bad_rows.hpp"
+#include "backfill/statements.hpp"
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
@@ -69,11 +70,13 @@ void read_pages(Table& table, bool ask, const std::vector<std::uint32_t>& blocks
 }
 
 // The same, with the predicate if that may be asked. Leaves nothing changed.
-void read_sample(const Task& task, Table& table, Look& look, std::vector<Tid>& rows) {
+void read_sample(const Task& task, const Leaf& leaf, Table& table, Look& look,
+                 std::vector<Tid>& rows) {
     std::mt19937_64 random = fresh_random();
     const auto blocks = choose_pages(look.pages, kPages, random);
     bool ask = true;
-    if (is_volatile("SELECT FROM ONLY " + task.name + " WHERE (" + task.predicate + "\n)")) {
+    if (is_volatile("SELECT FROM ONLY " + named_as(leaf.name, task.name) + " WHERE (" +
+                    task.predicate + "\n)")) {
         look.notes.push_back(
             "WHERE calls a volatile function, which is not done for an estimate: any number of "
             "rows may match.");
@@ -96,7 +99,7 @@ void read_sample(const Task& task, Table& table, Look& look, std::vector<Tid>& r
 }
 
 // The table's indexes; the number of rows that partial ones have comes from the last ANALYZE.
-void read_indexes(const Task& task, const std::vector<Assigned>& assigned, Look& look) {
+void read_indexes(const Leaf& leaf, const std::vector<Assigned>& assigned, Look& look) {
     std::vector<std::string> columns;
     for (const auto& a : assigned) columns.push_back(a.column);
     const pg::PinnedPath pinned;
@@ -110,7 +113,7 @@ void read_indexes(const Task& task, const std::vector<Assigned>& assigned, Look&
         "  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
         "  JOIN pg_class t ON t.oid = i.indrelid"
         " WHERE i.indrelid = $1::oid AND i.indisready",
-        {std::int64_t{task.relation}, columns});
+        {std::int64_t{leaf.relation}, columns});
     for (const auto& row : found.rows) {
         IndexSeen index;
         index.bytes = row.real(0);
@@ -165,19 +168,20 @@ bool is_volatile(const std::string& query) {
     return found;
 }
 
-Look look_at(const Task& task, const std::vector<Assigned>& assigned) {
+Look look_at(const Task& task, const Leaf& leaf, const std::vector<Assigned>& assigned) {
     Look look;
     Table table{task};
+    table.aim(leaf);
     if (!table.open(false))
         throw pg::Error{pg::state::kLockNotAvailable,
-                        "ZD313: table " + task.name + " is locked by another transaction",
+                        "ZD313: table " + leaf.name + " is locked by another transaction",
                         "Somebody holds or waits for ACCESS EXCLUSIVE on it.",
                         "Try again when that transaction has ended."};
     look.pages = table.blocks();
     std::vector<Tid> rows;
-    read_sample(task, table, look, rows);
-    read_indexes(task, assigned, look);
-    look_at_rows(task, assigned, rows, look);
+    read_sample(task, leaf, table, look, rows);
+    read_indexes(leaf, assigned, look);
+    look_at_rows(task, leaf, assigned, rows, look);
     look.rounds = !look.indexed && look.pages >= kFewPages;
     return look;
 }

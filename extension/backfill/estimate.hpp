@@ -32,11 +32,11 @@ struct Look {
     std::vector<std::string> notes;
 };
 
-// The relation must be locked already.
-Look look_at(const Task& task, const std::vector<Assigned>& assigned);
+// A leaf of the task's table, which may be the table itself. It must be locked already.
+Look look_at(const Task& task, const Leaf& leaf, const std::vector<Assigned>& assigned);
 
 // What the SET clause makes of these rows. `indexed` of the look gets its answer here too.
-void look_at_rows(const Task& task, const std::vector<Assigned>& assigned,
+void look_at_rows(const Task& task, const Leaf& leaf, const std::vector<Assigned>& assigned,
                   const std::vector<Tid>& rows, Look& look);
 
 // What is said of a clause ("WHERE") that could not be computed for some rows. Throws the error

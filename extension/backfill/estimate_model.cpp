@@ -380,4 +380,18 @@ Forecast forecast(const std::vector<PageSeen>& sample, std::uint32_t pages, Rang
     return f;
 }
 
+void add(Forecast& all, const Forecast& part) {
+    const double before = all.rows.low + all.rows.high;
+    const double more = part.rows.low + part.rows.high;
+    const double share = more > 0 ? more / (before + more) : 0;
+    all.moved.low += (part.moved.low - all.moved.low) * share;
+    all.moved.high += (part.moved.high - all.moved.high) * share;
+    for (const auto range : {&Forecast::rows, &Forecast::wal, &Forecast::table_growth,
+                             &Forecast::index_growth, &Forecast::seconds}) {
+        (all.*range).low += (part.*range).low;
+        (all.*range).high += (part.*range).high;
+    }
+    all.table_growth_held += part.table_growth_held;
+}
+
 }  // namespace zdm::backfill

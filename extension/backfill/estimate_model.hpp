@@ -85,6 +85,9 @@ struct Forecast {
     double table_growth_held = 0;  // at most, when a snapshot is held all the time
 };
 
+// The forecast of one more partition.
+void add(Forecast& all, const Forecast& part);
+
 // `pages` are those of the table; `rows` comes from matching_rows, or is wider.
 Forecast forecast(const std::vector<PageSeen>& sample, std::uint32_t pages, Range rows,
                   const RowChange& change, const std::vector<IndexSeen>& indexes,

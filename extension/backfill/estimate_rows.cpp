@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "backfill/estimate.hpp"
+#include "backfill/statements.hpp"
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
@@ -45,7 +46,7 @@ struct RowSeen {
     bool blocked;
 };
 
-Shape shape_of(const Task& task, const std::vector<Assigned>& assigned) {
+Shape shape_of(const Leaf& leaf, const std::vector<Assigned>& assigned) {
     const pg::PinnedPath pinned;
     Shape shape;
     // Virtual generated columns (PostgreSQL 18) have no place in a row.
@@ -54,7 +55,7 @@ Shape shape_of(const Task& task, const std::vector<Assigned>& assigned) {
         "            ELSE quote_ident(a.attname) END,"
         "       a.attnum, format_type(a.atttypid, a.atttypmod), greatest(a.attlen, 0)"
         "  FROM pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 ORDER BY a.attnum",
-        {std::int64_t{task.relation}});
+        {std::int64_t{leaf.relation}});
     for (const auto& row : found.rows) {
         shape.columns.push_back(row.text(0));
         for (const auto& a : assigned) {
@@ -71,9 +72,9 @@ Shape shape_of(const Task& task, const std::vector<Assigned>& assigned) {
 
 // Marks the targets that keep a change from being HOT. True when a generated column of an index may
 // follow any of them.
-bool mark_blocking(const Task& task, std::vector<Target>& targets) {
+bool mark_blocking(const Leaf& leaf, std::vector<Target>& targets) {
     return pg::call([&] {
-        Relation rel = table_open(task.relation, NoLock);
+        Relation rel = table_open(leaf.relation, NoLock);
         Bitmapset* keys = RelationGetIndexAttrBitmap(rel, pg::compat::kHotColumns);
         const auto in_index = [&](int number) {
             return bms_is_member(number - FirstLowInvalidHeapAttributeNumber, keys);
@@ -220,13 +221,13 @@ RowSeen measure(Relation rel, HeapTuple found, TupleDesc result, const Target* t
     return seen;
 }
 
-std::vector<RowSeen> measure_rows(const Task& task, const Shape& shape,
+std::vector<RowSeen> measure_rows(const Task& task, const Leaf& leaf, const Shape& shape,
                                   const std::vector<Tid>& rows) {
     std::string list = "ctid";
     for (const auto& column : shape.columns) list += ", " + column;
     for (const auto& target : shape.targets)
         if (target.evaluated) list += ", " + target.value;
-    const std::string sql = "SELECT " + list + " FROM ONLY " + task.name +
+    const std::string sql = "SELECT " + list + " FROM ONLY " + named_as(leaf.name, task.name) +
                             " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)";
     std::vector<RowSeen> seen(rows.size());
     std::size_t count = 0;
@@ -252,7 +253,7 @@ std::vector<RowSeen> measure_rows(const Task& task, const Shape& shape,
                                             sizeof(ItemPointerData), false, TYPALIGN_SHORT));
         const int code = SPI_execute_plan(plan.get(), &array, nullptr, false, 0);
         if (code != SPI_OK_SELECT) elog(ERROR, "sample: %s", SPI_result_code_string(code));
-        Relation rel = table_open(task.relation, NoLock);
+        Relation rel = table_open(leaf.relation, NoLock);
         for (; count < SPI_processed && count < seen.size(); ++count)
             seen[count] = measure(rel, SPI_tuptable->vals[count], SPI_tuptable->tupdesc,
                                   shape.targets.data(), static_cast<int>(shape.targets.size()));
@@ -289,14 +290,15 @@ void widen(const Shape& shape, Look& look) {
 
 }  // namespace
 
-void look_at_rows(const Task& task, const std::vector<Assigned>& assigned,
+void look_at_rows(const Task& task, const Leaf& leaf, const std::vector<Assigned>& assigned,
                   const std::vector<Tid>& rows, Look& look) {
-    Shape shape = shape_of(task, assigned);
-    const bool generated = mark_blocking(task, shape.targets);
+    Shape shape = shape_of(leaf, assigned);
+    const bool generated = mark_blocking(leaf, shape.targets);
     look.indexed = generated;
     for (auto& target : shape.targets) {
         look.indexed = look.indexed || target.blocks;
-        target.evaluated = !is_volatile("SELECT " + target.value + " FROM ONLY " + task.name);
+        target.evaluated =
+            !is_volatile("SELECT " + target.value + " FROM ONLY " + named_as(leaf.name, task.name));
     }
     if (std::any_of(shape.targets.begin(), shape.targets.end(),
                     [](const Target& target) { return !target.evaluated; }))
@@ -311,7 +313,7 @@ void look_at_rows(const Task& task, const std::vector<Assigned>& assigned,
         not_computed();
     } else {
         try {
-            seen = measure_rows(task, shape, rows);
+            seen = measure_rows(task, leaf, shape, rows);
         } catch (const pg::Error& error) {
             look.notes.push_back(why_not("SET", error));
             not_computed();

@@ -68,7 +68,7 @@ CREATE FUNCTION @extschema@.zdm_estimate(target regclass, set_clause text, where
         OUT table_growth_min bigint, OUT table_growth_max bigint, OUT index_growth_min bigint, OUT index_growth_max bigint,
         OUT seconds_min float8, OUT seconds_max float8, OUT triggers text[], OUT horizon text, OUT notes text[])
     RETURNS record LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_estimate(regclass, text, text, jsonb) IS 'what zdm_backfill would do with the same arguments, told from up to 300 pages; changes nothing. rows: that match; pages: to read; hot: whether updates can leave the indexes alone (null: not known); moved: share of the rows that go into every index again, 0 to 1; wal, table_growth (with TOAST), index_growth: bytes; seconds: under the load of this moment; triggers: that would fire; horizon: whose old transaction keeps room from being used again; notes: for people';
+COMMENT ON FUNCTION @extschema@.zdm_estimate(regclass, text, text, jsonb) IS 'what zdm_backfill would do with the same arguments, told from up to 300 pages (of each partition); changes nothing. rows: that match; pages: to read; hot: whether updates can leave the indexes alone (null: not known); moved: share of the rows that go into every index again, 0 to 1; wal, table_growth (with TOAST), index_growth: bytes; seconds: under the load of this moment; triggers: that would fire; horizon: whose old transaction keeps room from being used again; notes: for people';
 
 CREATE FUNCTION zdm.ping(name text) RETURNS boolean LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_ping';
 COMMENT ON FUNCTION zdm.ping(text) IS 'starts the workers of a migration again where they should run and do not; true when it did';

@@ -5,11 +5,13 @@
 
 #include "backfill/estimate.hpp"
 #include "backfill/governor.hpp"
+#include "backfill/leaves.hpp"
 #include "backfill/ripeness.hpp"
 #include "catalog/migration.hpp"
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
 #include "pg/spi.hpp"
+#include "pg/transaction.hpp"
 #include "plan/planner.hpp"
 #include "pressure/standbys.hpp"
 #include "run/control.hpp"
@@ -55,8 +57,12 @@ void lock_for_reading(std::uint32_t relation) {
     }
 }
 
+void add_once(std::vector<std::string>& texts, const std::string& text) {
+    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+}
+
 // User triggers that an UPDATE of these columns (quoted) fires.
-void read_triggers(const backfill::Task& task, const std::vector<std::string>& columns,
+void read_triggers(const backfill::Leaf& leaf, const std::vector<std::string>& columns,
                    Estimate& estimate, backfill::Surroundings& around) {
     const pg::PinnedPath pinned;
     const auto found = pg::query(
@@ -66,14 +72,15 @@ void read_triggers(const backfill::Task& task, const std::vector<std::string>& c
         "   AND (t.tgattr = '' OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.tgrelid"
         "        AND a.attnum = ANY (t.tgattr) AND quote_ident(a.attname) = ANY ($2)))"
         " ORDER BY t.tgname",
-        {std::int64_t{task.relation}, columns});
+        {std::int64_t{leaf.relation}, columns});
     for (const auto& row : found.rows) {
-        estimate.triggers.push_back(row.text(0));
+        add_once(estimate.triggers, row.text(0));
         if (row.flag(1)) ++around.row_triggers;
         if (row.flag(1) && row.flag(2)) around.triggers_before = true;
     }
     if (around.triggers_before)
-        estimate.notes.push_back(
+        add_once(
+            estimate.notes,
             "A trigger may change the rows before they are written: growth and moves may be more.");
 }
 
@@ -105,13 +112,13 @@ bool standbys_forbid_rounds(std::chrono::milliseconds grace, Estimate& estimate)
     unheard.look(pressure::standbys_heard(), 0);
     if (backfill::pruning_beside(unheard.any(), grace.count()) != backfill::Pruning::too_late)
         return false;
-    estimate.notes.push_back("Standby " + unheard.name() +
-                             " gives no hot_standby_feedback: old row versions are kept for it "
-                             "(standby_grace), so rows move as a plain UPDATE moves them.");
+    add_once(estimate.notes, "Standby " + unheard.name() +
+                                 " gives no hot_standby_feedback: old row versions are kept for it "
+                                 "(standby_grace), so rows move as a plain UPDATE moves them.");
     return true;
 }
 
-void read_server(const backfill::Task& task, backfill::Surroundings& around) {
+void read_server(const backfill::Leaf& leaf, backfill::Surroundings& around) {
     const pg::PinnedPath pinned;
     const auto found = pg::query(
         "SELECT current_setting('full_page_writes') = 'on',"
@@ -123,7 +130,7 @@ void read_server(const backfill::Task& task, backfill::Surroundings& around) {
         "       coalesce((SELECT o.option_value FROM pg_class c, pg_options_to_table(c.reloptions) "
         "o"
         "                  WHERE c.oid = $1::oid AND o.option_name = 'fillfactor'), '100')",
-        {std::int64_t{task.relation}});
+        {std::int64_t{leaf.relation}});
     const auto& row = found.front();
     around.full_page_writes = row.flag(0);
     around.hints_logged = row.flag(1);
@@ -137,20 +144,34 @@ std::string megabytes(double bytes) {
     return std::to_string(static_cast<std::int64_t>(bytes / 1048576 + 1)) + " MB";
 }
 
-void add_notes(const plan::Plan& plan, const backfill::Look& look, bool rounds,
-               Estimate& estimate) {
+// What was asked for, of all leaves.
+struct Asked {
+    backfill::Task task;
+    std::vector<backfill::Assigned> assigned;
+    std::vector<std::string> columns;
+    backfill::Options options;
+};
+
+// What some leaf has.
+struct Found {
+    bool looked = false;
+    bool indexed = false;
+    bool rounds = false;
+};
+
+void add_notes(const plan::Plan& plan, const Found& found, Estimate& estimate) {
     const auto& forecast = estimate.forecast;
     for (const auto& name : catalog::live_owners(plan.relations, 0))
         estimate.notes.push_back(
             "Migration \"" + name +
             "\" is live on this table: zdm_backfill would be refused (ZD305).");
-    if (look.indexed)
+    if (found.indexed)
         estimate.notes.push_back(
             "An index has a column that is set: each row goes into every index again.");
     if (estimate.horizon)
         estimate.notes.push_back(*estimate.horizon +
                                  ": until that ends, room in the table can't be used again.");
-    else if (rounds && forecast.table_growth_held > 1.5 * forecast.table_growth.high)
+    else if (found.rounds && forecast.table_growth_held > 1.5 * forecast.table_growth.high)
         estimate.notes.push_back(
             "A transaction that stays open while the backfill runs keeps room from being used "
             "again: the table may then grow by up to " +
@@ -169,6 +190,70 @@ const plan::Step& backfill_of(const plan::Plan& plan) {
     return *step;
 }
 
+Asked what_is_asked(std::uint32_t relation, const plan::Step& step,
+                    const std::map<std::string, std::string>& options) {
+    Asked asked;
+    asked.task.relation = relation;
+    asked.task.name = step.relation;
+    asked.task.set_clause = step.parameters.at("set");
+    asked.task.predicate = step.parameters.at("predicate");
+    if (asked.task.predicate.empty()) asked.task.predicate = "true";
+    for (const auto& [column, expression] : step.assignments) {
+        asked.assigned.push_back({column, expression});
+        asked.columns.push_back(column);
+    }
+    backfill::Options defaults;
+    defaults.workers = settings::workers();
+    defaults.standby_grace = settings::standby_grace();
+    asked.options = apply_options(options, defaults);
+    return asked;
+}
+
+backfill::Surroundings look_around(const Asked& asked, const backfill::Leaf& leaf,
+                                   const backfill::Look& look, Estimate& estimate) {
+    const backfill::Options& wanted = asked.options;
+    backfill::Surroundings around;
+    around.rounds = look.rounds;
+    around.old_horizon = estimate.horizon.has_value();
+    around.page_ms = look.page_ms;
+    if (wanted.fire_triggers) read_triggers(leaf, asked.columns, estimate, around);
+    if (look.rounds && standbys_forbid_rounds(wanted.standby_grace, estimate))
+        around.rounds = false;
+    read_server(leaf, around);
+    around.least_duty = wanted.duty > 0 ? wanted.duty : backfill::Governor::kLeast;
+    around.most_duty = wanted.duty > 0 ? wanted.duty : 1;
+    around.workers = wanted.workers;
+    around.max_rate = wanted.max_rate * wanted.workers;
+    around.max_wal_rate = wanted.max_wal_rate * wanted.workers;
+    return around;
+}
+
+// Its locks are given back at once: thousands of leaves would fill the table of locks.
+void add_leaf(const Asked& asked, const backfill::Leaf& leaf, Estimate& estimate, Found& found) {
+    const pg::Subtransaction passing;
+    lock_for_reading(leaf.relation);
+    const backfill::Look look = backfill::look_at(asked.task, leaf, asked.assigned);
+    estimate.pages += look.pages;
+    estimate.pages_sampled += static_cast<std::int64_t>(look.sample.size());
+    estimate.indexes = std::max(estimate.indexes, static_cast<int>(look.indexes.size()));
+    for (const auto& note : look.notes) add_once(estimate.notes, note);
+    const auto around = look_around(asked, leaf, look, estimate);
+    backfill::add(estimate.forecast, backfill::forecast(look.sample, look.pages, look.rows,
+                                                        look.change, look.indexes, around));
+    std::optional<bool> hot;
+    if (look.indexed)
+        hot = false;
+    else if (!around.triggers_before)
+        hot = true;
+    if (!found.looked)
+        estimate.hot = hot;
+    else if (estimate.hot != hot)
+        estimate.hot.reset();
+    found.looked = true;
+    found.indexed = found.indexed || look.indexed;
+    found.rounds = found.rounds || around.rounds;
+}
+
 }  // namespace
 
 Estimate estimate(std::uint32_t relation, const std::string& set_clause,
@@ -178,59 +263,14 @@ Estimate estimate(std::uint32_t relation, const std::string& set_clause,
     const ShortWaits waits;
     lock_for_reading(relation);
     const plan::Plan plan = plan::make_backfill_plan(relation, set_clause, where_clause);
-    const plan::Step& step = backfill_of(plan);
-    if (pg::call([&] { return get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE; }))
-        throw pg::Error{pg::state::kFeatureNotSupported,
-                        "ZD105: " + step.relation + " is partitioned: there are no estimates yet",
-                        "zdm_backfill can fill it.",
-                        "Estimate one of its partitions, and multiply."};
-
-    backfill::Task task;
-    task.relation = relation;
-    task.name = step.relation;
-    task.set_clause = step.parameters.at("set");
-    task.predicate = step.parameters.at("predicate");
-    if (task.predicate.empty()) task.predicate = "true";
-    std::vector<backfill::Assigned> assigned;
-    std::vector<std::string> columns;
-    for (const auto& [column, expression] : step.assignments) {
-        assigned.push_back({column, expression});
-        columns.push_back(column);
-    }
-
-    const backfill::Look look = backfill::look_at(task, assigned);
+    const Asked asked = what_is_asked(relation, backfill_of(plan), options);
     Estimate estimate;
-    estimate.relation = task.name;
-    estimate.pages = look.pages;
-    estimate.pages_sampled = static_cast<std::int64_t>(look.sample.size());
-    estimate.indexes = static_cast<int>(look.indexes.size());
-    estimate.notes = look.notes;
+    estimate.relation = asked.task.name;
     estimate.horizon = old_snapshot();
-
-    backfill::Surroundings around;
-    around.rounds = look.rounds;
-    around.old_horizon = estimate.horizon.has_value();
-    around.page_ms = look.page_ms;
-    backfill::Options defaults;
-    defaults.workers = settings::workers();
-    defaults.standby_grace = settings::standby_grace();
-    const auto wanted = apply_options(options, defaults);
-    if (wanted.fire_triggers) read_triggers(task, columns, estimate, around);
-    if (look.rounds && standbys_forbid_rounds(wanted.standby_grace, estimate))
-        around.rounds = false;
-    read_server(task, around);
-    around.least_duty = wanted.duty > 0 ? wanted.duty : backfill::Governor::kLeast;
-    around.most_duty = wanted.duty > 0 ? wanted.duty : 1;
-    around.workers = wanted.workers;
-    around.max_rate = wanted.max_rate * wanted.workers;
-    around.max_wal_rate = wanted.max_wal_rate * wanted.workers;
-    estimate.forecast =
-        backfill::forecast(look.sample, look.pages, look.rows, look.change, look.indexes, around);
-    if (look.indexed)
-        estimate.hot = false;
-    else if (!around.triggers_before)
-        estimate.hot = true;
-    add_notes(plan, look, around.rounds, estimate);
+    Found found;
+    for (const auto& listed : backfill::list_leaves(asked.task))
+        add_leaf(asked, listed.leaf, estimate, found);
+    add_notes(plan, found, estimate);
     return estimate;
 }
 

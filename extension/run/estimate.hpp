@@ -23,6 +23,8 @@ struct Estimate {
     std::vector<std::string> notes;
 };
 
+// Of a partitioned table it is the sum of what its leaves need, each looked at by itself.
+//
 // Refuses what zdm_backfill refuses, with the same codes, and ZD313 where somebody has the table
 // locked. Takes ACCESS SHARE, waits for it and for all else at most 5 s, and writes nothing.
 Estimate estimate(std::uint32_t relation, const std::string& set_clause,

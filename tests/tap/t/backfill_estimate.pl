@@ -23,11 +23,17 @@ sub estimate {
     return \%e;
 }
 
+# The table, and its partitions.
+sub tree { return "(SELECT '$_[0]'::regclass UNION SELECT relid FROM pg_partition_tree('$_[0]'))" }
+
 # Bytes of the table, with TOAST, and of its indexes.
 sub sizes {
-    return split /\|/, value("SELECT pg_relation_size(oid) + CASE WHEN reltoastrelid = 0 THEN 0"
-            . " ELSE pg_relation_size(reltoastrelid) END, pg_indexes_size(oid) FROM pg_class WHERE oid = '$_[0]'::regclass");
+    return split /\|/, value("SELECT sum(pg_relation_size(oid) + CASE WHEN reltoastrelid = 0 THEN 0"
+            . " ELSE pg_relation_size(reltoastrelid) END), sum(pg_indexes_size(oid)) FROM pg_class WHERE oid IN " . tree($_[0]));
 }
+
+# Of what is counted of changed rows.
+sub counted { return value("SELECT $_[1] FROM pg_stat_user_tables WHERE relid IN " . tree($_[0])) }
 
 sub within {
     my ($e, $what, $truth, $name) = @_;
@@ -54,10 +60,9 @@ sub compare {
     within($e, 'table_growth', $heap_now - $heap, $table);
     within($e, 'index_growth', $indexes_now - $indexes, $table);
     if ($rows > 0) {
-        ok(poll_until($node, "SELECT n_tup_upd >= $rows FROM pg_stat_user_tables WHERE relname = '$table'"),
+        ok(poll_until($node, "SELECT sum(n_tup_upd) >= $rows FROM pg_stat_user_tables WHERE relid IN " . tree($table)),
             "$table: its statistics are in");
-        within($e, 'moved', 1 - value("SELECT n_tup_hot_upd::float8 / n_tup_upd FROM pg_stat_user_tables WHERE relname = '$table'"),
-            $table);
+        within($e, 'moved', 1 - counted($table, 'sum(n_tup_hot_upd) / sum(n_tup_upd)'), $table);
     }
     note("$table took " . value("SELECT extract(epoch FROM finished_at - started_at) FROM zdm.progress"
                 . " WHERE migration = '$table' AND kind = 'backfill'") . ' s');
@@ -89,6 +94,22 @@ is($e->{moved_max}, 1, 'all rows go into all indexes');
 
 $e = compare('hundredth', q{c = 'unknown'}, 'c IS NULL AND a = 1');
 cmp_ok($e->{rows_max}, '<', 600, 'one row of a hundred');
+
+# --- partitions: one that grows, one whose columns stand otherwise and of which few rows match, one without rows ---
+value(q{CREATE TABLE parted (id int PRIMARY KEY, note text, c text) PARTITION BY RANGE (id);
+    CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (100000);
+    CREATE TABLE parted_2 (x int, c text, id int NOT NULL, note text); ALTER TABLE parted_2 DROP COLUMN x;
+    ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM (100000) TO (200000);
+    CREATE TABLE parted_3 PARTITION OF parted DEFAULT; CREATE INDEX ON parted (note);
+    INSERT INTO parted SELECT g, repeat('x', 70), NULL FROM generate_series(1, 20000) g;
+    INSERT INTO parted SELECT g, repeat('x', 70), CASE WHEN g % 20 <> 0 THEN 'set' END FROM generate_series(100001, 120000) g});
+value('VACUUM ANALYZE parted');
+$e = compare('parted', q{c = 'unknown' || parted.id}, 'parted.c IS NULL');
+is($e->{hot}, 't', 'partitions: HOT is possible');
+is($e->{indexes}, 2, 'the indexes of each');
+is(value(q{BEGIN; SELECT rows_max < 100 FROM zdm_estimate('parted', 'c = ''x''', 'c IS NULL');
+    SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = pg_backend_pid() AND c.relname LIKE 'parted\_%'; COMMIT}),
+    "t\n0", 'partitions are not kept locked');
 
 # --- values that lie beside the table, and ones that will ---
 value(q{CREATE TABLE wide (id int PRIMARY KEY, body text, c text, d text);

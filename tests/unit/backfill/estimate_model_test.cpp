@@ -134,6 +134,35 @@ void expect_ordered(const Range& range) {
     EXPECT_LE(range.low, range.high);
 }
 
+TEST(Forecast, OfPartitionsIsTheirSum) {
+    Forecast one;
+    one.rows = {100, 100};
+    one.moved = {0.2, 0.4};
+    one.wal = {1, 2};
+    one.table_growth = {3, 4};
+    one.index_growth = {5, 6};
+    one.seconds = {7, 8};
+    one.table_growth_held = 9;
+    Forecast all;
+    add(all, one);
+    EXPECT_DOUBLE_EQ(all.moved.low, 0.2);
+    EXPECT_DOUBLE_EQ(all.moved.high, 0.4);
+    Forecast other = one;
+    other.rows = {200, 400};
+    other.moved = {0.6, 0.8};
+    add(all, other);
+    add(all, Forecast{});
+    EXPECT_DOUBLE_EQ(all.rows.low, 300);
+    EXPECT_DOUBLE_EQ(all.rows.high, 500);
+    EXPECT_DOUBLE_EQ(all.moved.low, 0.5);
+    EXPECT_DOUBLE_EQ(all.moved.high, 0.7);
+    EXPECT_DOUBLE_EQ(all.wal.high, 4);
+    EXPECT_DOUBLE_EQ(all.table_growth.low, 6);
+    EXPECT_DOUBLE_EQ(all.index_growth.high, 12);
+    EXPECT_DOUBLE_EQ(all.seconds.low, 14);
+    EXPECT_DOUBLE_EQ(all.table_growth_held, 18);
+}
+
 TEST(Forecast, NothingMatches) {
     const Forecast f = forecast(pages(50, 0), 50, {0, 0}, {}, {}, quiet());
     EXPECT_DOUBLE_EQ(f.table_growth.high, 0);
