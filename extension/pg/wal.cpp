@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "pg/bridge.hpp"
 #include "pg/error.hpp"
 #include "pg/transaction.hpp"
@@ -16,8 +18,8 @@ namespace zdm::pg {
 
 namespace {
 
-// What a worker writes at full speed between two calls.
-constexpr int kFiles = 2;
+// More than a worker writes at full speed between two calls, in bytes.
+constexpr int kAhead = 32 * 1024 * 1024;
 
 bool is_there(XLogSegNo file, TimeLineID timeline) {
     char path[MAXPGPATH];
@@ -41,7 +43,8 @@ void make_wal_ahead() {
     const TimeLineID timeline = GetWALInsertionTimeLine();
     XLogSegNo file;
     XLByteToSeg(GetXLogInsertRecPtr(), file, wal_segment_size);
-    for (int i = 1; i <= kFiles; ++i)
+    const int files = std::max(1, kAhead / wal_segment_size);
+    for (int i = 1; i <= files; ++i)
         if (!is_there(file + i, timeline)) make(file + i, timeline);
 }
 
