@@ -184,18 +184,13 @@ SELECT count(*) FROM ours.referring WHERE keyed = 1001;
 SELECT a FROM ours.only_a WHERE a = 'p4' LIMIT 1;
 
 \echo # Refused, each by name
-CREATE TABLE odd (id int, a text, b int GENERATED ALWAYS AS (length(a)) STORED, c text, d daterange, e int, f int UNIQUE DEFERRABLE, g text, h text, i text, j text,
-    EXCLUDE USING gist (d WITH &&));
+CREATE TABLE odd (id int, a text, b int GENERATED ALWAYS AS (length(a)) STORED, c text, g text, h text, j text);
 CREATE DOMAIN filled AS text NOT NULL;
 CREATE TYPE two AS (one int, other int);
 ALTER TABLE odd ADD k filled DEFAULT 'x', ADD l text CHECK (odd IS NOT NULL), ADD m text, ADD n text, ADD o two, ADD p tsvector;
 CREATE MATERIALIZED VIEW odd_mat AS SELECT c FROM odd;
-CREATE POLICY odd_policy ON odd USING (e = 1);
 CREATE FUNCTION names_g() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.g := 'x'; RETURN NEW; END $$;
 CREATE VIEW odd_with AS WITH w AS (SELECT h FROM odd) SELECT * FROM w;
-SET client_min_messages = error;
-CREATE PUBLICATION odd_publication FOR TABLE odd (id, i);
-RESET client_min_messages;
 CREATE TABLE odd_target (id int PRIMARY KEY);
 CREATE PROCEDURE refused(sql text) LANGUAGE plpgsql AS $$
 DECLARE message text; detail text; hint text;
@@ -211,11 +206,7 @@ ALTER TABLE odd DROP CONSTRAINT odd_check, DROP l;
 CALL refused('ALTER TABLE odd RENAME a TO z');
 CALL refused('ALTER TABLE odd RENAME b TO z');
 CALL refused('ALTER TABLE odd RENAME c TO z');
-CALL refused('ALTER TABLE odd RENAME d TO z');
-CALL refused('ALTER TABLE odd RENAME e TO z');
-CALL refused('ALTER TABLE odd RENAME f TO z');
 CALL refused('ALTER TABLE odd RENAME h TO z');
-CALL refused('ALTER TABLE odd RENAME i TO z');
 CALL refused('ALTER TABLE odd RENAME k TO z');
 CREATE TRIGGER names_g BEFORE INSERT ON odd FOR EACH ROW EXECUTE FUNCTION names_g();
 CALL refused('ALTER TABLE odd RENAME g TO z');
@@ -248,7 +239,7 @@ CALL refused('ALTER TABLE odd ADD y int; ALTER TABLE odd RENAME y TO z');
 CALL refused('ALTER TABLE odd RENAME m TO z; ALTER TABLE odd ALTER z SET NOT NULL');
 CALL refused('ALTER TABLE odd DROP m; ALTER TABLE odd RENAME g TO m');
 CALL refused('ALTER TABLE odd RENAME m TO z; ALTER TABLE odd ADD m int');
-CALL refused('ALTER TABLE odd RENAME CONSTRAINT odd_f_key TO z');
+CALL refused('ALTER TABLE odd RENAME CONSTRAINT odd_n_key TO z');
 SELECT phase || ' ' || kind || ': ' || command FROM zdm_plan(E'-- zdm: direct\nALTER TABLE odd RENAME m TO z');
 SELECT phase || ' ' || kind || ': ' || command FROM zdm_plan('CREATE TABLE made (a int); ALTER TABLE made RENAME a TO b');
 SELECT count(*) FROM zdm_plan('ALTER TABLE IF EXISTS nowhere RENAME a TO b; CREATE TABLE made (a int)');

@@ -15,6 +15,10 @@ std::set<std::string> pieces(const RenameColumn& rename) {
     for (const auto& statistics : rename.statistics) names.insert(statistics.name);
     for (const auto& trigger : rename.triggers) names.insert(trigger.name);
     for (const auto& view : rename.views) names.insert(view.name);
+    // No names of columns or of what has one like theirs.
+    for (const auto& policy : rename.policies) names.insert("policy " + policy.name);
+    for (const auto& publication : rename.publications)
+        names.insert("publication " + publication.name);
     return names;
 }
 

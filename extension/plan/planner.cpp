@@ -72,13 +72,30 @@ void refuse_empty(const Source& source) {
            "Write the statements that change the schema, e.g. ALTER TABLE ...;");
 }
 
+// Who subscribes to all tables stops at one that he lacks, and zdm's own are among them.
+void note_subscribers_of_all(Facts& facts) {
+    const auto all =
+        ask("SELECT pg_catalog.string_agg(pg_catalog.quote_ident(pubname), ', ' ORDER BY pubname)"
+            " FROM pg_catalog.pg_publication WHERE puballtables");
+    if (!all.front().is_null(0))
+        facts.notes.push_back(
+            all.front().text(0) +
+            " publishes all tables, zdm's own too: subscribers need CREATE EXTENSION zdm before "
+            "zdm_create, or they stop applying");
+}
+
+Plan plan_of(const Source& source, std::int64_t small_table_bytes) {
+    Facts facts = Rehearsal{source, small_table_bytes}.run();
+    note_subscribers_of_all(facts);
+    return make_steps(facts);
+}
+
 }  // namespace
 
 Plan make_plan(const std::string& sql, const PlanOptions& options) {
     const Source source{sql};
     refuse_empty(source);
-    const Facts facts = Rehearsal{source, options.small_table_bytes}.run();
-    return make_steps(facts);
+    return plan_of(source, options.small_table_bytes);
 }
 
 Plan make_backfill_plan(std::uint32_t relation, const std::string& set_clause,
@@ -95,8 +112,7 @@ Plan make_backfill_plan(std::uint32_t relation, const std::string& set_clause,
     std::string sql = "UPDATE " + found.front().text(0) + " SET " + set_clause + "\n";
     if (where_clause) sql += "WHERE (" + *where_clause + "\n)";
     const Source source{sql};
-    const Facts facts = Rehearsal{source, 0}.run();
-    return make_steps(facts);
+    return plan_of(source, 0);
 }
 
 }  // namespace zdm::plan

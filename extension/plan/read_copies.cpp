@@ -16,7 +16,8 @@ namespace {
 
 // $1 the table, $2 the number of the column. What servers before 18 don't know is NULL.
 constexpr auto kConstraints =
-    "SELECT c.conname, c.contype, c.conrelid, c.confrelid, c.condeferrable,"
+    "SELECT c.conname, c.contype, c.conrelid, c.confrelid,"
+    " c.condeferrable AND NOT c.condeferred,"
     " pg_catalog.to_jsonb(c) ->> 'conperiod', pg_catalog.to_jsonb(c) ->> 'conenforced',"
     " 0 = ANY (c.conkey), c.confrelid = $1::oid AND $2::int2 = ANY (c.confkey),"
     " c.contype = 'f' AND (c.confupdtype = 'd' OR c.confdeltype = 'd'), c.convalidated,"
@@ -39,7 +40,7 @@ constexpr auto kIndexes =
     " CASE WHEN k.oid IS NOT NULL THEN (SELECT pg_catalog.string_agg("
     "   pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) || ' = ' ||"
     "   pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)), ', ')"
-    "   FROM unnest(c.reloptions) o) END"
+    "   FROM unnest(c.reloptions) o) END, k.condeferred, $2::int2 = ANY (k.conkey)"
     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace"
@@ -280,18 +281,12 @@ void RenameReader::read_not_null(RenameColumn& rename, const pg::Row& row) const
 void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::Row& row) {
     const std::string name = pg::quote_ident(row.text(0));
     const char type = row.text(1).front();
-    if (type == 'x' || row.text(5) == "true")
-        refuse_piece("constraint " + name + " excludes (EXCLUDE, WITHOUT OVERLAPS, PERIOD)",
+    if (row.text(5) == "true")
+        refuse_piece("constraint " + name + " is over time (WITHOUT OVERLAPS, PERIOD)",
                      "Its index can't be built beside writes.",
                      "Drop it before, and add it again after.");
     if (type == 'n') return read_not_null(rename, row);
-    if (type == 'u' || type == 'p') {
-        if (row.flag(4))
-            refuse_piece("constraint " + name + " is DEFERRABLE",
-                         "The unique index of the new column would be checked at once.",
-                         "Make it NOT DEFERRABLE before, and change it back after.");
-        return;
-    }
+    if (type == 'u' || type == 'p' || type == 'x') return;
     if (type != 'c' && type != 'f')
         refuse_piece("constraint " + name + " is of a kind that zdm does not know", {},
                      "Drop it before, and add it again after.");
@@ -331,6 +326,13 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
     copy.name = name;
     copy.definition = facts.definition;
     copy.valid = row.flag(10);
+    // An application that defers the constraint by its name doesn't know that of the copy. Both
+    // columns are equal, so the copy has nothing to say before the constraint has.
+    if (type == 'f' && row.flag(4)) {
+        copy.definition += " INITIALLY DEFERRED";
+        copy.after.push_back("ALTER TABLE " + r_.clones_.table(copy.table).qualified +
+                             " ALTER CONSTRAINT " + name + " DEFERRABLE INITIALLY IMMEDIATE;");
+    }
     if (!row.is_null(12))
         copy.after.push_back(comment_on(
             "CONSTRAINT " + name + " ON " + r_.clones_.table(copy.table).qualified, row.text(12)));
@@ -353,7 +355,7 @@ void RenameReader::read_indexes(RenameColumn& rename) const {
         copy.schema = row.text(11);
         copy.unique = facts.unique;
         copy.tail = facts.tail;
-        if (!row.is_null(6)) copy.constraint = row.text(6) == "p" ? "PRIMARY KEY" : "UNIQUE";
+        if (!row.is_null(6)) read_key(copy, row);
         if (!row.is_null(8))
             copy.after.push_back(
                 comment_on("CONSTRAINT " + name + " ON " + table().qualified, row.text(8)));
@@ -365,6 +367,33 @@ void RenameReader::read_indexes(RenameColumn& rename) const {
         if (row.flag(3)) copy.after.push_back(alter + "REPLICA IDENTITY USING INDEX " + name + ";");
         rename.indexes.push_back(std::move(copy));
     }
+}
+
+// The copy of one that may be broken for a while, or that no index alone enforces, is made while
+// the new column is empty, and so refuses nothing.
+void RenameReader::read_key(CopiedIndex& copy, const pg::Row& row) const {
+    const char type = row.text(6).front();
+    const std::string what = "constraint " + copy.name;
+    copy.constraint = type == 'p' ? "PRIMARY KEY" : type == 'u' ? "UNIQUE" : "EXCLUDE";
+    const auto refuse_it = [&](const std::string& is, const std::string& why) {
+        refuse_piece(what + is, why, "Drop it before, and add it again after.");
+    };
+    if (type == 'x') {
+        if (retype_)
+            refuse_it(" excludes", "Whether it says the same of the new type is not known.");
+        if (!row.is_null(4)) refuse_it(" excludes, and is in a tablespace of its own", {});
+        const auto clone = find_constraint(relation().clone, row.text(0));
+        copy.exclusion = describe_constraint(r_.clones_, clone).definition;
+    } else if (row.flag(7)) {
+        if (type == 'p')
+            refuse_it(" is a DEFERRABLE primary key",
+                      "Until contract there would be two, and a UNIQUE can't become one.");
+        copy.deferrable = row.flag(13) ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE";
+    }
+    if (!copy.is_early()) return;
+    if (!row.flag(14) || copy.tail.find("NULLS NOT DISTINCT") != std::string::npos)
+        refuse_it(" also holds rows apart whose new column is NULL",
+                  "Its copy is made before that is filled, and would refuse them.");
 }
 
 void RenameReader::read_statistics(RenameColumn& rename) const {

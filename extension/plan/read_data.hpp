@@ -32,6 +32,8 @@ public:
     // Likewise of a column whose type changes. On the clone both columns stand under the names that
     // they have from the switch on, and the old one is `column`.
     DownValue give_back(std::size_t table, const Given& given, const std::string& column);
+    // Refuses a table whose rows can't be filled in batches.
+    void check_fill(std::size_t table, Place at) const;
 
 private:
     UpdateStmt* tree_of(const Given& given, RangeVar* relation) const;

@@ -86,9 +86,7 @@ void DataReader::fill(RangeVar* relation, const Given& given) {
 }
 
 void DataReader::read_fill(UpdateStmt* tree, std::size_t table, Place at) {
-    refuse_hidden_rows(table, at);
-    refuse_unpublishable(table, false, at);
-    refuse_rules(table, false, at);
+    check_fill(table, at);
     read_update(tree, table, at);
 }
 

@@ -5,6 +5,7 @@
 #include "pg/bridge.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/read_data.hpp"
 #include "plan/text.hpp"
 
 #include "pg/compat.hpp"
@@ -34,7 +35,8 @@ constexpr auto kColumn =
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
 
-// What depends on the column and is not copied or moved. $2 is its number.
+// What depends on the column and is not copied or moved. $2 is its number, $3 whether it only gets
+// another name: a plain change of its type stops at policies that name it.
 constexpr auto kDependents =
     "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
     "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
@@ -45,6 +47,7 @@ constexpr auto kDependents =
     " WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"
     " AND d.refobjsubid = $2 AND d.classid NOT IN ("
     "  'pg_catalog.pg_constraint'::pg_catalog.regclass,"
+    "  'pg_catalog.pg_publication_rel'::pg_catalog.regclass,"
     "  'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid"
     "  AND d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND f.adrelid = $1::oid"
@@ -54,18 +57,12 @@ constexpr auto kDependents =
     "  AND c.relkind IN ('i', 'S'))"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.oid = d.objid"
     "  AND d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.tgrelid = $1::oid)"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE $3 AND p.oid = d.objid"
+    "  AND d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND p.polrelid = $1::oid)"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = w.ev_class"
     "  AND v.relkind = 'v' AND w.rulename = '_RETURN'"
     "  AND pg_catalog.pg_has_role(v.relowner, 'USAGE'))"
     " ORDER BY 1 LIMIT 5";
-
-constexpr auto kPublications =
-    "SELECT pg_catalog.quote_ident(p.pubname) FROM pg_catalog.pg_publication p"
-    " WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r"
-    "  WHERE r.prpubid = p.oid AND r.prrelid = $1::oid)"
-    " OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace n JOIN pg_catalog.pg_class c"
-    "  ON c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.oid = $1::oid)"
-    " ORDER BY 1";
 
 // $3 the table, $4 the new column, both quoted.
 constexpr auto kPrivileges =
@@ -123,13 +120,16 @@ void RenameReader::read() {
     RenameColumn rename;
     check_column(rename);
     check_dependents();
-    note_publications();
+    DataReader{r_, statement_}.check_fill(table_, at_);
+    note_subscribers();
     read_privileges(rename);
     read_sequences(rename);
     prepare_indexes();
     prepare_statistics();
     prepare_triggers(rename);
     prepare_views();
+    prepare_policies();
+    prepare_publications();
 
     Action action = start();
     replay();
@@ -145,6 +145,8 @@ void RenameReader::read() {
     read_statistics(rename);
     read_triggers(rename);
     read_views(rename);
+    read_policies(rename);
+    read_publications(rename);
     action.detail = std::move(rename);
     r_.add(std::move(action));
 }
@@ -219,7 +221,7 @@ void RenameReader::check_column(RenameColumn& rename) {
 
 void RenameReader::check_dependents() const {
     std::vector<std::string> names;
-    for (const auto& row : ask(kDependents, {std::int64_t{relation().oid}, number_}).rows)
+    for (const auto& row : ask(kDependents, {std::int64_t{relation().oid}, number_, !retype_}).rows)
         names.push_back(row.text(0));
     if (names.empty()) return;
     refuse(at_, "ZD110", pg::sqlstate("2BP01"),
@@ -227,21 +229,6 @@ void RenameReader::check_dependents() const {
                ", and zdm can't move them to another column",
            join(names, "; ") + ".",
            "Drop them before, and make them again over the new column when the migration is done.");
-}
-
-std::vector<std::string> RenameReader::publications() const {
-    std::vector<std::string> names;
-    for (const auto& row : ask(kPublications, {std::int64_t{relation().oid}}).rows)
-        names.push_back(row.text(0));
-    return names;
-}
-
-void RenameReader::note_publications() const {
-    const std::vector<std::string> names = publications();
-    if (names.empty()) return;
-    r_.note(at_, table().qualified + " is published by " + join(names) +
-                     ": subscribers need column " + pg::quote_ident(new_) +
-                     " before this migration starts, or they stop applying");
 }
 
 void RenameReader::read_privileges(RenameColumn& rename) const {

@@ -39,8 +39,11 @@ protected:
     // Before the statement runs on the clone.
     void check_column(RenameColumn& rename);
     void check_dependents() const;
-    std::vector<std::string> publications() const;
-    void note_publications() const;
+    void note_subscribers() const;
+    // Publications that send all of its columns, also those to come.
+    std::vector<std::string> open_publications() const;
+    // Whether subscribers that have no key find its rows by all columns.
+    bool is_found_by_all() const;
     void read_privileges(RenameColumn& rename) const;
     std::vector<OwnedSequence> sequences() const;
     void read_sequences(RenameColumn& rename) const;
@@ -53,6 +56,12 @@ protected:
     // Triggers that name the column in their functions or arguments.
     std::vector<Statements> naming_triggers() const;
     void prepare_views();
+    void prepare_policies() const;
+    pg::Result naming_publications() const;
+    void prepare_publications() const;
+    // A condition over the table waits on the clone as a policy until the column is renamed there.
+    void carry(const std::string& name, const std::string& condition) const;
+    std::string carried(const std::string& name) const;
 
     // After it: what the server made of them.
     void read_constraints(RenameColumn& rename, Seen& seen);
@@ -60,10 +69,13 @@ protected:
     std::size_t table_of(std::uint32_t oid, const std::string& constraint) const;
     void read_not_null(RenameColumn& rename, const pg::Row& row) const;
     void read_indexes(RenameColumn& rename) const;
+    void read_key(CopiedIndex& copy, const pg::Row& row) const;
     std::uint32_t clone_index(const std::string& name) const;
     void read_statistics(RenameColumn& rename) const;
     void read_triggers(RenameColumn& rename) const;
     void read_views(RenameColumn& rename) const;
+    void read_policies(RenameColumn& rename) const;
+    void read_publications(RenameColumn& rename) const;
 
     Rehearsal& r_;
     const Statement& statement_;

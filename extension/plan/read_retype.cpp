@@ -63,7 +63,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
     retype_ = true;
     check_column(copies);
     check_dependents();
-    check_published();
+    DataReader{r_, statement_}.check_fill(table_, at_);
     read_privileges(copies);
     retype.old_type = old_type_ = copies.type;
     read_default(retype);
@@ -73,9 +73,11 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
                      "A row must meet it before a trigger can fill the new column.",
                      "Change it to the type under the domain, and add a CHECK.");
     const bool exact = read_rules(retype, to) && is_cast_;
+    check_subscribers(to);
     retype.triggers = naming_triggers();
     prepare_indexes();
     prepare_statistics();
+    prepare_publications();
 
     replay();
     on_clone("RENAME COLUMN " + pg::quote_ident(old_) + " TO " + pg::quote_ident(new_));
@@ -93,6 +95,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
     read_constraints(copies, seen);
     read_indexes(copies);
     read_statistics(copies);
+    read_publications(copies);
     on_clone("RENAME COLUMN " + pg::quote_ident(new_) + " TO " + pg::quote_ident(old_));
     read_old(retype);
 
@@ -133,13 +136,39 @@ void RetypeReader::read_default(RetypeColumn& retype) const {
     }
 }
 
-// Subscribers find columns by name, and these change twice.
-void RetypeReader::check_published() const {
-    const std::vector<std::string> names = publications();
-    if (!names.empty())
-        refuse_piece("the table is published by " + join(names),
-                     "Subscribers would stop at columns that they don't have.",
+// Subscribers find columns by name, and get values as text. Both columns are sent, under the names
+// of their time, unless a publication lists the columns: one of theirs that has the name gets
+// values of either type, and only a plain cast promises that they mean the same.
+void RetypeReader::check_subscribers(const Target& to) const {
+    const std::vector<std::string> open = open_publications();
+    std::vector<std::string> names = open;
+    for (const auto& row : naming_publications().rows) names.push_back(row.text(0));
+    if (names.empty()) return;
+    const std::string published = "the table is published by " + join(names);
+    if (!is_cast_)
+        refuse_piece(published + ", and USING is more than a plain cast",
+                     "Subscribers get the new value as text under the same name, and theirs would "
+                     "not be what USING makes of it.",
                      "Take the table out of the publication until the migration is done.");
+    if (!open.empty() && is_found_by_all())
+        refuse_piece(published + ", and its replica identity is FULL",
+                     "A subscriber without a key finds rows by all of its columns, and the "
+                     "exchange of names would leave one behind: it would pass over changes.",
+                     "ALTER TABLE " + table().qualified +
+                         " REPLICA IDENTITY DEFAULT, or USING INDEX, for the time of the "
+                         "migration; or take it out of the publication until then.");
+    const std::string name = pg::quote_ident(old_);
+    std::string note = table().qualified + " is published by " + join(names) +
+                       ": before this migration starts, subscribers need a column " + name +
+                       " that takes values of both " + old_type_ + " and " + to.type +
+                       ", and binary = off";
+    if (!open.empty())
+        note += "; those of " + join(open) + ", which sends all columns, need also " +
+                pg::quote_ident(new_) + " " + to.type + " and " + pg::quote_ident(parked_) + " " +
+                old_type_ +
+                " there until it is done or rolled back; who lacks a column stops, and goes on "
+                "without loss when it is there";
+    r_.note(at_, note);
 }
 
 // Whether USING says nothing else than the assignment does that stands there without it. Not every

@@ -46,6 +46,12 @@ void DataReader::refuse_unpublishable(std::size_t table, bool deletes, Place at)
     refuse_without_identity(relation.oid, r_.clones_.table(table).qualified, deletes, at);
 }
 
+void DataReader::check_fill(std::size_t table, Place at) const {
+    refuse_hidden_rows(table, at);
+    refuse_unpublishable(table, false, at);
+    refuse_rules(table, false, at);
+}
+
 // The server does not let rules rewrite a statement that changes rows in WITH, as batches do.
 void DataReader::refuse_rules(std::size_t table, bool deletes, Place at) const {
     const auto rules =

@@ -28,9 +28,14 @@ struct CopiedIndex {
     std::string schema;
     bool unique = false;
     std::string tail;        // from USING on
-    std::string constraint;  // PRIMARY KEY or UNIQUE; empty: a plain index
+    std::string constraint;  // PRIMARY KEY, UNIQUE or EXCLUDE; empty: a plain index
     Statements after;        // comments, CLUSTER ON, REPLICA IDENTITY, once it has the name
     bool replica_identity = false;
+    std::string deferrable = {};  // of a UNIQUE: DEFERRABLE ...
+    std::string exclusion = {};   // EXCLUDE ...
+
+    // Whether its copy is a constraint from the start, while the new column is empty.
+    bool is_early() const { return !deferrable.empty() || !exclusion.empty(); }
 };
 
 // CREATE STATISTICS
@@ -54,6 +59,20 @@ struct ChangedTrigger {
 struct ChangedView {
     std::string name;     // qualified
     std::string command;  // CREATE OR REPLACE VIEW, over the new column
+};
+
+// A policy of the table that names the column.
+struct ChangedPolicy {
+    std::string name;
+    std::string command;  // ALTER POLICY, over the new column
+};
+
+// A publication that names the column in its list of columns or its row filter: what it says of the
+// table, taken out and put in again.
+struct ChangedPublication {
+    std::string name;
+    std::string drop;
+    std::string add;  // over the new column
 };
 
 struct IdentityFacts {
@@ -80,6 +99,8 @@ struct RenameColumn {
     std::vector<CopiedStatistics> statistics;
     std::vector<ChangedTrigger> triggers;
     std::vector<ChangedView> views;
+    std::vector<ChangedPolicy> policies;
+    std::vector<ChangedPublication> publications;
 };
 
 }  // namespace zdm::plan

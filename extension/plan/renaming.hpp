@@ -55,6 +55,10 @@ protected:
         copy_statistics();
     }
     void copy_indexes();
+    void build_copy(const CopiedIndex& index, const std::string& name, Slot slot,
+                    const std::string& note);
+    void defer_copy(const CopiedIndex& index, const std::string& name);
+    void exclude_copy(const CopiedIndex& index, const std::string& name);
     void copy_not_null();
     void copy_constraint(const CopiedConstraint& constraint);
     void copy_statistics();
@@ -68,6 +72,7 @@ protected:
     void name_statistics(Statements& then) const;
     std::vector<TableLock> key_locks() const;
     void add_notes();
+    void note_changed();
     void note_mirrors();
     std::vector<std::string> sequences() const {
         std::vector<std::string> all = rename_.sequences;

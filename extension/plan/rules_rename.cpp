@@ -83,19 +83,67 @@ void Renaming::fill(const std::string& up) {
 void Renaming::copy_indexes() {
     for (const auto& index : rename_.indexes) {
         const std::string name = composer_.private_name(index.name, "copy");
-        const std::string qualified = index.schema + "." + name;
         indexes_.push_back(name);
-        Step step = composer_.start(action_, StepKind::index);
-        step.command = std::string{"CREATE "} + (index.unique ? "UNIQUE " : "") +
-                       "INDEX CONCURRENTLY " + name + " ON " + table_.qualified + " " + index.tail;
-        step.undo = {undo_by_drop_index(qualified)};
-        step.lock = LockMode::share_update_exclusive;
-        step.scans = true;
-        step.note = "the copy of " + index.name +
-                    ", built beside reads and writes; it makes queries of the new version fast";
-        step.parameters = {{"index", qualified}};
-        composer_.add(Slot::filled_index, step);
+        if (!index.exclusion.empty())
+            exclude_copy(index, name);
+        else if (!index.deferrable.empty())
+            defer_copy(index, name);
+        else
+            build_copy(index, name, Slot::filled_index,
+                       "built beside reads and writes; it makes queries of the new version fast");
     }
+}
+
+void Renaming::build_copy(const CopiedIndex& index, const std::string& name, Slot slot,
+                          const std::string& note) {
+    const std::string qualified = index.schema + "." + name;
+    Step step = composer_.start(action_, StepKind::index);
+    step.command = std::string{"CREATE "} + (index.unique ? "UNIQUE " : "") +
+                   "INDEX CONCURRENTLY " + name + " ON " + table_.qualified + " " + index.tail;
+    step.undo = {undo_by_drop_index(qualified)};
+    step.lock = LockMode::share_update_exclusive;
+    step.scans = true;
+    step.note = "the copy of " + index.name + ", " + note;
+    step.parameters = {{"index", qualified}};
+    composer_.add(slot, step);
+}
+
+// A unique index alone is checked at once: it must be a constraint before the column has values, or
+// an application that is still on its way to unique ones would be refused.
+void Renaming::defer_copy(const CopiedIndex& index, const std::string& name) {
+    build_copy(index, name, Slot::structure,
+               "built beside reads and writes while " + rename_.renamed + " is empty");
+    Step step = ddl(action_,
+                    {alter(table_) + "ADD CONSTRAINT " + name + " UNIQUE USING INDEX " + name +
+                     index.deferrable + ";"},
+                    exclusive());
+    step.undo = undo_ddl(step, alter(table_) + "DROP CONSTRAINT " + name + ";");
+    step.note = "from here on the copy is checked as late as " + index.name;
+    composer_.add(Slot::structure, step);
+    if (index.deferrable == " DEFERRABLE")
+        composer_.note("until contract SET CONSTRAINTS " + index.name +
+                       " DEFERRED leaves out its copy " + name +
+                       ": applications that defer it must say ALL, or name both");
+}
+
+// There is no way to build it beside writes.
+void Renaming::exclude_copy(const CopiedIndex& index, const std::string& name) {
+    if (!table_.small)
+        refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
+               "column " + rename_.column + " of " + table_.qualified +
+                   " can't be renamed exactly: constraint " + index.name + " excludes (EXCLUDE)",
+               "Its index can't be built beside writes, and the table is larger than "
+               "zdm.small_table.",
+               "Drop it before, and add it again after; or write -- zdm: direct right before the "
+               "statement to run it at once.");
+    Step step =
+        ddl(action_, {alter(table_) + "ADD CONSTRAINT " + name + " " + index.exclusion + ";"},
+            {{{action_.table, LockMode::access_exclusive}}, true, false});
+    step.undo = undo_ddl(step, alter(table_) + "DROP CONSTRAINT " + name + ";");
+    step.note = "the copy of " + index.name +
+                "; the table is smaller than zdm.small_table: built at once, while " +
+                rename_.renamed + " is empty";
+    composer_.add(Slot::structure, step);
 }
 
 // It is checked after the trigger has run, so that either version may write its own column alone.
@@ -179,6 +227,8 @@ void Renaming::drop_old(Statements& then) const {
     for (const auto& trigger : rename_.triggers)
         then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
     for (const auto& view : rename_.views) then.push_back(view.command);
+    for (const auto& policy : rename_.policies) then.push_back(policy.command);
+    for (const auto& publication : rename_.publications) then.push_back(publication.drop);
     if (!rename_.identity.sequence.empty()) then.push_back(keep_value(rename_.identity.sequence));
     then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
 }
@@ -195,6 +245,7 @@ void Renaming::take_over(Statements& then) const {
     for (std::size_t i = 0; i < rename_.constraints.size(); ++i) name_constraint(then, i);
     name_statistics(then);
     for (const auto& trigger : rename_.triggers) append(then, trigger.after);
+    for (const auto& publication : rename_.publications) then.push_back(publication.add);
 }
 
 void Renaming::name_not_null(Statements& then) const {
@@ -209,6 +260,9 @@ void Renaming::name_index(Statements& then, std::size_t i) const {
     if (index.constraint.empty())
         then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
                        index.name + ";");
+    else if (index.is_early())
+        then.push_back(alter(table_) + "RENAME CONSTRAINT " + indexes_[i] + " TO " + index.name +
+                       ";");
     else
         then.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " " + index.constraint +
                        " USING INDEX " + indexes_[i] + ";");
@@ -252,7 +306,8 @@ void Renaming::contract() {
 
 void Renaming::note_mirrors() {
     if (std::none_of(rename_.indexes.begin(), rename_.indexes.end(),
-                     [](const CopiedIndex& index) { return index.unique; }))
+                     // One that can be deferred is no arbiter.
+                     [](const CopiedIndex& index) { return index.unique && !index.is_early(); }))
         return;
     composer_.note(
         "two unique indexes mirror each other until contract: of sessions, of either version, that "
@@ -260,9 +315,22 @@ void Renaming::note_mirrors() {
         rename_.column + " with ON CONFLICT at the same moment, one may get 23505");
 }
 
+// What is not about the table alone, in words.
+void Renaming::note_changed() {
+    std::vector<std::string> names;
+    for (const auto& view : rename_.views) names.push_back("view " + view.name);
+    for (const auto& policy : rename_.policies) names.push_back("policy " + policy.name);
+    for (const auto& publication : rename_.publications)
+        names.push_back("publication " + publication.name);
+    if (names.empty()) return;
+    composer_.note("contract makes these name " + rename_.renamed + " instead of " +
+                   rename_.column + ", as they are now: " + join(names));
+}
+
 void Renaming::add_notes() {
     const std::string& old = rename_.column;
     const std::string& renamed = rename_.renamed;
+    note_changed();
     composer_.note("until contract " + table_.qualified + " has " + old + " and " + renamed +
                    ": INSERT without a list of columns and SELECT * see one column more, at the "
                    "end; " +

@@ -182,9 +182,11 @@ void Retyping::compare_sides() {
                                retype_.given.has_value()}}));
 }
 
-// Without the trigger: what the old column forbids goes, the names change hands.
+// Without the trigger: what the old column forbids goes, the names change hands. Lists of columns
+// know them by number, so they are told which one has the name now.
 Statements Retyping::turn() const {
     Statements all;
+    for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
     for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
     if (!retype_.primary.empty())
@@ -215,6 +217,7 @@ Statements Retyping::turn() const {
     }
     for (const auto& key : retype_.keys) name_constraint(all, key.copy);
     for (const auto& check : retype_.checks) name_constraint(all, check.copy);
+    for (const auto& publication : rename_.publications) all.push_back(publication.add);
     anew(all);
     return all;
 }
@@ -223,6 +226,7 @@ Statements Retyping::turn() const {
 // later.
 Statements Retyping::turn_back() const {
     Statements all;
+    for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
     for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
     if (!retype_.primary.empty())
@@ -257,6 +261,7 @@ Statements Retyping::turn_back() const {
     }
     for (const auto& key : retype_.keys) add_not_valid(all, key);
     for (const auto& check : retype_.checks) add_not_valid(all, check);
+    for (const auto& publication : rename_.publications) all.push_back(publication.add);
     anew(all);
     return all;
 }
@@ -332,7 +337,7 @@ std::string Retyping::what_is_lost() const {
     if (retype_.given) return "; where -- zdm: down gives NULL it is NULL";
     std::string text = "; there a value that " + retype_.old_type + " can't hold is NULL";
     for (const auto& index : rename_.indexes)
-        if (index.constraint == "UNIQUE")
+        if (index.constraint == "UNIQUE" && !index.is_early())
             text += ", and as the name " + index.name +
                     " stays with it until contract, ON CONFLICT ON CONSTRAINT " + index.name +
                     " finds no conflict of such values: one gets 23505 (ON CONFLICT with a list of "

@@ -243,6 +243,97 @@ TEST(PlanRename, StatisticsAndViewsAreMadeAnew) {
     EXPECT_EQ(step_of(plan, StepKind::unsync).locks.front().relation, "public.v");
 }
 
+// One that is checked late must be a constraint before the column has values.
+TEST(PlanRename, DeferrableKeysAreConstraintsWhileTheColumnIsEmpty) {
+    RenameColumn rename = rename_email();
+    rename.indexes = {index_on("users_email_key", "UNIQUE")};
+    rename.indexes[0].deferrable = " DEFERRABLE INITIALLY DEFERRED";
+    rename.indexes[0].after = {"COMMENT ON INDEX public.users_email_key IS 'y';"};
+    const Plan plan = plan_of({act(kUsers, rename)});
+    const Lines all = lines(plan);
+    EXPECT_EQ(all[1],
+              "expand index: CREATE UNIQUE INDEX CONCURRENTLY zdm_users_email_key_copy ON "
+              "public.users USING btree (mail)");
+    EXPECT_EQ(all[2],
+              "expand ddl: ALTER TABLE public.users ADD CONSTRAINT zdm_users_email_key_copy UNIQUE "
+              "USING INDEX zdm_users_email_key_copy DEFERRABLE INITIALLY DEFERRED;");
+    EXPECT_EQ(all[3].substr(0, 12), "expand sync:");
+    EXPECT_EQ(undo_sql(plan.steps[2]),
+              "ALTER TABLE public.users DROP CONSTRAINT zdm_users_email_key_copy;");
+    EXPECT_EQ(then_of(plan),
+              (Lines{"ALTER TABLE public.users DROP COLUMN email",
+                     "ALTER TABLE public.users RENAME CONSTRAINT zdm_users_email_key_copy TO "
+                     "users_email_key",
+                     "COMMENT ON INDEX public.users_email_key IS 'y'"}));
+    const auto tells = [](const Plan& of, const std::string& word) {
+        return std::any_of(of.notes.begin(), of.notes.end(), [&](const std::string& note) {
+            return note.find(word) != std::string::npos;
+        });
+    };
+    // It is no arbiter of ON CONFLICT, and who defers all defers the copy.
+    EXPECT_FALSE(tells(plan, "mirror"));
+    EXPECT_FALSE(tells(plan, "SET CONSTRAINTS"));
+    rename.indexes[0].deferrable = " DEFERRABLE";
+    EXPECT_TRUE(tells(plan_of({act(kUsers, rename)}), "SET CONSTRAINTS users_email_key DEFERRED"));
+}
+
+TEST(PlanRename, ExclusionIsCopiedOfSmallTablesOnly) {
+    RenameColumn rename = rename_email();
+    rename.indexes = {index_on("users_email_excl", "EXCLUDE")};
+    rename.indexes[0].exclusion = "EXCLUDE USING gist (mail WITH &&)";
+    EXPECT_NE(refusal({act(kUsers, rename)}).find("users_email_excl excludes"), std::string::npos);
+    Facts facts = shop();
+    facts.tables[kUsers].small = true;
+    const Plan plan = plan_of({act(kUsers, rename)}, facts);
+    const Step& add = step_of(plan, StepKind::ddl, 1);
+    EXPECT_EQ(add.phase, Phase::expand);
+    EXPECT_EQ(add.command,
+              "ALTER TABLE public.users ADD CONSTRAINT zdm_users_email_excl_copy EXCLUDE USING "
+              "gist (mail WITH &&);");
+    EXPECT_EQ(add.lock, LockMode::access_exclusive);
+    EXPECT_TRUE(add.scans);
+    EXPECT_EQ(undo_sql(add), "ALTER TABLE public.users DROP CONSTRAINT zdm_users_email_excl_copy;");
+    EXPECT_EQ(then_of(plan).back(),
+              "ALTER TABLE public.users RENAME CONSTRAINT zdm_users_email_excl_copy TO "
+              "users_email_excl");
+}
+
+TEST(PlanRename, PoliciesAndPublicationsChangeInTheLastTransaction) {
+    RenameColumn rename = rename_email();
+    rename.indexes = {index_on("users_email_key", "PRIMARY KEY")};
+    rename.policies = {{"own", "ALTER POLICY own ON public.users USING (true);"}};
+    rename.publications = {{"p", "ALTER PUBLICATION p DROP TABLE public.users;",
+                            "ALTER PUBLICATION p ADD TABLE public.users (mail);"}};
+    const Plan plan = plan_of({act(kUsers, rename)});
+    // The replica identity that the list must have is there before the list.
+    EXPECT_EQ(then_of(plan),
+              (Lines{"ALTER POLICY own ON public.users USING (true)",
+                     "ALTER PUBLICATION p DROP TABLE public.users",
+                     "ALTER TABLE public.users DROP COLUMN email",
+                     "ALTER TABLE public.users ADD CONSTRAINT users_email_key PRIMARY KEY USING "
+                     "INDEX zdm_users_email_key_copy",
+                     "ALTER PUBLICATION p ADD TABLE public.users (mail)"}));
+    EXPECT_NE(std::find(plan.notes.begin(), plan.notes.end(),
+                        "contract makes these name mail instead of email, as they are now: policy "
+                        "own, publication p"),
+              plan.notes.end());
+}
+
+TEST(PlanRename, TwoColumnsOfOnePolicyOrPublicationAreNotApart) {
+    RenameColumn first = rename_email();
+    RenameColumn other;
+    other.column = "phone";
+    other.renamed = "tel";
+    other.type = other.definition = "text";
+    first.policies = {{"phone", "X;"}};
+    EXPECT_EQ(refusal({act(kUsers, first), act(kUsers, other)}), "");
+    other.policies = first.policies;
+    EXPECT_NE(refusal({act(kUsers, first), act(kUsers, other)}).find("ZD105"), std::string::npos);
+    other.policies.clear();
+    first.publications = other.publications = {{"p", "X;", "Y;"}};
+    EXPECT_NE(refusal({act(kUsers, first), act(kUsers, other)}).find("ZD105"), std::string::npos);
+}
+
 TEST(PlanRename, TwoOfOneTableOnlyWithNothingInCommon) {
     RenameColumn other;
     other.column = "phone";

@@ -332,9 +332,26 @@ TEST(PlanRetype, SaysWhatBecomesOfOnConflict) {
     ASSERT_EQ(plan.notes.size(), 2u);
     EXPECT_NE(plan.notes[1].find("one may get 23505"), std::string::npos);
     EXPECT_NE(turning(plan).note.find("ON CONFLICT ON CONSTRAINT n_key"), std::string::npos);
+    // One that can be deferred is no arbiter.
+    retype.copies.indexes[0].deferrable = " DEFERRABLE";
+    EXPECT_EQ(turning(plan_of({act(kUsers, retype)})).note.find("ON CONSTRAINT"),
+              std::string::npos);
+    retype.copies.indexes[0].deferrable.clear();
     retype.partial = false;
     EXPECT_EQ(turning(plan_of({act(kUsers, retype)})).note.find("ON CONSTRAINT"),
               std::string::npos);
+}
+
+TEST(PlanRetype, ListsOfPublicationsFollowTheNameBothWays) {
+    RetypeColumn retype = wider();
+    retype.copies.publications = {{"p", "DROP FROM p;", "ADD TO p;"}};
+    const Plan plan = plan_of({act(kUsers, retype)});
+    for (const std::string& turn :
+         {turning(plan).parameters.at("turn"), turning(plan).undo.back().parameters.at("turn")}) {
+        EXPECT_EQ(turn.substr(0, 13), "DROP FROM p; ");
+        EXPECT_EQ(turn.substr(turn.size() - 10), " ADD TO p;");
+    }
+    EXPECT_EQ(step_of(plan, StepKind::unsync).command.find("FROM p"), std::string::npos);
 }
 
 TEST(PlanRetype, OthersBesideItAreRefused) {
