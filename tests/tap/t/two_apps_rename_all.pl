@@ -61,7 +61,17 @@ CREATE TRIGGER thing_changes AFTER UPDATE OF kind ON thing FOR EACH ROW WHEN (OL
 COMMENT ON TRIGGER thing_changes ON thing IS 'notes changes';
 GRANT ALL ON kinds, thing, part, big_things, audit TO two_apps_app;
 GRANT SELECT (kind), UPDATE (kind), REFERENCES (kind) ON thing TO public;
-CREATE PUBLICATION things FOR TABLE thing;
+CREATE PUBLICATION things FOR TABLE thing (id, kind, note);
+CREATE PUBLICATION real_things FOR TABLE kinds, thing WHERE (kind <> 'kind 3' AND id > 5);
+ALTER TABLE thing ADD CONSTRAINT thing_kind_late UNIQUE (id, kind) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE part ADD CONSTRAINT part_kind_fk FOREIGN KEY (kind) REFERENCES kinds DEFERRABLE;
+ALTER TABLE thing ADD CONSTRAINT thing_kind_later_fk FOREIGN KEY (kind) REFERENCES kinds DEFERRABLE;
+COMMENT ON CONSTRAINT thing_kind_late ON thing IS 'at the end';
+-- Not in force: then COPY would not be allowed.
+CREATE POLICY known ON thing TO two_apps_app USING (kind LIKE 'kind %' AND EXISTS (SELECT FROM kinds k WHERE k.kind = thing.kind))
+    WITH CHECK (kind <> 'kind 0');
+CREATE POLICY everybody ON thing AS RESTRICTIVE USING (length(kind) > 4);
+COMMENT ON POLICY known ON thing IS 'what is known';
 SQL
     rows => $rows,
     load => <<"SQL",
