@@ -238,13 +238,14 @@ CREATE POLICY two ON odd USING (e = 'x');
 CALL refused('ALTER TABLE odd ALTER e TYPE varchar(9)');
 
 \echo # Published, whole
-CREATE TABLE sent (id int PRIMARY KEY, n text, at timestamp);
+CREATE TABLE sent (id int PRIMARY KEY, n text, at timestamp, amount numeric);
 CREATE PUBLICATION everything FOR ALL TABLES;
 CREATE PUBLICATION in_schema FOR TABLES IN SCHEMA public;
 CREATE PUBLICATION sent_columns FOR TABLE sent (id, n);
 SET client_min_messages = notice;
 SELECT count(*) > 0 FROM zdm_plan('ALTER TABLE sent ALTER id TYPE bigint');
 SELECT count(*) > 0 FROM zdm_plan('ALTER TABLE sent RENAME n TO m');
+SELECT count(*) > 0 FROM zdm_plan('ALTER TABLE sent ALTER amount TYPE int');
 CALL refused('ALTER TABLE sent ALTER at TYPE timestamptz USING at AT TIME ZONE ''UTC''');
 SET client_min_messages = error;
 CALL refused('ALTER TABLE sent ALTER id TYPE bigint; ALTER TABLE sent RENAME n TO m');

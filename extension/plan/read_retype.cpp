@@ -36,6 +36,12 @@ constexpr auto kOtherOrder =
     " WHERE a.indexrelid = $1::oid AND b.indexrelid = $2::oid"
     " AND a.indcollation[i] <> b.indcollation[i] AND NOT c.collisdeterministic)";
 
+// Whether an old value, as text, is the new one.
+bool keeps_value(const std::string& from, const std::string& to) {
+    const auto cast = cast_back(from, to, "c");
+    return cast && cast->exact && !cast->partial && !from.starts_with("character(");
+}
+
 bool is_integer(const std::string& type) {
     return type == "smallint" || type == "integer" || type == "bigint";
 }
@@ -168,6 +174,10 @@ void RetypeReader::check_subscribers(const Target& to) const {
                 old_type_ +
                 " there until it is done or rolled back; who lacks a column stops, and goes on "
                 "without loss when it is there";
+    if (!keeps_value(old_type_, to.type))
+        note +=
+            "; rows that are not written again keep their old value there: make the same change "
+            "of type there when it is done";
     r_.note(at_, note);
 }
 
