@@ -66,11 +66,16 @@ CREATE INDEX item_note_idx ON item (note, id);
 COMMENT ON CONSTRAINT item_pkey ON item IS 'the key';
 GRANT ALL ON item, line TO two_apps_app;
 GRANT USAGE ON SEQUENCE item_id_seq TO two_apps_app;
+CREATE PUBLICATION whole FOR TABLE item;
+CREATE PUBLICATION listed FOR TABLE item (id, code);
+CREATE PUBLICATION filtered FOR TABLE item (code, id) WHERE (ver >= 0) WITH (publish = 'insert');
 SQL
     load => "INSERT INTO item (code) SELECT 'code ' || g FROM generate_series(1, $rows) g",
     migration => 'ALTER TABLE item ALTER COLUMN id TYPE bigint;',
-    # What plain SQL forgets.
-    plain => 'ALTER TABLE item ALTER COLUMN id TYPE bigint; ALTER SEQUENCE item_id_seq AS bigint;',
+    # What plain SQL forgets, and stops at.
+    plain => 'ALTER PUBLICATION listed DROP TABLE item; ALTER PUBLICATION filtered DROP TABLE item;'
+        . ' ALTER TABLE item ALTER COLUMN id TYPE bigint; ALTER SEQUENCE item_id_seq AS bigint;'
+        . ' ALTER PUBLICATION listed ADD TABLE item (id, code); ALTER PUBLICATION filtered ADD TABLE item (code, id) WHERE (ver >= 0)',
     old => item_shape(),
     new => item_shape(\&add_large),
     first => sub { my ($id) = @_; return { code => "code $id", note => 'none' } },
