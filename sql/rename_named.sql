@@ -102,6 +102,7 @@ SET client_min_messages = error;
 \echo # Back from ready
 CALL take('back', :'rename');
 CALL zdm_wait('back', 'ready', '60 s');
+SELECT kind, message FROM zdm_usage('back') WHERE kind = 'dependency';
 SELECT zdm_rollback('back');
 CALL zdm_wait('back', 'rolled_back', '60 s');
 SELECT * FROM differing('before', 'ours');
@@ -159,6 +160,7 @@ UPDATE shifted SET slot = slot + 1;
 SELECT zdm_switch('typed');
 CALL zdm_wait('typed', 'switched', '60 s');
 UPDATE shifted SET slot = slot + 1;
+SELECT kind, message FROM zdm_usage('typed') WHERE kind = 'dependency';
 SELECT zdm_rollback('typed');
 CALL zdm_wait('typed', 'rolled_back', '60 s');
 UPDATE shifted SET slot = slot + 1;
