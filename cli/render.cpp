@@ -55,7 +55,7 @@ Mark mark_of(const Step& step) {
     if (kind == "backfill" || kind == "insert" || kind == "delete")
         return {"~", "changes rows", Style::plain};
     if (kind == "verify" || kind == "count" || kind == "last_pass" || kind == "validate" ||
-        kind == "analyze")
+        kind == "analyze" || kind == "whole_index")
         return {"=", "checks", Style::plain};
     if (kind == "unsync" || kind == "drop_index") return {"-", "drops", Style::plain};
     if (step.phase == "switch") return {"*", "switches", Style::strong};

@@ -220,10 +220,11 @@ void LastPassRun::make_parts(const std::vector<Listed>& leaves) {
 }
 
 std::uint32_t LastPassRun::fill_end(const Chunk& chunk) const {
+    // New rows are filled by the trigger, and those that came with a partition are to be as well.
+    if (task_.sync) return chunk.pages.end;
     if (is_late(chunk.leaf.relation)) return 0;
     const auto fixed = fixed_.find(chunk.leaf.relation);
-    if (task_.sync || fixed == fixed_.end() || fixed->second.filenode != chunk.filenode)
-        return chunk.pages.end;
+    if (fixed == fixed_.end() || fixed->second.filenode != chunk.filenode) return chunk.pages.end;
     return std::min(chunk.pages.end, fixed->second.blocks);
 }
 

@@ -19,6 +19,16 @@ namespace zdm::plan {
 
 inline constexpr std::size_t kNoTable = static_cast<std::size_t>(-1);
 
+// A partition of a table, at any depth.
+struct Partition {
+    std::uint32_t oid = 0;
+    std::string qualified;
+    std::size_t parent = kNoTable;  // its place in Table::partitions; kNoTable: the table itself
+    bool leaf = true;
+    std::optional<std::int64_t> rows;
+    std::optional<std::int64_t> bytes;
+};
+
 // A relation that the SQL names, or a peer of one by foreign key.
 struct Table {
     std::uint32_t oid = 0;  // 0: made by this SQL
@@ -29,8 +39,8 @@ struct Table {
     bool empty = false;
     bool small = false;
     bool partitioned = false;
-    std::vector<std::uint32_t> partitions;  // of one whose rows are changed: all below it
-    bool named = false;                     // by the SQL itself, not only a peer
+    std::vector<Partition> partitions;  // of one that is changed: all, parents first
+    bool named = false;                 // by the SQL itself, not only a peer
 
     bool made_here() const { return oid == 0; }
 };
@@ -39,6 +49,7 @@ struct Table {
 struct TableLock {
     std::size_t table = kNoTable;
     LockMode mode = LockMode::none;
+    LockMode partitions = LockMode::none;  // on all partitions of the table
 };
 
 // What a statement was seen to do to the empty clones.
@@ -158,12 +169,21 @@ struct DropConstraint {
     bool valid = true;
 };
 
+// What a partition gets of an index of its partitioned table.
+struct PartitionIndex {
+    std::size_t partition = 0;  // its place in Table::partitions
+    std::string name;
+    std::string schema;
+};
+
 struct CreateIndex {
     std::string name;
     std::string schema;
     bool unique = false;
-    std::string tail;                  // from USING on
-    std::vector<std::string> columns;  // all that keys, predicate and INCLUDE name
+    std::string tail;                             // from USING on
+    std::vector<std::string> columns;             // all that keys, predicate and INCLUDE name
+    std::vector<PartitionIndex> partitions = {};  // parents first
+    std::vector<std::string> foreign = {};        // partitions that can have no index
 };
 
 struct DropIndex {

@@ -58,6 +58,11 @@ constexpr auto kColumns =
     "  AND n.conkey = ARRAY[a.attnum]"
     " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped";
 
+// So that the server refuses on the clone what it refuses on the original.
+constexpr auto kPartitionKey =
+    "SELECT ' PARTITION BY ' || pg_catalog.pg_get_partkeydef($1::oid), p.partstrat = 'h'"
+    " FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = $1::oid";
+
 // Of tables of others, $2 false, only what a foreign key can refer to: their expressions are code
 // of somebody else, and may not run here.
 constexpr auto kConstraints =
@@ -81,6 +86,7 @@ constexpr auto kIndexNames =
 // Those without an index of their own.
 constexpr auto kConstraintNames =
     "SELECT oid, conname FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid"
+    " AND conparentid = 0"
     " AND contype IN ('c', 'f') ORDER BY conname";
 
 constexpr auto kForeignKeys =
@@ -181,21 +187,40 @@ void Clones::make(const std::vector<std::uint32_t>& relations) {
 void Clones::make_table(std::size_t index) {
     Relation& relation = relations_[index];
     const auto columns = ask(kColumns, {std::int64_t{relation.oid}}).front().text(0);
-    const std::string name = pg::quote_ident(relation.clone_name);
-    const std::string sql = "CREATE TEMPORARY TABLE pg_temp." + name + " (" + columns + ")";
+    const auto key = ask(kPartitionKey, {std::int64_t{relation.oid}});
+    relation.clone = make_temporary(relation.clone_name,
+                                    "(" + columns + ")" + (key.empty() ? "" : key.front().text(0)));
+    std::string leaf;
+    if (!key.empty()) leaf = make_leaf(relation, key.front().flag(1));
+    give_to_owner(relation, relation.clone_name);
+    if (!leaf.empty()) give_to_owner(relation, leaf);
+}
+
+std::uint32_t Clones::make_temporary(const std::string& name, const std::string& definition) {
+    const std::string qualified = "pg_temp." + pg::quote_ident(name);
+    const std::string sql = "CREATE TEMPORARY TABLE " + qualified + " " + definition;
     run_own(sql);
-    const auto made = ask("SELECT $1::pg_catalog.regclass::oid", {"pg_temp." + name});
-    relation.clone = static_cast<std::uint32_t>(made.front().number(0));
-    give_to_owner(relation);
+    const auto made = ask("SELECT $1::pg_catalog.regclass::oid", {qualified});
+    return static_cast<std::uint32_t>(made.front().number(0));
+}
+
+// On it a statement shows what it does to all partitions: it is rewritten, scanned and locked as
+// they are. Hash partitioning knows no default.
+std::string Clones::make_leaf(Relation& relation, bool hash) {
+    const std::string name = free_name("zdm_leaf");
+    relation.leaf_clone =
+        make_temporary(name, "PARTITION OF pg_temp." + pg::quote_ident(relation.clone_name) +
+                                 (hash ? " FOR VALUES WITH (MODULUS 1, REMAINDER 0)" : " DEFAULT"));
+    return name;
 }
 
 // So that the functions in its constraints and indexes run as they do in the original's: as its
 // owner, and not as a superuser, or another member of the role, who plans. Who may not give it away
 // keeps it.
-void Clones::give_to_owner(Relation& relation) {
+void Clones::give_to_owner(Relation& relation, const std::string& name) {
     if (!relation.owned || relation.owner == GetUserId()) return;
-    const std::string sql = "ALTER TABLE pg_temp." + pg::quote_ident(relation.clone_name) +
-                            " OWNER TO " + relation.owner_name;
+    const std::string sql =
+        "ALTER TABLE pg_temp." + pg::quote_ident(name) + " OWNER TO " + relation.owner_name;
     try {
         pg::Subtransaction attempt;
         run_own(sql);
@@ -209,7 +234,11 @@ void Clones::give_to_owner(Relation& relation) {
 void Clones::replay(const std::string& sql) {
     const Redirections all = redirections();
     Node* const tree = parse_own(sql);
-    pg::call([&] { redirect_all(tree, &all); });
+    pg::call([&] {
+        redirect_all(tree, &all);
+        // The definition of an index says ONLY where the table is partitioned.
+        if (IsA(tree, IndexStmt)) castNode(IndexStmt, tree)->relation->inh = true;
+    });
     run_utility(tree, sql);
 }
 
@@ -309,6 +338,7 @@ void Clones::bring_forward(std::size_t index) {
 
 void Clones::forget(std::size_t index) {
     relations_.at(index).clone = 0;
+    relations_.at(index).leaf_clone = 0;
     relations_.at(index).dropped = true;
 }
 

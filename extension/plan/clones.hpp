@@ -16,6 +16,7 @@ namespace zdm::plan {
 struct Relation {
     std::uint32_t oid = 0;  // 0: made by the SQL
     std::uint32_t clone = 0;
+    std::uint32_t leaf_clone = 0;  // the one partition of the clone of a partitioned table
     std::uint32_t schema_oid = 0;
     std::uint32_t owner = 0;
     std::string owner_name;  // quoted
@@ -70,7 +71,11 @@ private:
     void describe(std::uint32_t oid, bool named);
     bool has_no_rows(const Relation& relation, const Table& table) const;
     void make_table(std::size_t index);
-    void give_to_owner(Relation& relation);
+    // A table in pg_temp; gives its OID.
+    static std::uint32_t make_temporary(const std::string& name, const std::string& definition);
+    // Gives its name.
+    std::string make_leaf(Relation& relation, bool hash);
+    void give_to_owner(Relation& relation, const std::string& name);
     void make_constraints(std::size_t index);
     void make_indexes(std::size_t index);
     void make_foreign_keys();

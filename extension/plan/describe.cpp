@@ -169,10 +169,12 @@ void describe_foreign_key(const Clones& clones, const pg::Row& row, const pg::Re
 
 }  // namespace
 
-// Without NOT NULL, which comes along with a primary key on 18.
+// Without NOT NULL, which comes along with a primary key on 18, and what foreign keys have for each
+// partition that they refer to.
 std::vector<std::uint32_t> constraints_of(std::uint32_t relation) {
     return oids(
-        "SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND contype <> 'n'",
+        "SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND contype <> 'n'"
+        " AND conparentid = 0",
         relation);
 }
 

@@ -29,7 +29,9 @@ const Names<StepKind> kKinds = {{StepKind::ddl, "ddl"},
                                 {StepKind::verify, "verify"},
                                 {StepKind::count, "count"},
                                 {StepKind::constraint, "constraint"},
-                                {StepKind::validate, "validate"}};
+                                {StepKind::validate, "validate"},
+                                {StepKind::attach, "attach"},
+                                {StepKind::whole_index, "whole_index"}};
 
 const Names<LockMode> kLocks = {{LockMode::none, ""},
                                 {LockMode::access_share, "ACCESS SHARE"},

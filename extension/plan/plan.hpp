@@ -29,6 +29,8 @@ enum class StepKind {
     count,        // count and show rows that a constraint would refuse
     constraint,   // ADD CONSTRAINT ... NOT VALID, under one lock deadline
     validate,     // VALIDATE CONSTRAINT
+    attach,       // ALTER INDEX ... ATTACH PARTITION, under one lock deadline
+    whole_index,  // prove that the index of a partitioned table is valid
 };
 
 // All kinds, for code and tests that must cover each.
@@ -36,7 +38,8 @@ inline constexpr StepKind kStepKinds[] = {
     StepKind::ddl,         StepKind::sync,       StepKind::unsync,    StepKind::backfill,
     StepKind::delete_rows, StepKind::insert,     StepKind::last_pass, StepKind::analyze,
     StepKind::index,       StepKind::drop_index, StepKind::gate,      StepKind::verify,
-    StepKind::count,       StepKind::constraint, StepKind::validate};
+    StepKind::count,       StepKind::constraint, StepKind::validate,  StepKind::attach,
+    StepKind::whole_index};
 
 std::string_view to_text(Phase phase);
 std::string_view to_text(StepKind kind);
@@ -91,7 +94,8 @@ struct Step {
     std::optional<std::int64_t> bytes;  // size of the relation
     std::string note;                   // plain words: why, and what applications see
     bool removal = false;
-    int line = 0;  // line of the source statement, 1-based
+    bool partitioned = false;  // the relation; of a step that was just planned, not stored
+    int line = 0;              // line of the source statement, 1-based
     // Details by kind; see docs/design.md, "Steps".
     std::map<std::string, std::string> parameters;
     std::vector<LockNeed> locks;  // taken first, in this order, by ddl, sync, unsync, constraint

@@ -8,6 +8,7 @@
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
 #include "plan/read_data.hpp"
+#include "plan/read_partitions.hpp"
 #include "plan/read_retype.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
@@ -42,6 +43,20 @@ bool drops(const AlterTableCmd* command) {
            command->subtype == AT_DropNotNull || command->subtype == AT_ColumnDefault;
 }
 
+// What can be done to a table and all its partitions. Which constraints is asked when they are
+// added.
+bool suits_partitions(const AlterTableCmd* command) {
+    switch (command->subtype) {
+    case AT_AddColumn:
+    case AT_ColumnDefault:
+    case AT_DropNotNull:
+    case AT_SetNotNull:
+    case AT_AddConstraint:
+    case AT_ValidateConstraint: return true;
+    default: return false;
+    }
+}
+
 }  // namespace
 
 void read_alter_table(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter) {
@@ -71,9 +86,10 @@ void AlterReader::read() {
                std::string{what} + " is not supported", {},
                "Run it directly, with a short lock_timeout.");
     }
-    const auto found = r_.target(alter_->relation, alter_->missing_ok);
+    const auto found = r_.target(alter_->relation, alter_->missing_ok, Rehearsal::Use::alter);
     if (!found) return;
     table_ = *found;
+    if (table().partitioned) take_partitions();
 
     const auto pieces = r_.source_.subcommands(statement_, alter_->relation->location);
     const auto count = static_cast<std::size_t>(list_length(alter_->cmds));
@@ -99,6 +115,34 @@ void AlterReader::read() {
     fill_given();
     read_pieces(last);
     if (!given_.empty()) refuse_misplaced(r_.source_, *given_.front());
+}
+
+void AlterReader::take_partitions() {
+    if (!alter_->relation->inh)
+        refuse(r_.source_.place(statement_.start), "ZD105", pg::state::kFeatureNotSupported,
+               "ALTER TABLE ONLY of a partitioned table is not supported", {},
+               "Leave ONLY out: partitions have what their table has.");
+    const Place at = r_.source_.place(statement_.start);
+    const auto members = list_partitions(r_.clones_, table_);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const Partition& partition = table().partitions[i];
+        if (members[i].foreign)
+            refuse(at, "ZD106", pg::state::kWrongObjectType,
+                   "partition " + partition.qualified + " is a foreign table",
+                   "zdm can't see what its server has in it.",
+                   "Detach that partition, or run the statement directly.");
+        require_owned(partition, members[i], "It is changed with its table.", at);
+    }
+}
+
+void AlterReader::refuse_for_partitions() const {
+    refuse(
+        r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
+        "this is not supported yet for the partitioned table " + table().qualified,
+        "Of partitioned tables zdm adds columns, checks and foreign keys, sets and drops defaults "
+        "and NOT NULL, changes rows and builds indexes.",
+        "Write -- zdm: direct right before the statement to run it as written, with its lock on "
+        "all partitions.");
 }
 
 void AlterReader::fill_given() {
@@ -189,6 +233,7 @@ std::string AlterReader::undo_column(const AlterTableCmd* command) const {
 void AlterReader::read_piece(AlterTableCmd* command) {
     if (table().made_here()) return direct(command);
     if (statement_.directives.direct && !drops(command)) return direct(command);
+    if (table().partitioned && !suits_partitions(command)) refuse_for_partitions();
     switch (command->subtype) {
     case AT_AddColumn: return add_column(command);
     case AT_ColumnDefault: return set_default(command);

@@ -45,6 +45,9 @@ private:
     // The directive of a column, null when it has none. Each can be taken once.
     const Given* take(Way way, const char* column);
     void fill_given();
+    // Refuses what can't be done to all partitions, and notes which these are.
+    void take_partitions();
+    [[noreturn]] void refuse_for_partitions() const;
     Action start() const;
     Seen replay(AlterTableCmd* command, bool locks = true);
     Seen validate(const std::string& constraint);

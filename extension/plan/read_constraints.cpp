@@ -6,6 +6,7 @@
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
+#include "plan/read_partitions.hpp"
 #include "plan/text.hpp"
 
 #include "pg/compat.hpp"
@@ -165,6 +166,9 @@ std::string AlterReader::free_constraint_name(const std::string& chosen) const {
 }
 
 void AlterReader::add_constraint(Constraint* constraint) {
+    if (table().partitioned && constraint->contype != CONSTR_CHECK &&
+        constraint->contype != CONSTR_FOREIGN)
+        refuse_for_partitions();
     switch (constraint->contype) {
     case CONSTR_CHECK: return add_check(constraint);
     case CONSTR_FOREIGN: return add_foreign_key(constraint);
@@ -218,9 +222,17 @@ void AlterReader::add_foreign_key(Constraint* constraint) {
             refuse(at, "ZD107", pg::state::kInsufficientPrivilege,
                    "permission denied for table " + r_.clones_.table(*referenced).qualified, {},
                    "Its owner must GRANT REFERENCES on it.");
+        if (r_.clones_.table(*referenced).partitioned) list_partitions(r_.clones_, *referenced);
     }
-    constraint->skip_validation = true;
-    constraint->initially_valid = false;
+    if (table().partitioned && written_not_valid)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               "a NOT VALID foreign key of the partitioned table " + table().qualified +
+                   " is not supported",
+               "Before 18 the server knows none.",
+               "Leave NOT VALID out: zdm checks the partitions beside reads and writes.");
+    // Of a partitioned table it is added when it holds in all partitions.
+    constraint->skip_validation = !table().partitioned;
+    constraint->initially_valid = table().partitioned;
     const auto before = constraints_of(relation().clone);
     Action action = start();
     action.seen = replay_constraint(constraint);
@@ -234,7 +246,8 @@ void AlterReader::add_foreign_key(Constraint* constraint) {
     add.referenced = facts.referenced;
     add.referenced_columns = facts.referenced_columns;
     add.not_valid = written_not_valid;
-    if (!written_not_valid) add.seen_validate = validate(unquoted(facts.name));
+    if (!written_not_valid && !table().partitioned)
+        add.seen_validate = validate(unquoted(facts.name));
     action.detail = add;
     r_.add(std::move(action));
 }

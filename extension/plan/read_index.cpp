@@ -1,8 +1,11 @@
 // CREATE INDEX and DROP INDEX.
+#include <algorithm>
+
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/read_partitions.hpp"
 #include "plan/rehearsal.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
@@ -10,6 +13,7 @@
 #include "pg/compat.hpp"
 extern "C" {
 #include "catalog/index.h"
+#include "commands/defrem.h"
 #include "commands/tablespace.h"
 }
 
@@ -24,6 +28,11 @@ public:
 
 private:
     void drop_one(List* names, const DropStmt* tree);
+    // Refuses what can't be done in all partitions, and names what each gets.
+    void spread(std::size_t table, std::uint32_t made, CreateIndex& create);
+    // What the server would call the index of a partition.
+    std::string partition_index_name(const Member& member, const std::string& columns,
+                                     const CreateIndex& create) const;
     std::string free_name(const std::string& chosen, std::uint32_t schema) const;
     bool taken(const std::string& name, std::uint32_t schema) const;
 
@@ -56,9 +65,89 @@ std::string IndexReader::free_name(const std::string& chosen, std::uint32_t sche
     return name;
 }
 
+namespace {
+
+// As the server joins them for a name.
+std::string joined_columns(std::uint32_t index) {
+    std::string joined;
+    for (const auto& row : ask("SELECT attname FROM pg_catalog.pg_attribute"
+                               " WHERE attrelid = $1::oid ORDER BY attnum",
+                               {std::int64_t{index}})
+                               .rows) {
+        joined += (joined.empty() ? "" : "_") + row.text(0);
+        if (joined.size() >= NAMEDATALEN) break;
+    }
+    return joined;
+}
+
+// Whether an index that the plan makes has the name; both quoted.
+bool gives_name(const CreateIndex& create, const std::string& schema, const std::string& name) {
+    return (create.schema == schema && create.name == name) ||
+           std::any_of(create.partitions.begin(), create.partitions.end(),
+                       [&](const PartitionIndex& index) {
+                           return index.schema == schema && index.name == name;
+                       });
+}
+
+}  // namespace
+
+std::string IndexReader::partition_index_name(const Member& member, const std::string& columns,
+                                              const CreateIndex& create) const {
+    const std::string schema = pg::quote_ident(member.schema);
+    const auto in_plan = [&](const std::string& name) {
+        const std::string quoted = pg::quote_ident(name);
+        if (gives_name(create, schema, quoted)) return true;
+        return std::any_of(r_.facts_.actions.begin(), r_.facts_.actions.end(),
+                           [&](const Action& action) {
+                               const auto* const made = std::get_if<CreateIndex>(&action.detail);
+                               return made != nullptr && gives_name(*made, schema, quoted);
+                           });
+    };
+    std::string name;
+    for (int n = 0; n < 1000; ++n) {
+        const std::string label = "idx" + (n == 0 ? "" : std::to_string(n));
+        name = pg::call(
+            [&] { return makeObjectName(member.name.c_str(), columns.c_str(), label.c_str()); });
+        if (!taken(name, member.schema_oid) && !in_plan(name)) break;
+    }
+    return name;
+}
+
+void IndexReader::spread(std::size_t table, std::uint32_t made, CreateIndex& create) {
+    const Place at = r_.source_.place(statement_.start);
+    const std::string columns = joined_columns(made);
+    const auto members = list_partitions(r_.clones_, table);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const Partition& partition = r_.clones_.table(table).partitions[i];
+        if (members[i].foreign && create.unique)
+            refuse(at, "ZD106", pg::state::kWrongObjectType,
+                   "cannot create unique index on partitioned table " +
+                       r_.clones_.table(table).qualified,
+                   "Its partition " + partition.qualified + " is a foreign table.",
+                   "Detach that partition, or make the index of the other partitions one by one.");
+        if (members[i].foreign) {
+            create.foreign.push_back(partition.qualified);
+            continue;
+        }
+        require_owned(partition, members[i], "Its index is built on the partition itself.", at);
+        create.partitions.push_back(
+            {i, pg::quote_ident(partition_index_name(members[i], columns, create)),
+             pg::quote_ident(members[i].schema)});
+    }
+}
+
 void IndexReader::create(IndexStmt* tree) {
     const Place at = r_.source_.place(statement_.start);
-    const auto table = r_.target(tree->relation, false).value();
+    const auto table = r_.target(tree->relation, false, Rehearsal::Use::index).value();
+    const bool partitioned = r_.clones_.table(table).partitioned;
+    if (partitioned && !tree->relation->inh)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               "CREATE INDEX ON ONLY a partitioned table makes an index that is not valid", {},
+               "Leave ONLY out: zdm builds the index of each partition beside reads and writes.");
+    if (partitioned && statement_.directives.direct)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               "-- zdm: direct is not supported for an index of a partitioned table",
+               "It would lock all partitions while they are read.", "Take the comment out.");
     const Relation relation = r_.clones_.relation(table);
     const bool direct =
         r_.clones_.table(table).made_here() || (statement_.directives.direct && !tree->concurrent);
@@ -101,6 +190,7 @@ void IndexReader::create(IndexStmt* tree) {
     create.unique = facts.unique;
     create.tail = facts.tail;
     create.columns = facts.columns;
+    if (partitioned) spread(table, made, create);
     action.detail = create;
     r_.add(std::move(action));
 }
@@ -123,6 +213,11 @@ void IndexReader::drop_one(List* names, const DropStmt* tree) {
     std::size_t table = kNoTable;
     if (OidIsValid(index)) {
         const char kind = pg::call([&] { return get_rel_relkind(index); });
+        if (kind == RELKIND_PARTITIONED_INDEX)
+            refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+                   shown + " is an index of a partitioned table",
+                   "The server can't drop it beside reads and writes.",
+                   "Drop it directly, with a short lock_timeout: that locks all partitions.");
         if (kind != RELKIND_INDEX)
             refuse(at, "ZD106", pg::state::kWrongObjectType, shown + " is not an index", {},
                    "Name the index itself.");

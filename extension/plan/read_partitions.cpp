@@ -1,6 +1,9 @@
 #include "plan/read_partitions.hpp"
 
+#include <map>
+
 #include "pg/bridge.hpp"
+#include "pg/spi.hpp"
 #include "plan/ask.hpp"
 #include "plan/read_data.hpp"
 
@@ -12,20 +15,20 @@ namespace {
 
 // Without locks: nobody waits for a partition that somebody has locked. Partitions that are being
 // detached are none any more.
-#define ZDM_TREE                                                                         \
-    "WITH RECURSIVE tree(oid) AS (SELECT $1::pg_catalog.oid UNION ALL SELECT i.inhrelid" \
-    " FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid"                  \
-    " WHERE NOT i.inhdetachpending)"
+#define ZDM_TREE                                                                        \
+    "WITH RECURSIVE tree(oid, depth) AS (SELECT $1::pg_catalog.oid, 0 UNION ALL SELECT" \
+    " i.inhrelid, t.depth + 1 FROM tree t JOIN pg_catalog.pg_inherits i"                \
+    " ON i.inhparent = t.oid WHERE NOT i.inhdetachpending)"
 
 constexpr auto kMembers = ZDM_TREE
-    "SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
-    " c.relkind = 'p', c.relkind = 'f', coalesce(a.amname, 'heap') = 'heap',"
-    " pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.row_security_active(c.oid),"
-    " c.reltuples::bigint,"
+    "SELECT c.oid, n.nspname, c.relname, n.oid, h.inhparent, c.relkind = 'p', c.relkind = 'f',"
+    " coalesce(a.amname, 'heap') = 'heap', pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
+    " pg_catalog.row_security_active(c.oid), c.reltuples::bigint,"
     " c.relpages * pg_catalog.current_setting('block_size')::bigint"
-    " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid"
+    " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND t.depth > 0"
+    " JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-    " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam ORDER BY c.oid";
+    " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam ORDER BY t.depth, c.oid";
 
 // The columns of a partition key, those in its expressions too, hang on their table so.
 constexpr auto kKeyColumns = ZDM_TREE
@@ -60,31 +63,27 @@ constexpr auto kForStatement = ZDM_TREE
 
 #undef ZDM_TREE
 
-void check_leaf(const pg::Row& row, Place at) {
-    const std::string name = row.text(1);
-    if (row.flag(3) || !row.flag(4))
+void check_leaf(const Partition& leaf, const Member& member, Place at) {
+    if (member.foreign || !member.heap)
         refuse(at, "ZD106", pg::state::kWrongObjectType,
-               "partition " + name +
-                   (row.flag(3) ? " is a foreign table" : " is not stored as a heap"),
+               "partition " + leaf.qualified +
+                   (member.foreign ? " is a foreign table" : " is not stored as a heap"),
                "zdm changes rows of heap tables only.",
                "Name the other partitions one by one, and change this one where its rows are.");
-    if (!row.flag(5))
-        refuse(at, "ZD107", pg::state::kInsufficientPrivilege, "must be owner of partition " + name,
-               "Its rows are changed through the partition itself.",
-               "Give all partitions the same owner: ALTER TABLE " + name + " OWNER TO ...;");
-    if (row.flag(6))
+    require_owned(leaf, member, "Its rows are changed through the partition itself.", at);
+    if (member.hidden)
         refuse(at, "ZD106", pg::state::kFeatureNotSupported,
-               "row level security hides rows of partition " + name + " from you", {},
-               "ALTER TABLE " + name +
+               "row level security hides rows of partition " + leaf.qualified + " from you", {},
+               "ALTER TABLE " + leaf.qualified +
                    " NO FORCE ROW LEVEL SECURITY for the time of the migration, or run it as a "
                    "role with BYPASSRLS.");
 }
 
 // One that somebody has locked is not waited for: it is checked again before each batch.
-void check_published(const pg::Row& row, const RowChange& change) {
-    const auto leaf = static_cast<std::uint32_t>(row.number(0));
+void check_published(const Partition& partition, const RowChange& change) {
+    const Oid leaf = partition.oid;
     if (!pg::call([&] { return ConditionalLockRelationOid(leaf, AccessShareLock); })) return;
-    refuse_without_identity(leaf, row.text(1), change.event == RowEvent::remove, change.at);
+    refuse_without_identity(leaf, partition.qualified, change.event == RowEvent::remove, change.at);
     // Thousands of leaves would fill the table of locks.
     pg::call([&] { UnlockRelationOid(leaf, AccessShareLock); });
 }
@@ -142,22 +141,51 @@ bool finds_whole_row(Node* node, void* context) {
 
 }  // namespace
 
-void read_partitions(Clones& clones, std::size_t table, const RowChange& change) {
+std::vector<Member> list_partitions(Clones& clones, std::size_t table) {
     Table& facts = clones.table(table);
-    const auto members = ask(kMembers, {std::int64_t{facts.oid}});
     facts.partitions.clear();
     facts.rows.reset();
     facts.bytes.reset();
-    for (const auto& row : members.rows) {
-        const auto oid = static_cast<std::uint32_t>(row.number(0));
-        if (oid != facts.oid) facts.partitions.push_back(oid);
-        if (row.flag(2)) continue;
-        check_leaf(row, change.at);
-        check_published(row, change);
+    std::map<std::uint32_t, std::size_t> places;
+    std::vector<Member> members;
+    for (const auto& row : ask(kMembers, {std::int64_t{facts.oid}}).rows) {
+        Partition partition;
+        partition.oid = static_cast<std::uint32_t>(row.number(0));
+        partition.qualified = pg::quote_qualified(row.text(1), row.text(2));
+        const auto parent = places.find(static_cast<std::uint32_t>(row.number(4)));
+        if (parent != places.end()) partition.parent = parent->second;
+        partition.leaf = !row.flag(5);
         // Never analysed is not empty.
-        if (row.number(7) < 0) continue;
-        facts.rows = facts.rows.value_or(0) + row.number(7);
-        facts.bytes = facts.bytes.value_or(0) + row.number(8);
+        if (partition.leaf && row.number(10) >= 0) {
+            partition.rows = row.number(10);
+            partition.bytes = row.number(11);
+            facts.rows = facts.rows.value_or(0) + row.number(10);
+            facts.bytes = facts.bytes.value_or(0) + row.number(11);
+        }
+        members.push_back({row.text(1), row.text(2), static_cast<std::uint32_t>(row.number(3)),
+                           row.flag(6), row.flag(7), row.flag(8), row.flag(9)});
+        places[partition.oid] = facts.partitions.size();
+        facts.partitions.push_back(std::move(partition));
+    }
+    return members;
+}
+
+void require_owned(const Partition& partition, const Member& member, const std::string& reason,
+                   Place at) {
+    if (member.owned) return;
+    refuse(at, "ZD107", pg::state::kInsufficientPrivilege,
+           "must be owner of partition " + partition.qualified, reason,
+           "Give all partitions the same owner: ALTER TABLE " + partition.qualified +
+               " OWNER TO ...;");
+}
+
+void read_partitions(Clones& clones, std::size_t table, const RowChange& change) {
+    const auto members = list_partitions(clones, table);
+    const Table& facts = clones.table(table);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        if (!facts.partitions[i].leaf) continue;
+        check_leaf(facts.partitions[i], members[i], change.at);
+        check_published(facts.partitions[i], change);
     }
     if (change.event == RowEvent::update) refuse_moves(facts.oid, change);
     refuse_for_statement(facts.oid, change);

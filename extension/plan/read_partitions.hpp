@@ -1,8 +1,9 @@
-// What an UPDATE or DELETE of a partitioned table needs of its partitions: their rows are changed
-// partition by partition, as if the statement named each leaf.
+// The partitions of a partitioned table, and what an UPDATE or DELETE needs of them: their rows are
+// changed partition by partition, as if the statement named each leaf.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,25 @@ struct RowChange {
     RowEvent event = RowEvent::update;
     std::vector<std::string> columns;  // that are set, not quoted
 };
+
+// What the catalogs say of a partition, beyond what the rules need.
+struct Member {
+    std::string schema;  // as in the catalog, not quoted
+    std::string name;
+    std::uint32_t schema_oid = 0;
+    bool foreign = false;
+    bool heap = true;
+    bool owned = true;
+    bool hidden = false;  // some rows, by row level security
+};
+
+// Notes the partitions of the table and its size in facts, and gives more about each, in the same
+// order.
+std::vector<Member> list_partitions(Clones& clones, std::size_t table);
+
+// ZD107 unless the current user owns the partition, for a reason.
+void require_owned(const Partition& partition, const Member& member, const std::string& reason,
+                   Place at);
 
 // Refuses what would come out differently, and notes the partitions of the table and their size.
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change);

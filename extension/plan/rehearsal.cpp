@@ -290,11 +290,14 @@ void Rehearsal::check_target(std::size_t index, Place at, Use use) const {
                "zdm changes tables of applications only.");
     check_owner(index, at);
     const bool in_partitions = relation.kind == RELKIND_PARTITIONED_TABLE || relation.partition;
-    if (in_partitions && use == Use::anything)
-        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
-               name + " is partitioned or a partition",
-               "Of such tables zdm changes rows only yet (UPDATE, DELETE).",
-               "Change partitions directly, one at a time, with a short lock_timeout.");
+    const bool alters = use == Use::alter && !relation.partition;
+    if (in_partitions && !alters && use != Use::rows && use != Use::index)
+        refuse(
+            at, "ZD105", pg::state::kFeatureNotSupported,
+            name + (relation.partition ? " is a partition" : " is partitioned"),
+            "Of such tables zdm changes rows (UPDATE, DELETE) and builds indexes (CREATE INDEX); "
+            "some forms of ALTER TABLE it runs on the partitioned table as a whole.",
+            "Change partitions directly, one at a time, with a short lock_timeout.");
     if (relation.inherits && !in_partitions)
         refuse(at, "ZD105", pg::state::kFeatureNotSupported,
                name + " is part of an inheritance tree", "zdm does not change such tables yet.",
@@ -315,7 +318,8 @@ std::size_t Rehearsal::find_by_index(RangeVar* index) const {
     const Redirections none;
     const Oid table = pg::call([&]() -> Oid {
         const Oid oid = resolve(index, &none).oid;
-        return OidIsValid(oid) && get_rel_relkind(oid) == RELKIND_INDEX
+        const char kind = OidIsValid(oid) ? get_rel_relkind(oid) : '\0';
+        return kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX
                    ? IndexGetRelation(oid, false)
                    : InvalidOid;
     });

@@ -47,8 +47,10 @@ private:
 
     // An action for bytes [start, end) of the source.
     Action start(const Statement& statement, int begin, int end) const;
-    // What a statement does with a table: rows of partitioned ones can be changed in batches.
-    enum class Use { anything, rows };
+    // What a statement does with a table. Of partitioned ones, and of partitions, rows can be
+    // changed in batches and indexes built; ALTER TABLE of partitioned ones says itself what it
+    // can't.
+    enum class Use { anything, rows, index, alter };
     // The table that a statement changes; refuses what zdm can't change. nullopt: missing_ok and
     // not there.
     std::optional<std::size_t> target(RangeVar* relation, bool missing_ok, Use use = Use::anything);

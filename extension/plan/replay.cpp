@@ -2,6 +2,7 @@
 #include "plan/replay.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
@@ -38,6 +39,13 @@ LockMode strongest_lock(Oid relation) {
     for (LOCKMODE mode = kStrongest; mode > NoLock; --mode)
         if (pg::compat::holds_lock(&tag, mode)) return static_cast<LockMode>(mode);
     return LockMode::none;
+}
+
+void note_lock(Seen& seen, std::size_t table, bool leaf, LockMode mode) {
+    auto held = std::find_if(seen.locks.begin(), seen.locks.end(),
+                             [&](const TableLock& lock) { return lock.table == table; });
+    if (held == seen.locks.end()) held = seen.locks.insert(held, TableLock{table});
+    (leaf ? held->partitions : held->mode) = mode;
 }
 
 }  // namespace
@@ -86,17 +94,28 @@ Watch::Watch(const Clones& clones, bool locks) : clones_(clones), before_(states
 
 std::vector<Watch::State> Watch::states() const {
     std::vector<std::string> oids;
-    for (std::size_t i = 0; i < clones_.size(); ++i)
-        if (clones_.relation(i).clone != 0)
-            oids.push_back(std::to_string(clones_.relation(i).clone));
+    std::map<std::uint32_t, State> known;
+    const auto know = [&](std::uint32_t clone, std::size_t table, bool leaf) {
+        if (clone == 0) return;
+        oids.push_back(std::to_string(clone));
+        known[clone] = {clone, table, leaf, {}, 0};
+    };
+    for (std::size_t i = 0; i < clones_.size(); ++i) {
+        know(clones_.relation(i).clone, i, false);
+        know(clones_.relation(i).leaf_clone, i, true);
+    }
     std::vector<State> states;
     const auto rows =
         ask("SELECT c.oid, c.relfilenode, pg_catalog.pg_stat_get_xact_numscans(c.oid)"
             " FROM pg_catalog.pg_class c"
             " WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::text[]::oid[])",
             {oids});
-    for (const auto& row : rows.rows)
-        states.push_back({static_cast<std::uint32_t>(row.number(0)), row.text(1), row.number(2)});
+    for (const auto& row : rows.rows) {
+        State state = known.at(static_cast<std::uint32_t>(row.number(0)));
+        state.file = row.text(1);
+        state.scans = row.number(2);
+        states.push_back(std::move(state));
+    }
     return states;
 }
 
@@ -106,7 +125,7 @@ Seen Watch::seen() const {
     for (const auto& state : before_) {
         const Oid relation = state.clone;
         const LockMode mode = pg::call([&] { return strongest_lock(relation); });
-        if (mode != LockMode::none) seen.locks.push_back({clones_.find(relation), mode});
+        if (mode != LockMode::none) note_lock(seen, state.table, state.leaf, mode);
     }
     for (const auto& after : states()) {
         const auto before = std::find_if(before_.begin(), before_.end(), [&](const State& state) {

@@ -35,6 +35,8 @@ public:
 private:
     struct State {
         std::uint32_t clone = 0;
+        std::size_t table = 0;
+        bool leaf = false;
         std::string file;
         std::int64_t scans = 0;
     };

@@ -38,9 +38,21 @@ Step Composer::start(const Action& action, StepKind kind) const {
         const Table& target = table(action);
         step.relation = target.qualified;
         step.relation_oid = target.oid;
+        step.partitioned = target.partitioned;
         step.rows = target.rows;
         step.bytes = target.bytes;
     }
+    return step;
+}
+
+Step Composer::start_at(const Action& action, const Partition& partition, StepKind kind) const {
+    Step step = start(action, kind);
+    step.relation = partition.qualified;
+    step.relation_oid = partition.oid;
+    step.partitioned = !partition.leaf;
+    step.rows = partition.rows;
+    step.bytes = partition.bytes;
+    step.parameters = {{"table", table(action).qualified}};
     return step;
 }
 
@@ -50,12 +62,14 @@ void Composer::lock(Step& step, const Action& action, const Seen& seen) const {
         std::uint32_t oid;
         bool peer;
         LockMode mode;
+        LockMode partitions;
     };
     std::vector<Want> wants;
     for (const auto& held : seen.locks) {
         const Table& target = facts_.tables.at(held.table);
         if (target.made_here() || held.mode == LockMode::none) continue;
-        wants.push_back({held.table, target.oid, held.table != action.table, held.mode});
+        wants.push_back(
+            {held.table, target.oid, held.table != action.table, held.mode, held.partitions});
     }
     std::sort(wants.begin(), wants.end(), [](const Want& a, const Want& b) {
         if (a.peer != b.peer) return a.peer;
@@ -68,11 +82,21 @@ void Composer::lock(Step& step, const Action& action, const Seen& seen) const {
         // ACCESS SHARE makes nobody wait; the server takes it when it needs it.
         if (want.mode > LockMode::access_share)
             step.locks.push_back({facts_.tables.at(want.table).qualified, want.mode});
+        // Who comes by the table itself waits there, and has none of these.
+        if (want.partitions > LockMode::access_share)
+            for (const auto& partition : facts_.tables.at(want.table).partitions)
+                step.locks.push_back({partition.qualified, want.partitions});
     }
     // In a table of this migration there is nothing to scan or rewrite.
     const bool existing = action.table == kNoTable || !table(action).made_here();
     step.scans = seen.scans && existing;
     step.rewrites = seen.rewrites && existing;
+}
+
+Seen lock_all(std::size_t table, LockMode mode) { return {{{table, mode, mode}}, false, false}; }
+
+std::string rows_of(const Table& table) {
+    return (table.partitioned ? "" : "ONLY ") + table.qualified;
 }
 
 void lock_sequences(Step& step, const std::vector<std::string>& sequences) {
@@ -186,7 +210,7 @@ void Composer::finish_sync() {
 
         Step sync = start(*rules.action, StepKind::sync);
         sync.command = create;
-        lock(sync, *rules.action, {{{index, LockMode::share_row_exclusive}}, false, false});
+        lock(sync, *rules.action, lock_all(index, LockMode::share_row_exclusive));
         sync.undo = {{StepKind::unsync,
                       drop,
                       {{"trigger", kSyncTrigger}},
@@ -218,9 +242,8 @@ void Composer::verify(Slot slot, const Action& action, const Comparison& compari
     const std::string old_columns = join(comparison.olds);
     const std::string new_columns = join(comparison.news);
     Step step = start(action, StepKind::verify);
-    step.command = "SELECT ctid, " + old_columns + ", " + new_columns + " FROM " +
-                   (target.partitioned ? "" : "ONLY ") + target.qualified + " WHERE " +
-                   comparison.differs;
+    step.command = "SELECT ctid, " + old_columns + ", " + new_columns + " FROM " + rows_of(target) +
+                   " WHERE " + comparison.differs;
     step.lock = LockMode::access_share;
     step.scans = true;
     step.note = "rows in which " + new_columns + " " +
@@ -240,7 +263,7 @@ void Composer::verify(Slot slot, const Action& action, const Comparison& compari
 void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
                              const std::string& drop) {
     Step unsync = start(*rules.action, StepKind::unsync);
-    Seen seen{{{index, LockMode::access_exclusive}}, false, false};
+    Seen seen = lock_all(index, LockMode::access_exclusive);
     for (const auto& held : rules.locks) {
         const auto same =
             std::find_if(seen.locks.begin(), seen.locks.end(),
@@ -317,6 +340,19 @@ void Composer::finish_gate() {
     add(Slot::gate, gate);
 }
 
+namespace {
+
+// Of the relations that the step locks, those that may have gone until then without a word.
+void name_partitions(Step& step, const std::set<std::string>& partitions) {
+    std::vector<std::string> locked;
+    for (const auto& need : step.locks)
+        if (need.relation != step.relation && partitions.count(need.relation) != 0)
+            locked.push_back(need.relation);
+    if (!locked.empty()) step.parameters["partitions"] = join(locked, "\n");
+}
+
+}  // namespace
+
 Plan Composer::finish() {
     finish_sync();
     finish_statistics();
@@ -326,6 +362,9 @@ Plan Composer::finish() {
         has(Slot::sync) || has(Slot::remove) || has(Slot::switch_) || (has(Slot::data) && contract);
     if (plan.transition) finish_gate();
 
+    std::set<std::string> partitions;
+    for (const auto& table : facts_.tables)
+        for (const auto& partition : table.partitions) partitions.insert(partition.qualified);
     int backfill = 0;
     for (auto& [slot, steps] : steps_) {
         for (auto& step : steps) {
@@ -335,6 +374,7 @@ Plan Composer::finish() {
             if (placed.kind == StepKind::backfill) backfill = number;
             if (placed.kind == StepKind::last_pass)
                 placed.parameters["of"] = std::to_string(backfill);
+            name_partitions(placed, partitions);
         }
     }
     plan.notes = facts_.notes;
@@ -345,7 +385,7 @@ Plan Composer::finish() {
         if (index == kNoTable || facts_.tables.at(index).made_here()) return;
         const Table& table = facts_.tables.at(index);
         owned.insert(table.oid);
-        owned.insert(table.partitions.begin(), table.partitions.end());
+        for (const auto& partition : table.partitions) owned.insert(partition.oid);
     };
     for (const auto& action : facts_.actions) {
         own(action.table);

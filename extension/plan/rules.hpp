@@ -72,6 +72,10 @@ Survey survey(const Facts& facts);
 // Whether rows that applications write before contract must be filled as well.
 bool needs_sync(const Survey& survey, std::size_t table, const Assignment& assignment);
 
+// Nothing but a lock on a table and all its partitions.
+Seen lock_all(std::size_t table, LockMode mode);
+// The rows of a table as FROM says it: ONLY, unless they are in its partitions.
+std::string rows_of(const Table& table);
 // Locks of sequences that change with a table, behind those of tables: an INSERT takes them in this
 // order. Without them a value that somebody draws meanwhile would be lost.
 void lock_sequences(Step& step, const std::vector<std::string>& sequences);
@@ -87,6 +91,8 @@ public:
 
     // A step of an action with what all steps share: relation, estimates, line, locks.
     Step start(const Action& action, StepKind kind) const;
+    // The same for a step about a partition of the action's table alone.
+    Step start_at(const Action& action, const Partition& partition, StepKind kind) const;
     // Locks of a step on existing tables: peers first, then by OID.
     void lock(Step& step, const Action& action, const Seen& seen) const;
     void add(Slot slot, Step step);
@@ -188,6 +194,13 @@ void plan_action(Composer&, const Action&, const Direct&);
 // Refuses a `-- zdm: down` of column `name` that can't run inside the applications' own statements;
 // it fills `column`.
 void check_down(const Down&, const std::string& name, const std::string& column);
+
+// CREATE INDEX on a partitioned table, in one slot.
+struct PartitionedPlace {
+    Slot slot = Slot::index;
+    std::string note;  // of the builds
+};
+void add_partitioned_index(Composer&, const Action&, const CreateIndex&, const PartitionedPlace&);
 // DROP COLUMN with `-- zdm: down`.
 void drop_with_down(Composer&, const Action&, const DropColumn&);
 // NOT NULL goes in expand; undo brings it back.

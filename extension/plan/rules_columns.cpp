@@ -16,9 +16,7 @@ std::string alter_column(const Table& table, const std::string& column) {
     return alter(table) + "ALTER COLUMN " + column + " ";
 }
 
-Seen exclusive(const Action& action) {
-    return {{{action.table, LockMode::access_exclusive}}, false, false};
-}
+Seen exclusive(const Action& action) { return lock_all(action.table, LockMode::access_exclusive); }
 
 // The locks that were seen, or at least the one that the server documents.
 Seen seen_or_exclusive(const Action& action) {
@@ -183,7 +181,7 @@ void enforce_not_null(Composer& composer, const Action& action, const std::strin
     }
     Step count = composer.start(action, StepKind::count);
     const std::string violates = column + " IS NULL";
-    count.command = "SELECT count(*) FROM ONLY " + table.qualified + " WHERE " + violates;
+    count.command = "SELECT count(*) FROM " + rows_of(table) + " WHERE " + violates;
     count.lock = LockMode::access_share;
     count.scans = true;
     count.note = "rows in which " + column + " is NULL stop contract before anything is enforced";

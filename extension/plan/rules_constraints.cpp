@@ -1,4 +1,6 @@
 // Constraints: CHECK, FOREIGN KEY, UNIQUE, PRIMARY KEY; VALIDATE, DROP.
+#include <algorithm>
+
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -18,7 +20,7 @@ void add_count(Composer& composer, const Action& action, const std::string& name
                const std::string& violates, const std::string& sqlstate) {
     const Table& table = composer.table(action);
     Step count = composer.start(action, StepKind::count);
-    count.command = "SELECT count(*) FROM ONLY " + table.qualified + " WHERE " + violates;
+    count.command = "SELECT count(*) FROM " + rows_of(table) + " WHERE " + violates;
     count.lock = LockMode::access_share;
     count.scans = true;
     count.note = "rows that " + name + " would refuse stop contract before anything is enforced";
@@ -61,7 +63,7 @@ Step ddl(const Composer& composer, const Action& action, std::string command,
          const std::string& undo, int statements) {
     Step step = composer.start(action, StepKind::ddl);
     Seen seen = action.seen;
-    if (seen.locks.empty()) seen.locks = {{action.table, LockMode::access_exclusive}};
+    if (seen.locks.empty()) seen = lock_all(action.table, LockMode::access_exclusive);
     seen.scans = seen.rewrites = false;
     composer.lock(step, action, seen);
     step.command = std::move(command);
@@ -118,6 +120,68 @@ void add_enforced(Composer& composer, const Action& action, const Enforced& want
     composer.add(Slot::remove, swap);
 }
 
+// The locks of adding it to one partition: all of the table's only where it refers to itself.
+void lock_key(Composer& composer, Step& step, const Action& action, bool to_itself) {
+    Seen seen = action.seen;
+    seen.scans = seen.rewrites = false;
+    if (!to_itself)
+        std::erase_if(seen.locks,
+                      [&](const TableLock& held) { return held.table == action.table; });
+    composer.lock(step, action, seen);
+    if (!to_itself) step.locks.push_back({step.relation, LockMode::share_row_exclusive});
+    step.lock = std::max(step.lock, LockMode::share_row_exclusive);
+}
+
+void add_key_of_leaf(Composer& composer, const Action& action, const AddForeignKey& add,
+                     const Partition& leaf) {
+    const std::string on_leaf = "ALTER TABLE " + leaf.qualified + " ";
+    const bool to_itself = add.referenced == action.table;
+    Step step = composer.start_at(action, leaf, StepKind::constraint);
+    lock_key(composer, step, action, to_itself);
+    step.command = on_leaf + "ADD CONSTRAINT " + add.name + " " + add.definition + " NOT VALID";
+    step.undo = undo_ddl(step, on_leaf + "DROP CONSTRAINT IF EXISTS " + add.name + ";");
+    step.rows.reset();
+    step.bytes.reset();
+    step.note = "new rows of the partition are checked from here on";
+    step.parameters["constraint"] = add.name;
+    composer.add(Slot::enforce, step);
+
+    Step validate = composer.start_at(action, leaf, StepKind::validate);
+    lock_key(composer, validate, action, to_itself);
+    for (auto& need : validate.locks) need.mode = LockMode::share_update_exclusive;
+    validate.lock = LockMode::share_update_exclusive;
+    validate.command = on_leaf + "VALIDATE CONSTRAINT " + add.name;
+    validate.scans = true;
+    validate.note = "scans beside reads and writes";
+    validate.parameters["constraint"] = add.name;
+    validate.parameters["drop"] = on_leaf + "DROP CONSTRAINT " + add.name + ";";
+    composer.add(Slot::enforce, validate);
+}
+
+// Before 18 the server knows no NOT VALID here. A key that each leaf has already, and that is
+// valid, is taken over without a scan.
+void add_partitioned_key(Composer& composer, const Action& action, const AddForeignKey& add) {
+    const Table& table = composer.table(action);
+    if (taken_over(composer, action, add.name) != nullptr)
+        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+               "foreign key " + add.name + " of the partitioned table " + table.qualified +
+                   " can't take the name of one that is dropped",
+               {}, "Give it another name, or drop the old one in a migration before.");
+    add_count(composer, action, add.name, add.violates, "23503");
+    for (const auto& partition : table.partitions)
+        if (partition.leaf) add_key_of_leaf(composer, action, add, partition);
+    Step step = ddl(composer, action,
+                    alter(table) + "ADD CONSTRAINT " + add.name + " " + add.definition + ";",
+                    alter(table) + "DROP CONSTRAINT IF EXISTS " + add.name + ";", 1);
+    // Taking over drops the triggers that each leaf's key has on the table that it refers to.
+    for (auto& need : step.locks)
+        if (need.relation == composer.facts().tables.at(add.referenced).qualified)
+            need.mode = step.lock = LockMode::access_exclusive;
+    step.note = "takes over those of the partitions: nothing is scanned";
+    step.parameters["proven"] = add.name;
+    composer.add(Slot::enforce, step);
+}
+
 }  // namespace
 
 void plan_action(Composer& composer, const Action& action, const AddCheck& add) {
@@ -127,6 +191,7 @@ void plan_action(Composer& composer, const Action& action, const AddCheck& add) 
 }
 
 void plan_action(Composer& composer, const Action& action, const AddForeignKey& add) {
+    if (composer.table(action).partitioned) return add_partitioned_key(composer, action, add);
     add_enforced(
         composer, action,
         {add.name, add.definition, add.violates, "23503", add.not_valid, add.seen_validate});

@@ -183,13 +183,6 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
         keeps_values = keeps_values || !made(composer, action, assignment);
         composer.analyze(action, assignment.column);
         if (!fill || !needs_sync(composer.seen(), action.table, assignment)) continue;
-        if (table.partitioned)
-            refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
-                   "new rows of the partitioned table " + table.qualified +
-                       " can't be given values yet",
-                   "A later statement of this migration relies on " + assignment.column +
-                       ", so a trigger must fill it in new rows too.",
-                   "Fill the column in this migration and enforce or drop in a later one.");
         check_rule(action, update, assignment);
         composer.sync(action, assignment, update.rest);
         synced = true;
@@ -216,8 +209,7 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     composer.add(Slot::data, step);
 
     Step pass = composer.start(action, StepKind::last_pass);
-    pass.command = "SELECT count(*) FROM " + std::string{table.partitioned ? "" : "ONLY "} +
-                   table.qualified + " WHERE " + batched.predicate;
+    pass.command = "SELECT count(*) FROM " + rows_of(table) + " WHERE " + batched.predicate;
     pass.lock = LockMode::row_exclusive;
     pass.scans = true;
     pass.note = "proves that no row is left";

@@ -54,6 +54,8 @@ void plan_action(Composer& composer, const Action& action, const CreateIndex& in
     const auto& remade = composer.seen().remade_indexes;
     const bool takes_over = remade.count(index.schema + "." + index.name) != 0;
     const Slot slot = slot_of(composer, action, index);
+    if (table.partitioned)
+        return add_partitioned_index(composer, action, index, {slot, note_of(slot)});
     if (table.small && slot == Slot::index && !takes_over) {
         add_small(composer, action, index);
         return;

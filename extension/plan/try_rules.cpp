@@ -190,7 +190,8 @@ private:
 void Rehearsal::try_rules() {
     for (const auto& trial : trials(facts_)) {
         const Relation& relation = clones_.relation(trial.table);
-        if (relation.oid == 0 || relation.dropped) continue;
+        // The rows of a partitioned table are in other tables.
+        if (relation.oid == 0 || relation.dropped || relation.leaf_clone != 0) continue;
         try {
             pg::Subtransaction attempt;
             const pg::PinnedPath pinned;

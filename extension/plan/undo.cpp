@@ -12,7 +12,8 @@ std::string alter(const Step& step) { return "ALTER TABLE " + step.relation + " 
 Undo count(const Step& step, const std::string& name, const std::string& violates,
            const std::string& sqlstate) {
     return {StepKind::count,
-            "SELECT count(*) FROM ONLY " + step.relation + " WHERE " + violates,
+            std::string{"SELECT count(*) FROM "} + (step.partitioned ? "" : "ONLY ") +
+                step.relation + " WHERE " + violates,
             {{"violates", violates}, {"constraint", name}, {"sqlstate", sqlstate}},
             {}};
 }

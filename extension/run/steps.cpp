@@ -99,7 +99,30 @@ void execute(Context& context, const StoredStep& stored, bool resumed) {
     case StepKind::verify: return steps::run_verify(context, stored);
     case StepKind::count: return steps::run_count(context, stored);
     case StepKind::validate: return steps::run_validate(context, stored, resumed);
+    case StepKind::attach: return steps::run_attach(context, stored);
+    case StepKind::whole_index: return steps::run_whole_index(context, stored);
     }
+}
+
+// Ends a step about a partition that has left its table, or has got its index from the server.
+bool settled(Context& context, const StoredStep& stored, bool resumed) {
+    auto standing = steps::Standing::open;
+    {
+        pg::Transaction look;
+        standing = steps::standing_of(stored);
+        look.commit();
+    }
+    if (standing == steps::Standing::open) return false;
+    if (resumed && stored.step.kind == StepKind::index) steps::clear_index(stored);
+    pg::Transaction transaction;
+    catalog::add_event(
+        context.migration().id, "step", stored.number,
+        stored.step.relation + (standing == steps::Standing::left
+                                    ? " is no partition any more: nothing to do"
+                                    : " has its index already, from the server: nothing to do"));
+    set_mark(context, stored, StepState::done);
+    transaction.commit();
+    return true;
 }
 
 // A part of the step's undo as a step of its kind.
@@ -201,12 +224,14 @@ void run_step(Context& context, const StoredStep& stored, bool resumed) {
     {
         Turn turn;
         begin(context, stored, turn);
-        {
-            pg::Transaction transaction;
-            check_relation(stored.step);
-            transaction.commit();
+        if (!settled(context, stored, resumed)) {
+            {
+                pg::Transaction transaction;
+                check_relation(stored.step);
+                transaction.commit();
+            }
+            execute(context, stored, resumed);
         }
-        execute(context, stored, resumed);
     }
     ZDM_FAULT(fault_name(context, stored) + ":after_commit");
 }

@@ -27,6 +27,21 @@ void run_index(Context& context, const catalog::StoredStep& stored, bool resumed
 // Throws ZD203 when something else has the name of the index; in the caller's transaction.
 void refuse_taken_name(const catalog::StoredStep& stored);
 void run_drop_index(Context& context, const catalog::StoredStep& stored);
+void run_attach(Context& context, const catalog::StoredStep& stored);
+void run_whole_index(Context& context, const catalog::StoredStep& stored);
+// How the partition of a step stands to the partitioned table whose index it helps to make; open
+// for all other steps.
+enum class Standing {
+    open,      // its index is to be built and attached
+    attached,  // it has one already, from the server
+    left,      // it is no partition any more
+};
+Standing standing_of(const catalog::StoredStep& stored);
+// Throws ZD203 when a partition lacks the constraint that the step takes over from all of them; in
+// the caller's transaction.
+void require_proven(const catalog::StoredStep& stored);
+// Takes away what an interrupted build left.
+void clear_index(const catalog::StoredStep& stored);
 void run_gate(Context& context, const catalog::StoredStep& stored);
 void run_count(Context& context, const catalog::StoredStep& stored);
 void run_verify(Context& context, const catalog::StoredStep& stored);

@@ -17,17 +17,19 @@ using catalog::StoredStep;
 
 namespace {
 
-enum class Found { nothing, invalid, valid, of_other_table };
+enum class Found { nothing, invalid, valid, of_other_table, attached };
 
 // In a transaction of the caller.
 Found look_up(const StoredStep& stored) {
     const auto found = pg::query(
-        "SELECT $2::oid = 0 OR i.indrelid = $2::oid, i.indisvalid AND i.indisready"
+        "SELECT $2::oid = 0 OR i.indrelid = $2::oid, i.indisvalid AND i.indisready,"
+        "       c.relispartition"
         "  FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid"
         " WHERE c.oid = pg_catalog.to_regclass($1)",
         {stored.step.parameters.at("index"), static_cast<std::int64_t>(stored.step.relation_oid)});
     if (found.empty()) return Found::nothing;
     if (!found.front().flag(0)) return Found::of_other_table;
+    if (found.front().flag(2)) return Found::attached;
     return found.front().flag(1) ? Found::valid : Found::invalid;
 }
 
@@ -60,7 +62,13 @@ void build(Context& context, const StoredStep& stored) {
 }  // namespace
 
 void refuse_taken_name(const StoredStep& stored) {
-    if (look_up(stored) != Found::nothing) name_taken(stored);
+    if (look_up(stored) == Found::nothing) return;
+    // A partition that went and came back has the very index from the server.
+    if (standing_of(stored) == Standing::open) name_taken(stored);
+}
+
+void clear_index(const StoredStep& stored) {
+    if (find_index(stored) == Found::invalid) drop_concurrently(stored);
 }
 
 void run_index(Context& context, const StoredStep& stored, bool resumed) {
@@ -74,7 +82,7 @@ void run_index(Context& context, const StoredStep& stored, bool resumed) {
         } catch (const pg::Error& error) {
             // A unique violation or a cancel: the half-built index would only cost, so it goes now.
             // Should that fail too, the next attempt finds it.
-            if (find_index(stored) == Found::invalid) drop_concurrently(stored);
+            clear_index(stored);
             if (error.sqlstate != pg::state::kUniqueViolation) throw;
             throw pg::Error{
                 error.sqlstate,
@@ -92,8 +100,10 @@ void run_index(Context& context, const StoredStep& stored, bool resumed) {
 
 void run_drop_index(Context& context, const StoredStep& stored) {
     ZDM_FAULT(fault_name(context, stored) + ":before_commit");
-    // An index of another table that has got the name is not ours to drop.
-    if (find_index(stored) != Found::of_other_table) drop_concurrently(stored);
+    const Found found = find_index(stored);
+    // An index of another table that has got the name is not ours to drop; one that is attached
+    // goes with that of the partitioned table.
+    if (found != Found::of_other_table && found != Found::attached) drop_concurrently(stored);
     mark(context, stored, StepState::done);
 }
 

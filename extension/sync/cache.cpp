@@ -9,6 +9,10 @@
 
 #include "pg/executor.hpp"
 
+extern "C" {
+#include "catalog/partition.h"
+}
+
 namespace zdm::sync {
 
 namespace {
@@ -45,7 +49,7 @@ void forget_counted() {
 void note_counted() {
     if (!counted) return;
     for_each_entry([](Entry* entry) {
-        if (entry->differing > 0) add_differences(entry->key.relation, entry->differing);
+        if (entry->differing > 0) add_differences(entry->watched, entry->differing);
     });
     forget_counted();
 }
@@ -104,13 +108,22 @@ void make_entries() {
     entries = made;
 }
 
+// That of a partition is a copy of its table's, and the step that made it knows that table alone.
+Oid watched_table(const ::Trigger* trigger, Oid relation) {
+    if (!trigger->tgisclone) return relation;
+    List* const above = get_partition_ancestors(relation);
+    return above == NIL ? relation : llast_oid(above);
+}
+
 }  // namespace
 
-Entry* find_entry(std::uint32_t trigger, std::uint32_t relation) {
+Entry* find_entry(const ::Trigger* trigger, std::uint32_t relation) {
     if (entries == nullptr) make_entries();
-    const Entry::Key key{trigger, relation};
+    const Entry::Key key{trigger->tgoid, relation};
     bool found = false;
     auto* const entry = static_cast<Entry*>(hash_search(entries, &key, HASH_ENTER, &found));
+    // Anew each time: a partition may be detached, or another table's by now.
+    entry->watched = watched_table(trigger, relation);
     if (!found) {
         entry->generation = 0;
         entry->sets = nullptr;

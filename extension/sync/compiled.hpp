@@ -95,6 +95,7 @@ struct Entry {
         std::uint32_t trigger;
         std::uint32_t relation;
     } key;
+    std::uint32_t watched;     // the table whose evidence its rows are: the partitioned one
     std::uint64_t generation;  // counts changes of the relation
     Compiled* sets;            // latest first
     // Seconds in which evidence was last written.
@@ -104,8 +105,8 @@ struct Entry {
     std::int64_t differing;
 };
 
-// The entry of a trigger, made if need be. May ereport for lack of memory.
-Entry* find_entry(std::uint32_t trigger, std::uint32_t relation);
+// The entry of a trigger of the relation, made if need be. May ereport for lack of memory.
+Entry* find_entry(const ::Trigger* trigger, std::uint32_t relation);
 // A set that is idle, current and made for the current user, now busy; null: make one.
 Compiled* take(Entry* entry);
 void give_back(Compiled* set);

@@ -75,6 +75,13 @@ std::string qualified_name(Oid relation) {
     return named.front().text(0);
 }
 
+// Those of partitions are copies of it, children that inherit have none.
+std::string only(Oid relation) {
+    return pg::call([&] { return get_rel_relkind(relation); }) == RELKIND_PARTITIONED_TABLE
+               ? ""
+               : "ONLY ";
+}
+
 bool has_sequence(Sign sign, Oid relation) {
     return !pg::query("SELECT 1 WHERE to_regclass('zdm.' || $1) IS NOT NULL",
                       {sign_name(sign, relation)})
@@ -120,8 +127,8 @@ void install(std::uint32_t relation, const std::string& command) {
     // Else the rows that logical replication or session_replication_role = replica writes are
     // missed.
     if (!check_rules(relation))
-        pg::query(("ALTER TABLE ONLY " + qualified_name(relation) + " ENABLE ALWAYS TRIGGER " +
-                   kTriggerName)
+        pg::query(("ALTER TABLE " + only(relation) + qualified_name(relation) +
+                   " ENABLE ALWAYS TRIGGER " + kTriggerName)
                       .c_str());
 }
 

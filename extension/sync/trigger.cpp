@@ -42,8 +42,8 @@ Datum enter(FunctionCallInfo fcinfo) {
             kState, "ZD701: zdm.sync works only in a row trigger before INSERT or UPDATE",
             "Trigger \"" + std::string{data->tg_trigger->tgname} + "\" fires at another time.",
             kHint};
-    Entry* const entry = pg::call(
-        [&] { return find_entry(data->tg_trigger->tgoid, RelationGetRelid(data->tg_relation)); });
+    Entry* const entry =
+        pg::call([&] { return find_entry(data->tg_trigger, RelationGetRelid(data->tg_relation)); });
     fcinfo->flinfo->fn_extra = entry;
     return PointerGetDatum(entry);
 }
@@ -381,7 +381,7 @@ Datum zdm_sync(PG_FUNCTION_ARGS) {
     const TriggerData* const data = trigger_data(fcinfo);
     HeapTuple row =
         TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
-    if (is_own_write(entry->key.relation)) return PointerGetDatum(row);
+    if (is_own_write(entry->watched)) return PointerGetDatum(row);
 
     Compiled* set = take(entry);
     if (set == nullptr)
@@ -389,8 +389,8 @@ Datum zdm_sync(PG_FUNCTION_ARGS) {
     Signs signs{false, false, false};
     row = fire(data, set, &signs);
     give_back(set);
-    if (signs.acted) note(Sign::acted, entry->key.relation, &entry->last_acted);
-    if (signs.wrote) note(Sign::wrote, entry->key.relation, &entry->last_wrote);
+    if (signs.acted) note(Sign::acted, entry->watched, &entry->last_acted);
+    if (signs.wrote) note(Sign::wrote, entry->watched, &entry->last_wrote);
     if (signs.differs) count_difference(entry);
     return PointerGetDatum(row);
 }

@@ -29,6 +29,8 @@ CREATE TABLE labels (id int PRIMARY KEY, label text);
 CREATE TABLE loose (id int CONSTRAINT loose_pkey PRIMARY KEY, user_id int CONSTRAINT loose_user_fk REFERENCES users,
     code int NOT NULL CONSTRAINT loose_code_key UNIQUE DEFERRABLE, price int CONSTRAINT loose_price_check CHECK (price > 0));
 CREATE TABLE things (id int PRIMARY KEY, thing text NOT NULL DEFAULT 'some');
+CREATE TABLE months (id int, month int) PARTITION BY LIST (month);
+CREATE TABLE months_1 PARTITION OF months FOR VALUES IN (1);
 CREATE UNIQUE INDEX loose_ready_idx ON loose (price, id);
 COMMENT ON CONSTRAINT loose_code_key ON loose IS 'one each';
 COMMENT ON INDEX loose_code_key IS 'made by its constraint';
@@ -42,6 +44,7 @@ INSERT INTO orders SELECT g, 1 + g % 9 + 10 * (g % 300), timestamptz '2024-01-01
   FROM generate_series(1, 3000) g;
 INSERT INTO labels VALUES (1, 'one');
 INSERT INTO loose SELECT id, user_id, -id, id FROM orders;
+INSERT INTO months SELECT g, 1 FROM generate_series(1, 100) g;
 INSERT INTO things SELECT g FROM generate_series(1, 100) g;
 ANALYZE users, orders, labels, loose;
 SQL
@@ -54,6 +57,7 @@ INSERT INTO labels VALUES (2, 'two'), (3, 'three');
 CREATE INDEX users_phone_idx ON users (phone);
 CREATE INDEX orders_created_at_idx ON orders (created_at);
 ALTER TABLE orders ADD CONSTRAINT orders_user_fk FOREIGN KEY (user_id) REFERENCES users (id);
+CREATE INDEX ON months (id);
 DROP INDEX users_legacy_idx;
 DELETE FROM users WHERE gone;
 ALTER TABLE users DROP COLUMN legacy;
@@ -65,6 +69,7 @@ ALTER TABLE users ADD COLUMN phone text NOT NULL;
 UPDATE users SET phone = 'phone of ' || name WHERE phone IS NULL;
 CREATE INDEX users_phone_idx ON users (phone);
 CREATE INDEX orders_created_at_idx ON orders (created_at);
+CREATE INDEX ON months (id);
 ALTER TABLE orders ADD CONSTRAINT orders_user_fk FOREIGN KEY (user_id) REFERENCES users (id);
 ALTER TABLE users ADD CONSTRAINT users_name_check CHECK (name <> '');
 ALTER TABLE loose DROP CONSTRAINT loose_code_key, DROP CONSTRAINT loose_user_fk, DROP CONSTRAINT loose_price_check,

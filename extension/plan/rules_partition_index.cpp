@@ -1,0 +1,164 @@
+// The index of a partitioned table, which the server can't build CONCURRENTLY. First the indexes
+// of the table itself and of partitions that are partitioned, which are catalog only and not valid
+// yet: what becomes a partition from then on gets its index from the server. Then that of each
+// leaf, beside reads and writes; then they are attached, and with the last one all are valid.
+#include "plan/rules.hpp"
+#include "plan/text.hpp"
+#include "plan/undo.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+std::string create(const CreateIndex& index) {
+    return std::string{"CREATE "} + (index.unique ? "UNIQUE " : "") + "INDEX ";
+}
+
+std::string qualified(const PartitionIndex& index) { return index.schema + "." + index.name; }
+
+class PartitionedIndex {
+public:
+    PartitionedIndex(Composer& composer, const Action& action, const CreateIndex& index,
+                     const PartitionedPlace& place)
+        : composer_(composer),
+          action_(action),
+          index_(index),
+          place_(place),
+          table_(composer.table(action)),
+          root_(index.schema + "." + index.name) {
+        for (const auto& own : index.partitions) names_[own.partition] = qualified(own);
+    }
+
+    void add();
+
+private:
+    const Partition& partition(const PartitionIndex& own) const {
+        return table_.partitions.at(own.partition);
+    }
+    // The index that one of a partition is attached to.
+    std::string parent_of(const PartitionIndex& own) const {
+        const std::size_t parent = partition(own).parent;
+        return parent == kNoTable ? root_ : names_.at(parent);
+    }
+    std::string attach(const PartitionIndex& own) const {
+        return "ALTER INDEX " + parent_of(own) + " ATTACH PARTITION " + qualified(own);
+    }
+    Step start_at(const PartitionIndex& own, StepKind kind) const;
+    void add_parents();
+    void add_leaf(const PartitionIndex& own);
+    void add_attach(const PartitionIndex& own, bool first);
+    void add_proof();
+    // Takes the attached indexes along.
+    Undo drop_all() const;
+
+    Composer& composer_;
+    const Action& action_;
+    const CreateIndex& index_;
+    const PartitionedPlace& place_;
+    const Table& table_;
+    std::string root_;
+    std::map<std::size_t, std::string> names_;  // of the indexes, by partition
+};
+
+Step PartitionedIndex::start_at(const PartitionIndex& own, StepKind kind) const {
+    Step step = composer_.start_at(action_, partition(own), kind);
+    step.parameters["index"] = qualified(own);
+    step.parameters["root"] = root_;
+    return step;
+}
+
+Undo PartitionedIndex::drop_all() const {
+    Undo undo;
+    undo.kind = StepKind::ddl;
+    undo.command = "DROP INDEX IF EXISTS " + root_ + ";";
+    undo.parameters = {{"path", "pinned"}, {"statements", "1"}, {"gone", root_}};
+    undo.locks = {{table_.qualified, LockMode::access_exclusive}};
+    for (const auto& each : table_.partitions)
+        undo.locks.push_back({each.qualified, LockMode::access_exclusive});
+    return undo;
+}
+
+void PartitionedIndex::add_parents() {
+    Step step = composer_.start(action_, StepKind::ddl);
+    step.command =
+        create(index_) + index_.name + " ON ONLY " + table_.qualified + " " + index_.tail + ";";
+    step.locks = {{table_.qualified, LockMode::share}};
+    int statements = 1;
+    for (const auto& own : index_.partitions) {
+        if (partition(own).leaf) continue;
+        step.command += " " + create(index_) + own.name + " ON ONLY " + partition(own).qualified +
+                        " " + index_.tail + "; " + attach(own) + ";";
+        step.locks.push_back({partition(own).qualified, LockMode::share});
+        statements += 2;
+    }
+    step.lock = LockMode::share;
+    step.rows.reset();
+    step.bytes.reset();
+    step.undo = {drop_all()};
+    step.note =
+        "changes the catalog only; not valid until each partition has its own; partitions that are "
+        "made or attached from here on get theirs from the server";
+    if (!index_.foreign.empty())
+        step.note += "; a foreign table has no index: " + join(index_.foreign);
+    step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements)}};
+    composer_.add(place_.slot, step);
+}
+
+void PartitionedIndex::add_leaf(const PartitionIndex& own) {
+    Step step = start_at(own, StepKind::index);
+    step.command = create(index_) + "CONCURRENTLY " + own.name + " ON " + partition(own).qualified +
+                   " " + index_.tail;
+    step.undo = {undo_by_drop_index(qualified(own))};
+    step.lock = LockMode::share_update_exclusive;
+    step.scans = true;
+    step.note = place_.note;
+    composer_.add(place_.slot, step);
+}
+
+void PartitionedIndex::add_attach(const PartitionIndex& own, bool first) {
+    Step step = start_at(own, StepKind::attach);
+    step.rows.reset();
+    step.bytes.reset();
+    step.command = attach(own);
+    step.locks = {{qualified(own), LockMode::access_exclusive}};
+    step.lock = LockMode::access_exclusive;
+    step.note = "changes the catalog only, with a lock on the index alone";
+    // On the way back this one is the last of them.
+    if (first) step.undo = {drop_all()};
+    composer_.add(place_.slot, step);
+}
+
+void PartitionedIndex::add_proof() {
+    Step step = composer_.start(action_, StepKind::whole_index);
+    step.command =
+        "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = " + literal(root_) +
+        "::pg_catalog.regclass";
+    step.rows.reset();
+    step.bytes.reset();
+    step.lock = LockMode::access_share;
+    step.note = "proves that all partitions have the index; queries may use it everywhere";
+    step.parameters = {{"root", root_}};
+    composer_.add(place_.slot, step);
+}
+
+void PartitionedIndex::add() {
+    add_parents();
+    for (const auto& own : index_.partitions)
+        if (partition(own).leaf) add_leaf(own);
+    bool first = true;
+    for (const auto& own : index_.partitions) {
+        if (!partition(own).leaf) continue;
+        add_attach(own, first);
+        first = false;
+    }
+    add_proof();
+}
+
+}  // namespace
+
+void add_partitioned_index(Composer& composer, const Action& action, const CreateIndex& index,
+                           const PartitionedPlace& place) {
+    PartitionedIndex{composer, action, index, place}.add();
+}
+
+}  // namespace zdm::plan

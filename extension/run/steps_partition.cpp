@@ -1,0 +1,146 @@
+// The index of a partitioned table: attaching those of its partitions, and the proof that it is
+// valid at the end; a foreign key of all of them. Partitions come and go meanwhile; the catalogs
+// say how each stands now.
+#include "catalog/migration.hpp"
+#include "pg/fault.hpp"
+#include "pg/spi.hpp"
+#include "pg/transaction.hpp"
+#include "run/locks.hpp"
+#include "run/session.hpp"
+#include "run/steps.hpp"
+
+#include "pg/bridge.hpp"
+#include "pg/postgres.hpp"
+
+extern "C" {
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "storage/lmgr.h"
+}
+
+namespace zdm::run::steps {
+
+using catalog::StepState;
+using catalog::StoredStep;
+
+namespace {
+
+bool is_partition_of(std::uint32_t partition, const std::string& table) {
+    return pg::query(
+               "SELECT pg_catalog.to_regclass($2)::oid IN"
+               " (SELECT pg_catalog.pg_partition_ancestors($1::oid))",
+               {static_cast<std::int64_t>(partition), table})
+        .front()
+        .flag(0);
+}
+
+// Whether it has an index that is attached to one, over however many levels.
+bool has_index_of(std::uint32_t partition, const std::string& index) {
+    return pg::query(
+               "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid"
+               " AND pg_catalog.to_regclass($2)::oid IN"
+               "  (SELECT pg_catalog.pg_partition_ancestors(i.indexrelid)))",
+               {static_cast<std::int64_t>(partition), index})
+        .front()
+        .flag(0);
+}
+
+[[noreturn]] void not_whole(const std::string& root, const std::string& why) {
+    throw pg::Error{pg::state::kNotInPrerequisiteState, "ZD203: index " + root + " is not valid",
+                    why,
+                    "Build an index of that partition, ALTER INDEX " + root +
+                        " ATTACH PARTITION ...; then call zdm_resume; or call zdm_rollback."};
+}
+
+// A partition that lacks an index attached to `index`, which is on `table`; foreign tables can have
+// none.
+constexpr auto kLacking =
+    "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_inherits h"
+    " JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid AND c.relkind <> 'f'"
+    " WHERE h.inhparent = $1::oid AND NOT h.inhdetachpending AND NOT EXISTS (SELECT"
+    "  FROM pg_catalog.pg_inherits a JOIN pg_catalog.pg_index i ON i.indexrelid = a.inhrelid"
+    "  WHERE a.inhparent = $2::oid AND i.indrelid = c.oid AND i.indisvalid) ORDER BY c.oid LIMIT 1";
+
+// A leaf without a valid foreign key of the name.
+constexpr auto kUnproven =
+    "WITH RECURSIVE tree(oid, kind) AS (SELECT c.oid, c.relkind FROM pg_catalog.pg_class c"
+    "  WHERE c.oid = $1::oid UNION ALL SELECT c.oid, c.relkind FROM tree t"
+    "  JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending"
+    "  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid)"
+    " SELECT t.oid::pg_catalog.regclass::text FROM tree t WHERE t.kind <> 'p' AND NOT EXISTS"
+    "  (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = t.oid AND k.contype = 'f'"
+    "   AND k.convalidated AND pg_catalog.quote_ident(k.conname) = $2) ORDER BY t.oid LIMIT 1";
+
+// Those that are not valid, the lowest first.
+constexpr auto kNotValid =
+    "SELECT i.indexrelid, i.indrelid FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) t"
+    " JOIN pg_catalog.pg_index i ON i.indexrelid = t.relid WHERE NOT i.indisvalid"
+    " ORDER BY t.level DESC, i.indexrelid";
+
+// The server looks whether an index has become valid only where one is attached. Where the last
+// that lacked one was detached instead, or is a foreign table, nobody has looked.
+void make_valid(const std::string& root, std::uint32_t index, std::uint32_t table) {
+    // Nobody attaches or detaches meanwhile.
+    pg::call([&] { LockRelationOid(table, ShareUpdateExclusiveLock); });
+    const auto lacking =
+        pg::query(kLacking, {static_cast<std::int64_t>(table), static_cast<std::int64_t>(index)});
+    if (!lacking.empty())
+        not_whole(root, "Partition " + lacking.front().text(0) + " has no valid index of it.");
+    pg::call([&] {
+        index_set_state_flags(index, INDEX_CREATE_SET_VALID);
+        CommandCounterIncrement();
+    });
+}
+
+}  // namespace
+
+void require_proven(const StoredStep& stored) {
+    const auto proven = stored.step.parameters.find("proven");
+    if (proven == stored.step.parameters.end()) return;
+    const auto lacking =
+        pg::query(kUnproven, {static_cast<std::int64_t>(stored.step.relation_oid), proven->second});
+    if (lacking.empty()) return;
+    const std::string& partition = lacking.front().text(0);
+    throw pg::Error{pg::state::kNotInPrerequisiteState,
+                    "ZD203: partition " + partition + " has no valid constraint " + proven->second,
+                    "It came when the migration was under way; the server would scan it under a "
+                    "lock that blocks writes.",
+                    "Add the same constraint to " + partition +
+                        ", NOT VALID, and VALIDATE it; then call zdm_resume, or zdm_rollback."};
+}
+
+// In a transaction of the caller.
+Standing standing_of(const StoredStep& stored) {
+    const auto& parameters = stored.step.parameters;
+    const auto table = parameters.find("table");
+    if (table == parameters.end()) return Standing::open;
+    if (!is_partition_of(stored.step.relation_oid, table->second)) return Standing::left;
+    const auto root = parameters.find("root");
+    if (root == parameters.end()) return Standing::open;
+    return has_index_of(stored.step.relation_oid, root->second) ? Standing::attached
+                                                                : Standing::open;
+}
+
+void run_attach(Context& context, const StoredStep& stored) {
+    under_locks(context, stored.step, fault_name(context, stored), [&] {
+        // Who detached it had it locked, and then we have waited.
+        if (standing_of(stored) == Standing::open) run_statements(stored.step.command);
+        set_mark(context, stored, StepState::done);
+    });
+}
+
+void run_whole_index(Context& context, const StoredStep& stored) {
+    const std::string& root = stored.step.parameters.at("root");
+    under_locks(context, stored.step, fault_name(context, stored), [&] {
+        if (pg::query("SELECT pg_catalog.to_regclass($1)", {root}).front().is_null(0))
+            throw pg::Error{pg::state::kUndefinedObject, "ZD203: index " + root + " is gone",
+                            "Somebody dropped or renamed it while the migration was under way.",
+                            "Call zdm_rollback, and start again."};
+        for (const auto& row : pg::query(kNotValid, {root}).rows)
+            make_valid(root, static_cast<std::uint32_t>(row.number(0)),
+                       static_cast<std::uint32_t>(row.number(1)));
+        set_mark(context, stored, StepState::done);
+    });
+}
+
+}  // namespace zdm::run::steps
