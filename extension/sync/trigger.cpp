@@ -9,6 +9,7 @@
 #include "sync/signs.hpp"
 #include "sync/compiled.hpp"
 #include "sync/decide.hpp"
+#include "sync/moved.hpp"
 #include "sync/own_writes.hpp"
 
 #include "pg/executor.hpp"
@@ -387,7 +388,13 @@ Datum zdm_sync(PG_FUNCTION_ARGS) {
     if (set == nullptr)
         set = reinterpret_cast<Compiled*>(DatumGetPointer(zdm::pg::boundary(fcinfo, make_set)));
     Signs signs{false, false, false};
-    row = fire(data, set, &signs);
+    const TupleDesc columns = RelationGetDescr(data->tg_relation);
+    if (TRIGGER_FIRED_BY_UPDATE(data->tg_event)) {
+        row = fire(data, set, &signs);
+        note_updated(entry, set, row, columns);
+    } else if (!is_moved(entry, set, row, columns)) {
+        row = fire(data, set, &signs);
+    }
     give_back(set);
     if (signs.acted) note(Sign::acted, entry->watched, &entry->last_acted);
     if (signs.wrote) note(Sign::wrote, entry->watched, &entry->last_wrote);
