@@ -113,10 +113,14 @@ constexpr auto kDependents =
     "         WHEN 'pg_class'::regclass THEN NOT EXISTS ("
     "             SELECT FROM pg_constraint c WHERE c.conindid = g.objid"
     "                AND c.contype IN ('p', 'u', 'x'))"
+    // What partitions have of their table goes with that.
+    "              AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = g.objid)"
     "         WHEN 'pg_constraint'::regclass THEN EXISTS ("
-    "             SELECT FROM pg_constraint c WHERE c.oid = g.objid AND c.contype <> 'n')"
+    "             SELECT FROM pg_constraint c WHERE c.oid = g.objid AND c.contype <> 'n'"
+    "                AND c.coninhcount = 0)"
     "         WHEN 'pg_trigger'::regclass THEN EXISTS ("
-    "             SELECT FROM pg_trigger c WHERE c.oid = g.objid AND NOT c.tgisinternal)"
+    "             SELECT FROM pg_trigger c WHERE c.oid = g.objid AND NOT c.tgisinternal"
+    "                AND c.tgparentid = 0)"
     "         ELSE g.classid IN ('pg_policy'::regclass, 'pg_statistic_ext'::regclass,"
     "                            'pg_publication_rel'::regclass) END"
     "   GROUP BY 1, 2, 3)"
@@ -215,27 +219,37 @@ std::optional<Finding> ask_rows(const catalog::Migration& migration, const Quest
     return finding;
 }
 
+std::vector<Finding> ask_leaves(const catalog::Migration& migration, const Question& question) {
+    std::vector<Finding> found;
+    for (const auto& one : in_leaves({question}))
+        if (auto finding = ask_rows(migration, one)) found.push_back(std::move(*finding));
+    return found;
+}
+
 // Rows of small tables that lose something, or that stop the rollback. That they can't be read must
 // not keep anybody from going back.
 void add_rows(const catalog::Migration& migration, const std::vector<StoredStep>& steps,
               std::vector<Finding>& findings) {
     std::string unread;
     for (const auto& question : asking_back(steps)) {
-        std::optional<Finding> finding;
+        std::vector<Finding> found;
         try {
             pg::Subtransaction attempt;
-            if (relation_exists(question.step)) finding = ask_rows(migration, question);
+            if (relation_exists(question.step)) found = ask_leaves(migration, question);
             attempt.commit();
         } catch (const pg::Error& error) {
             if (error.sqlstate == pg::state::kQueryCanceled) throw;
-            finding = Finding{};
-            finding->use = Use::unread;
-            finding->relation = question.step.relation;
-            finding->examples = error.what();
+            Finding finding;
+            finding.use = Use::unread;
+            finding.relation = question.step.relation;
+            finding.examples = error.what();
+            found = {finding};
         }
-        if (!finding || (finding->use == Use::unread && unread == finding->relation)) continue;
-        if (finding->use == Use::unread) unread = finding->relation;
-        findings.push_back(*finding);
+        for (const auto& finding : found) {
+            if (finding.use == Use::unread && unread == finding.relation) continue;
+            if (finding.use == Use::unread) unread = finding.relation;
+            findings.push_back(finding);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 // What a step's undo takes away: the server's parser reads it, the catalogs say which object each
 // name is. No lock is taken on tables, since nothing is done to them here.
+#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "run/usage.hpp"
 
@@ -28,8 +29,10 @@ Oid find_relation(RangeVar* name) {
 // A table's index or constraint is about the table.
 std::uint32_t table_of(Oid relation) {
     const Oid table = pg::call([&] {
-        return get_rel_relkind(relation) == RELKIND_INDEX ? IndexGetRelation(relation, true)
-                                                          : relation;
+        const char kind = get_rel_relkind(relation);
+        return kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX
+                   ? IndexGetRelation(relation, true)
+                   : relation;
     });
     return table;
 }
@@ -39,6 +42,15 @@ void add(std::vector<Taken>& taken, Oid class_id, Oid object, int sub, Oid relat
     if (OidIsValid(object)) taken.push_back({class_id, object, sub, relation, restored});
 }
 
+// A column of a table, and of its partitions.
+constexpr auto kColumns =
+    "WITH RECURSIVE tree(oid, kind) AS (SELECT c.oid, c.relkind FROM pg_class c"
+    "  WHERE c.oid = $1::oid UNION ALL SELECT c.oid, c.relkind FROM tree t"
+    "  JOIN pg_inherits i ON i.inhparent = t.oid AND t.kind = 'p'"
+    "  JOIN pg_class c ON c.oid = i.inhrelid)"
+    " SELECT a.attrelid, a.attnum FROM tree t JOIN pg_attribute a ON a.attrelid = t.oid"
+    "  AND a.attname = $2 AND NOT a.attisdropped ORDER BY t.oid <> $1::oid, t.oid";
+
 void read_alter(const AlterTableStmt* statement, std::vector<Taken>& taken) {
     if (statement->objtype != OBJECT_TABLE) return;
     const Oid table = find_relation(statement->relation);
@@ -47,10 +59,13 @@ void read_alter(const AlterTableStmt* statement, std::vector<Taken>& taken) {
     foreach (cell, statement->cmds) {
         auto* const command = static_cast<AlterTableCmd*>(lfirst(cell));
         if (command->subtype == AT_DropColumn || command->subtype == AT_ColumnDefault) {
-            const AttrNumber column = pg::call([&] { return get_attnum(table, command->name); });
-            if (column != InvalidAttrNumber)
-                add(taken, RelationRelationId, table, column, table,
+            const auto columns =
+                pg::query(kColumns, {static_cast<std::int64_t>(table), std::string{command->name}});
+            for (const auto& row : columns.rows) {
+                const auto relation = static_cast<Oid>(row.number(0));
+                add(taken, RelationRelationId, relation, static_cast<int>(row.number(1)), relation,
                     command->subtype == AT_ColumnDefault);
+            }
         } else if (command->subtype == AT_DropConstraint) {
             add(taken, ConstraintRelationId,
                 pg::call([&] { return get_relation_constraint_oid(table, command->name, true); }),

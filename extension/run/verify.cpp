@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backfill/leaves.hpp"
 #include "backfill/statements.hpp"
 #include "backfill/table.hpp"
 #include "pg/arguments.hpp"
@@ -49,6 +50,7 @@ Question comparison(const plan::Step& step, const char* predicate) {
             parameters.at("new"),
             parameters.at("show_old"),
             parameters.at("show_new"),
+            {},
             {}};
 }
 
@@ -95,7 +97,9 @@ std::vector<Question> together(const std::vector<Question>& questions) {
 // The rows are found by their places first: of many that differ only some are shown.
 std::string text_of(const Question& question, const VerifyRange& range, const std::string& key) {
     const std::string& relation = question.step.relation;
-    const std::string table = "ONLY " + relation + " AS " + backfill::own_name(relation);
+    const std::string table =
+        "ONLY " + relation + " AS " +
+        (question.known_as.empty() ? backfill::own_name(relation) : question.known_as);
     const auto place = [](std::int64_t page) {
         return "'(" + std::to_string(page) + ",0)'::pg_catalog.tid";
     };
@@ -143,10 +147,33 @@ std::vector<Question> asking_back(const std::vector<StoredStep>& steps) {
                                  {},
                                  "'{}'",
                                  "'{}'",
-                                 parameters.at("constraint")});
+                                 parameters.at("constraint"),
+                                 {}});
         }
     }
     return questions;
+}
+
+std::vector<Question> in_leaves(const std::vector<Question>& questions) {
+    std::vector<Question> all;
+    for (const auto& question : questions) {
+        const Oid relation = question.step.relation_oid;
+        if (pg::call([&] { return get_rel_relkind(relation); }) != RELKIND_PARTITIONED_TABLE) {
+            all.push_back(question);
+            continue;
+        }
+        backfill::Task task;
+        task.relation = relation;
+        task.name = question.step.relation;
+        for (const auto& listed : backfill::list_leaves(task)) {
+            Question one = question;
+            one.step.relation = listed.leaf.name;
+            one.step.relation_oid = listed.leaf.relation;
+            one.known_as = backfill::own_name(task.name);
+            all.push_back(std::move(one));
+        }
+    }
+    return all;
 }
 
 std::vector<Differing> ask(const Migration& migration, const Question& question,
@@ -187,7 +214,8 @@ std::vector<Differing> verify(const std::string& name, const VerifyRange& range,
     const Migration m = visible_migration(name, false);
     const auto steps = catalog::load_steps(m.id);
     require_both_sides(m, steps);
-    const auto questions = together(going_back ? asking_back(steps) : comparisons(steps));
+    const auto questions =
+        in_leaves(together(going_back ? asking_back(steps) : comparisons(steps)));
     std::vector<Differing> found;
     for (const auto& question : questions) {
         if (range.relation && *range.relation != question.step.relation_oid) continue;

@@ -47,10 +47,14 @@ struct Question {
     std::string show_new;
     std::string violates;  // what going back brings back and these rows refuse; empty: they only
                            // lose their new values
+    std::string known_as;  // the name of the table in expressions, where its rows are in another
 };
 // What a rollback would lose, or fail at, table by table. Empty while something of expand is still
 // to come.
 std::vector<Question> asking_back(const std::vector<catalog::StoredStep>& steps);
+
+// The same questions, those about a partitioned table as one for each of its leaves.
+std::vector<Question> in_leaves(const std::vector<Question>& questions);
 
 // Asks as the migration's owner.
 std::vector<Differing> ask(const catalog::Migration& migration, const Question& question,
