@@ -133,6 +133,16 @@ struct AddForeignKey {
     Seen seen_validate;
 };
 
+// What a partition gets, or has, of an index or key of its partitioned table.
+struct PartitionIndex {
+    std::size_t partition = 0;  // its place in Table::partitions
+    std::string name;
+    std::string schema;
+    std::string tail = {};  // of one that it has already: of its own CREATE INDEX, from USING on
+
+    bool is_there() const { return !tail.empty(); }
+};
+
 // UNIQUE or PRIMARY KEY.
 struct AddUnique {
     std::string name;
@@ -144,6 +154,8 @@ struct AddUnique {
     std::string index;                  // USING INDEX: the existing index, without schema
     bool index_made_here = false;
     std::string schema;
+    std::string definition = {};                  // UNIQUE (...) DEFERRABLE ...
+    std::vector<PartitionIndex> partitions = {};  // of a partitioned table, parents first
 };
 
 struct Validate {
@@ -167,13 +179,8 @@ struct DropConstraint {
     bool exclusive = false;         // a key that no unique index can become
     bool made_here = false;         // by this SQL, so it can only go after it was made
     bool valid = true;
-};
-
-// What a partition gets of an index of its partitioned table.
-struct PartitionIndex {
-    std::size_t partition = 0;  // its place in Table::partitions
-    std::string name;
-    std::string schema;
+    std::vector<std::string> columns = {};        // of a key
+    std::vector<PartitionIndex> partitions = {};  // of a key of a partitioned table, all there
 };
 
 struct CreateIndex {

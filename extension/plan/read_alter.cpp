@@ -43,8 +43,7 @@ bool drops(const AlterTableCmd* command) {
            command->subtype == AT_DropNotNull || command->subtype == AT_ColumnDefault;
 }
 
-// What can be done to a table and all its partitions. Which constraints is asked when they are
-// added.
+// What can be done to a table and all its partitions.
 bool suits_partitions(const AlterTableCmd* command) {
     switch (command->subtype) {
     case AT_AddColumn:
@@ -52,7 +51,9 @@ bool suits_partitions(const AlterTableCmd* command) {
     case AT_DropNotNull:
     case AT_SetNotNull:
     case AT_AddConstraint:
-    case AT_ValidateConstraint: return true;
+    case AT_ValidateConstraint:
+    case AT_DropColumn:
+    case AT_DropConstraint: return true;
     default: return false;
     }
 }
@@ -123,15 +124,15 @@ void AlterReader::take_partitions() {
                "ALTER TABLE ONLY of a partitioned table is not supported", {},
                "Leave ONLY out: partitions have what their table has.");
     const Place at = r_.source_.place(statement_.start);
-    const auto members = list_partitions(r_.clones_, table_);
-    for (std::size_t i = 0; i < members.size(); ++i) {
+    members_ = list_partitions(r_.clones_, table_);
+    for (std::size_t i = 0; i < members_.size(); ++i) {
         const Partition& partition = table().partitions[i];
-        if (members[i].foreign)
+        if (members_[i].foreign)
             refuse(at, "ZD106", pg::state::kWrongObjectType,
                    "partition " + partition.qualified + " is a foreign table",
                    "zdm can't see what its server has in it.",
                    "Detach that partition, or run the statement directly.");
-        require_owned(partition, members[i], "It is changed with its table.", at);
+        require_owned(partition, members_[i], "It is changed with its table.", at);
     }
 }
 
@@ -139,8 +140,8 @@ void AlterReader::refuse_for_partitions() const {
     refuse(
         r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
         "this is not supported yet for the partitioned table " + table().qualified,
-        "Of partitioned tables zdm adds columns, checks and foreign keys, sets and drops defaults "
-        "and NOT NULL, changes rows and builds indexes.",
+        "Of partitioned tables zdm adds and drops columns, constraints and indexes, sets and drops "
+        "defaults and NOT NULL, and changes rows.",
         "Write -- zdm: direct right before the statement to run it as written, with its lock on "
         "all partitions.");
 }
@@ -299,6 +300,33 @@ void AlterReader::refuse_dependents(const std::string& column, const std::string
            "Change or drop them first, in a migration of their own.");
 }
 
+void AlterReader::refuse_drop_in_partitions(const char* column, bool not_null) const {
+    const Place at = r_.source_.place(piece_.start);
+    const std::string shown = pg::quote_ident(column);
+    if (const auto key = find_key_column(table().oid, {column}))
+        refuse(at, "ZD005", pg::sqlstate("42P16"),
+               "cannot drop column " + shown + " because it is part of the partition key of " +
+                   key->table,
+               {}, "Columns of partition keys stay.");
+    for (const auto& partition : table().partitions) {
+        const auto found = dependents(partition.oid, column);
+        if (!found.empty())
+            refuse(at, "ZD110", pg::sqlstate("2BP01"),
+                   "other objects depend on column " + shown + " of " + partition.qualified,
+                   join(found, "; ") + ".",
+                   "Change or drop them first, in a migration of their own.");
+        // The new version, which no longer writes it, would fail in this partition.
+        const auto own = describe_column(partition.oid, column);
+        if (own && own->not_null && !not_null)
+            refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+                   "column " + shown + " is NOT NULL in partition " + partition.qualified +
+                       ", and not in its table",
+                   "Rows of the new version, which leaves it out, would be refused there.",
+                   "ALTER TABLE " + partition.qualified + " ALTER COLUMN " + shown +
+                       " DROP NOT NULL; then try again.");
+    }
+}
+
 void AlterReader::drop_column(AlterTableCmd* command) {
     const Given* const down = take(Way::down, command->name);
     const auto before = describe_column(relation().clone, command->name);
@@ -316,6 +344,7 @@ void AlterReader::drop_column(AlterTableCmd* command) {
     drop.made_here = !original.has_value();
     if (original) {
         refuse_dependents(command->name, "column " + before->name + " of " + table().qualified);
+        if (table().partitioned) refuse_drop_in_partitions(command->name, original->not_null);
         const bool constant = has_constant_default(relation().oid, command->name);
         drop.given = given(before->name, constant ? original->default_text : "", original->type);
         drop.not_null = original->not_null;

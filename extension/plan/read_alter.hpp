@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/read_partitions.hpp"
 #include "plan/read_sequences.hpp"
 #include "plan/rehearsal.hpp"
 
@@ -76,6 +77,8 @@ private:
     void set_not_null(AlterTableCmd* command);
     void drop_not_null(AlterTableCmd* command);
     void drop_column(AlterTableCmd* command);
+    // Of a partitioned table: what stops it in a partition.
+    void refuse_drop_in_partitions(const char* column, bool not_null) const;
     bool is_expensive(AlterTableCmd* command);
     // False: the server changes the type in the catalog alone.
     bool change_type(AlterTableCmd* command, Action& action);
@@ -87,6 +90,8 @@ private:
     void add_check(Constraint* constraint);
     void add_foreign_key(Constraint* constraint);
     void add_unique(Constraint* constraint);
+    // Names what each partition gets, or has, of a key of a partitioned table.
+    void spread_key(std::uint32_t index, AddUnique& add) const;
     void validate_constraint(AlterTableCmd* command);
     void drop_constraint(AlterTableCmd* command);
     void describe_before(std::uint32_t constraint, DropConstraint& drop) const;
@@ -98,6 +103,7 @@ private:
     const Statement& statement_;
     AlterTableStmt* alter_;
     std::size_t table_ = kNoTable;
+    std::vector<Member> members_;  // of a partitioned table, as its partitions
     Piece piece_;
     std::vector<const Given*> given_;  // not taken yet
     std::vector<const Given*> ups_;    // of columns that were added

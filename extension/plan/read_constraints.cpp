@@ -5,6 +5,8 @@
 #include "pg/spi.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/equal_indexes.hpp"
+#include "plan/partition_names.hpp"
 #include "plan/read_alter.hpp"
 #include "plan/read_partitions.hpp"
 #include "plan/text.hpp"
@@ -166,9 +168,6 @@ std::string AlterReader::free_constraint_name(const std::string& chosen) const {
 }
 
 void AlterReader::add_constraint(Constraint* constraint) {
-    if (table().partitioned && constraint->contype != CONSTR_CHECK &&
-        constraint->contype != CONSTR_FOREIGN)
-        refuse_for_partitions();
     switch (constraint->contype) {
     case CONSTR_CHECK: return add_check(constraint);
     case CONSTR_FOREIGN: return add_foreign_key(constraint);
@@ -252,7 +251,20 @@ void AlterReader::add_foreign_key(Constraint* constraint) {
     r_.add(std::move(action));
 }
 
+void AlterReader::spread_key(std::uint32_t index, AddUnique& add) const {
+    const IndexRole role = add.primary ? IndexRole::primary_key : IndexRole::unique_key;
+    add.partitions = name_in_partitions(r_.facts_, members_, {index, add.schema, add.name, role});
+    find_equal(table(), index, role, add.partitions);
+}
+
 void AlterReader::add_unique(Constraint* constraint) {
+    // The definition that is read back below does not have them.
+    if (table().partitioned && (constraint->options != NIL || constraint->indexspace != nullptr))
+        refuse(r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
+               "WITH and USING INDEX TABLESPACE are not supported yet for a key of the partitioned "
+               "table " +
+                   table().qualified,
+               {}, "Leave them out.");
     const bool named = constraint->conname != nullptr;
     const std::string using_index = constraint->indexname == nullptr ? "" : constraint->indexname;
     const auto before = constraints_of(relation().clone);
@@ -285,6 +297,8 @@ void AlterReader::add_unique(Constraint* constraint) {
                 add.index_made_here = add.index_made_here || built->name == add.index;
     }
     add.schema = quoted(relation().schema.c_str());
+    add.definition = facts.definition;
+    if (table().partitioned) spread_key(facts.index, add);
     action.detail = add;
     r_.add(std::move(action));
 }
@@ -312,6 +326,8 @@ void AlterReader::describe_before(std::uint32_t constraint, DropConstraint& drop
         drop.schema = index.schema;
         drop.tail = index.tail;
         drop.exclusive = !drop.tail.starts_with("USING btree");
+        drop.columns = facts.columns;
+        if (table().partitioned) drop.partitions = parts_of_key(table(), facts.index);
     }
     for (const auto& row :
          ask(kGoesWithConstraint, {std::int64_t{constraint}, table().qualified}).rows)

@@ -8,6 +8,7 @@
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "plan/describe.hpp"
+#include "plan/read_partitions.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
@@ -77,7 +78,7 @@ UpdateStmt* DataReader::tree_of(const Given& given, RangeVar* relation) const {
 void DataReader::fill(RangeVar* relation, const Given& given) {
     const Place at = r_.source_.place(given.comment);
     given_ = &given;
-    const auto table = r_.target(relation, false).value();
+    const auto table = r_.target(relation, false, Rehearsal::Use::rows).value();
     try {
         read_fill(tree_of(given, relation), table, at);
     } catch (const pg::Error& error) {
@@ -91,7 +92,7 @@ void DataReader::read_fill(UpdateStmt* tree, std::size_t table, Place at) {
 }
 
 void DataReader::fill_default(RangeVar* relation, const std::string& column, Place at) {
-    const auto table = r_.target(relation, false).value();
+    const auto table = r_.target(relation, false, Rehearsal::Use::rows).value();
     const char* const name = column.c_str();
     UpdateStmt* const tree = pg::call([&] {
         ResTarget* const target = makeNode(ResTarget);
@@ -154,6 +155,8 @@ DownValue DataReader::read_down(std::size_t table, const Given& given, const std
     UpdateStmt* const tree = tree_of(given, name);
     pg::call([&] { linitial_node(ResTarget, tree->targetList)->name = pstrdup(column.c_str()); });
     ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
+    if (r_.clones_.table(table).partitioned)
+        refuse_for_leaves(tree->relation, query, r_.source_.place(given.comment));
     Node* const value =
         reinterpret_cast<Node*>(linitial_node(TargetEntry, query->targetList)->expr);
     const Expressions reader = expressions(table, relation.clone);

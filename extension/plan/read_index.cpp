@@ -5,6 +5,8 @@
 #include "pg/spi.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/equal_indexes.hpp"
+#include "plan/partition_names.hpp"
 #include "plan/read_partitions.hpp"
 #include "plan/rehearsal.hpp"
 #include "plan/replay.hpp"
@@ -30,11 +32,12 @@ private:
     void drop_one(List* names, const DropStmt* tree);
     // Refuses what can't be done in all partitions, and names what each gets.
     void spread(std::size_t table, std::uint32_t made, CreateIndex& create);
-    // What the server would call the index of a partition.
-    std::string partition_index_name(const Member& member, const std::string& columns,
-                                     const CreateIndex& create) const;
     std::string free_name(const std::string& chosen, std::uint32_t schema) const;
-    bool taken(const std::string& name, std::uint32_t schema) const;
+    bool taken(const std::string& name, std::uint32_t schema) const {
+        return is_taken(r_.facts_, schema, name);
+    }
+    // Of a partitioned table, or of a partition: refuses what its place in the tree forbids.
+    void check_drop(std::uint32_t index, const std::string& shown, Place at) const;
 
     Rehearsal& r_;
     const Statement& statement_;
@@ -46,94 +49,31 @@ void read_index(Rehearsal& rehearsal, const Statement& statement, Node* tree) {
     if (IsA(tree, DropStmt)) reader.drop(castNode(DropStmt, tree));
 }
 
-bool IndexReader::taken(const std::string& name, std::uint32_t schema) const {
-    const bool there = !ask("SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1::oid"
-                            " AND relname = $2",
-                            {std::int64_t{schema}, name})
-                            .empty();
-    if (!there) return false;
-    // A name that an earlier statement drops is free again.
-    for (const auto& action : r_.facts_.actions)
-        if (const auto* drop = std::get_if<DropIndex>(&action.detail))
-            if (unquoted(drop->name) == name) return false;
-    return true;
-}
-
 std::string IndexReader::free_name(const std::string& chosen, std::uint32_t schema) const {
     std::string name = chosen;
     for (int n = 1; n < 1000 && taken(name, schema); ++n) name = chosen + std::to_string(n);
     return name;
 }
 
-namespace {
-
-// As the server joins them for a name.
-std::string joined_columns(std::uint32_t index) {
-    std::string joined;
-    for (const auto& row : ask("SELECT attname FROM pg_catalog.pg_attribute"
-                               " WHERE attrelid = $1::oid ORDER BY attnum",
-                               {std::int64_t{index}})
-                               .rows) {
-        joined += (joined.empty() ? "" : "_") + row.text(0);
-        if (joined.size() >= NAMEDATALEN) break;
-    }
-    return joined;
-}
-
-// Whether an index that the plan makes has the name; both quoted.
-bool gives_name(const CreateIndex& create, const std::string& schema, const std::string& name) {
-    return (create.schema == schema && create.name == name) ||
-           std::any_of(create.partitions.begin(), create.partitions.end(),
-                       [&](const PartitionIndex& index) {
-                           return index.schema == schema && index.name == name;
-                       });
-}
-
-}  // namespace
-
-std::string IndexReader::partition_index_name(const Member& member, const std::string& columns,
-                                              const CreateIndex& create) const {
-    const std::string schema = pg::quote_ident(member.schema);
-    const auto in_plan = [&](const std::string& name) {
-        const std::string quoted = pg::quote_ident(name);
-        if (gives_name(create, schema, quoted)) return true;
-        return std::any_of(r_.facts_.actions.begin(), r_.facts_.actions.end(),
-                           [&](const Action& action) {
-                               const auto* const made = std::get_if<CreateIndex>(&action.detail);
-                               return made != nullptr && gives_name(*made, schema, quoted);
-                           });
-    };
-    std::string name;
-    for (int n = 0; n < 1000; ++n) {
-        const std::string label = "idx" + (n == 0 ? "" : std::to_string(n));
-        name = pg::call(
-            [&] { return makeObjectName(member.name.c_str(), columns.c_str(), label.c_str()); });
-        if (!taken(name, member.schema_oid) && !in_plan(name)) break;
-    }
-    return name;
-}
-
 void IndexReader::spread(std::size_t table, std::uint32_t made, CreateIndex& create) {
     const Place at = r_.source_.place(statement_.start);
-    const std::string columns = joined_columns(made);
     const auto members = list_partitions(r_.clones_, table);
+    const Table& facts = r_.clones_.table(table);
     for (std::size_t i = 0; i < members.size(); ++i) {
-        const Partition& partition = r_.clones_.table(table).partitions[i];
+        const Partition& partition = facts.partitions[i];
         if (members[i].foreign && create.unique)
             refuse(at, "ZD106", pg::state::kWrongObjectType,
-                   "cannot create unique index on partitioned table " +
-                       r_.clones_.table(table).qualified,
+                   "cannot create unique index on partitioned table " + facts.qualified,
                    "Its partition " + partition.qualified + " is a foreign table.",
                    "Detach that partition, or make the index of the other partitions one by one.");
-        if (members[i].foreign) {
+        if (members[i].foreign)
             create.foreign.push_back(partition.qualified);
-            continue;
-        }
-        require_owned(partition, members[i], "Its index is built on the partition itself.", at);
-        create.partitions.push_back(
-            {i, pg::quote_ident(partition_index_name(members[i], columns, create)),
-             pg::quote_ident(members[i].schema)});
+        else
+            require_owned(partition, members[i], "Its index is built on the partition itself.", at);
     }
+    create.partitions = name_in_partitions(r_.facts_, members,
+                                           {made, create.schema, create.name, IndexRole::index});
+    find_equal(facts, made, IndexRole::index, create.partitions);
 }
 
 void IndexReader::create(IndexStmt* tree) {
@@ -204,6 +144,18 @@ void IndexReader::drop(DropStmt* tree) {
         drop_one(static_cast<List*>(list_nth(tree->objects, i)), tree);
 }
 
+void IndexReader::check_drop(std::uint32_t index, const std::string& shown, Place at) const {
+    const auto above =
+        ask("SELECT inhparent::pg_catalog.regclass::text FROM pg_catalog.pg_inherits"
+            " WHERE inhrelid = $1::oid",
+            {std::int64_t{index}});
+    if (above.empty()) return;
+    const std::string whole = above.front().text(0);
+    refuse(at, "ZD005", pg::sqlstate("2BP01"),
+           "cannot drop index " + shown + " because index " + whole + " requires it",
+           "It is the part of one partition.", "Drop " + whole + " instead.");
+}
+
 void IndexReader::drop_one(List* names, const DropStmt* tree) {
     const Place at = r_.source_.place(statement_.start);
     RangeVar* const name = pg::call([&] { return makeRangeVarFromNameList(names); });
@@ -213,12 +165,7 @@ void IndexReader::drop_one(List* names, const DropStmt* tree) {
     std::size_t table = kNoTable;
     if (OidIsValid(index)) {
         const char kind = pg::call([&] { return get_rel_relkind(index); });
-        if (kind == RELKIND_PARTITIONED_INDEX)
-            refuse(at, "ZD105", pg::state::kFeatureNotSupported,
-                   shown + " is an index of a partitioned table",
-                   "The server can't drop it beside reads and writes.",
-                   "Drop it directly, with a short lock_timeout: that locks all partitions.");
-        if (kind != RELKIND_INDEX)
+        if (kind != RELKIND_INDEX && kind != RELKIND_PARTITIONED_INDEX)
             refuse(at, "ZD106", pg::state::kWrongObjectType, shown + " is not an index", {},
                    "Name the index itself.");
         table = r_.clones_.find(pg::call([&] { return IndexGetRelation(index, false); }));
@@ -230,7 +177,8 @@ void IndexReader::drop_one(List* names, const DropStmt* tree) {
         r_.note(at, "index " + shown + " does not exist, nothing to do");
         return;
     }
-    r_.check_target(table, at);
+    r_.check_target(table, at, Rehearsal::Use::index);
+    check_drop(index, shown, at);
     r_.clones_.bring_forward(table);
     const Relation relation = r_.clones_.relation(table);
     DropStmt* const single = pg::call([&] {
@@ -244,6 +192,12 @@ void IndexReader::drop_one(List* names, const DropStmt* tree) {
     Action action = r_.start(statement_, statement_.start, statement_.end);
     action.table = table;
     action.seen = r_.replay(reinterpret_cast<Node*>(single));
+    if (r_.clones_.table(table).partitioned) {
+        const auto members = list_partitions(r_.clones_, table);
+        for (std::size_t i = 0; i < members.size(); ++i)
+            require_owned(r_.clones_.table(table).partitions[i], members[i],
+                          "Its index goes with that of the table.", at);
+    }
     DropIndex drop;
     drop.name = shown;
     drop.schema = pg::quote_ident(relation.schema);

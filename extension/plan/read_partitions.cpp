@@ -89,15 +89,13 @@ void check_published(const Partition& partition, const RowChange& change) {
 }
 
 void refuse_moves(std::uint32_t table, const RowChange& change) {
-    const auto found = ask(kKeyColumns, {std::int64_t{table}, change.columns});
-    if (found.empty()) return;
-    const std::string column = found.front().text(0);
-    refuse(
-        change.at, "ZD113", pg::state::kFeatureNotSupported,
-        "this UPDATE sets " + column + ", a column of the partition key of " +
-            found.front().text(1),
-        "Rows would move from one partition to another, which zdm does not do in batches.",
-        "Leave " + column + " out of SET; move rows with statements of your own, a few at a time.");
+    const auto key = find_key_column(table, change.columns);
+    if (!key) return;
+    refuse(change.at, "ZD113", pg::state::kFeatureNotSupported,
+           "this UPDATE sets " + key->column + ", a column of the partition key of " + key->table,
+           "Rows would move from one partition to another, which zdm does not do in batches.",
+           "Leave " + key->column +
+               " out of SET; move rows with statements of your own, a few at a time.");
 }
 
 void refuse_for_statement(std::uint32_t table, const RowChange& change) {
@@ -168,6 +166,13 @@ std::vector<Member> list_partitions(Clones& clones, std::size_t table) {
         facts.partitions.push_back(std::move(partition));
     }
     return members;
+}
+
+std::optional<KeyColumn> find_key_column(std::uint32_t table,
+                                         const std::vector<std::string>& columns) {
+    const auto found = ask(kKeyColumns, {std::int64_t{table}, columns});
+    if (found.empty()) return std::nullopt;
+    return KeyColumn{found.front().text(0), found.front().text(1)};
 }
 
 void require_owned(const Partition& partition, const Member& member, const std::string& reason,

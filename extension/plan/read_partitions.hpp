@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,14 @@ struct Member {
 // Notes the partitions of the table and its size in facts, and gives more about each, in the same
 // order.
 std::vector<Member> list_partitions(Clones& clones, std::size_t table);
+
+struct KeyColumn {
+    std::string column;
+    std::string table;  // whose partition key it is in
+};
+// The first of these columns (not quoted) that is in a partition key, of the table or below.
+std::optional<KeyColumn> find_key_column(std::uint32_t table,
+                                         const std::vector<std::string>& columns);
 
 // ZD107 unless the current user owns the partition, for a reason.
 void require_owned(const Partition& partition, const Member& member, const std::string& reason,

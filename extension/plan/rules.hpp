@@ -201,6 +201,8 @@ struct PartitionedPlace {
     std::string note;  // of the builds
 };
 void add_partitioned_index(Composer&, const Action&, const CreateIndex&, const PartitionedPlace&);
+// UNIQUE and PRIMARY KEY of one.
+void add_partitioned_unique(Composer&, const Action&, const AddUnique&);
 // DROP COLUMN with `-- zdm: down`.
 void drop_with_down(Composer&, const Action&, const DropColumn&);
 // NOT NULL goes in expand; undo brings it back.

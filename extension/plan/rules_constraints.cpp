@@ -158,15 +158,20 @@ void add_key_of_leaf(Composer& composer, const Action& action, const AddForeignK
     composer.add(Slot::enforce, validate);
 }
 
+[[noreturn]] void refuse_taken_over(const Table& table, const Action& action,
+                                    const std::string& name) {
+    refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+           "constraint " + name + " of the partitioned table " + table.qualified +
+               " can't take the name of one that is dropped",
+           {}, "Give it another name, or drop the old one in a migration before.");
+}
+
 // Before 18 the server knows no NOT VALID here. A key that each leaf has already, and that is
 // valid, is taken over without a scan.
 void add_partitioned_key(Composer& composer, const Action& action, const AddForeignKey& add) {
     const Table& table = composer.table(action);
     if (taken_over(composer, action, add.name) != nullptr)
-        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
-               "foreign key " + add.name + " of the partitioned table " + table.qualified +
-                   " can't take the name of one that is dropped",
-               {}, "Give it another name, or drop the old one in a migration before.");
+        refuse_taken_over(table, action, add.name);
     add_count(composer, action, add.name, add.violates, "23503");
     for (const auto& partition : table.partitions)
         if (partition.leaf) add_key_of_leaf(composer, action, add, partition);
@@ -200,6 +205,10 @@ void plan_action(Composer& composer, const Action& action, const AddForeignKey& 
 void plan_action(Composer& composer, const Action& action, const AddUnique& add) {
     const Table& table = composer.table(action);
     const DropConstraint* old = taken_over(composer, action, add.name);
+    if (table.partitioned) {
+        if (old != nullptr) refuse_taken_over(table, action, add.name);
+        return add_partitioned_unique(composer, action, add);
+    }
     const std::string kind = add.primary ? "PRIMARY KEY" : "UNIQUE";
     std::string index = add.index;
     if (index.empty()) {
@@ -261,7 +270,8 @@ void plan_action(Composer& composer, const Action& action, const DropConstraint&
         return;
     }
     Step step = ddl(composer, action, command, "", 1);
-    step.undo = undo_by_constraint(step, drop);
+    step.undo =
+        table.partitioned ? undo_in_partitions(step, table, drop) : undo_by_constraint(step, drop);
     step.note = "loosens: the new version may write what " + drop.name + " refused";
     if (drop.kind == ConstraintKind::unique || drop.kind == ConstraintKind::primary_key)
         step.note += "; a rollback builds its index again, beside reads and writes";

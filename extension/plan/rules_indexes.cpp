@@ -33,6 +33,20 @@ const char* note_of(Slot slot) {
     return "built beside reads and writes";
 }
 
+// The server can't drop it CONCURRENTLY.
+void drop_partitioned_index(Composer& composer, const Action& action,
+                            const std::string& qualified) {
+    Step step = composer.start(action, StepKind::ddl);
+    composer.lock(step, action, lock_all(action.table, LockMode::access_exclusive));
+    step.command = "DROP INDEX " + qualified + ";";
+    step.parameters = {{"path", "pinned"}, {"statements", "1"}};
+    step.removal = true;
+    step.note =
+        "queries that used it get slower from here on; nothing is scanned, but all partitions are "
+        "locked for a moment";
+    composer.add(Slot::remove, step);
+}
+
 // A plain CREATE INDEX, for a table that is scanned within the time of a lock timeout.
 void add_small(Composer& composer, const Action& action, const CreateIndex& index) {
     const Table& table = composer.table(action);
@@ -54,8 +68,14 @@ void plan_action(Composer& composer, const Action& action, const CreateIndex& in
     const auto& remade = composer.seen().remade_indexes;
     const bool takes_over = remade.count(index.schema + "." + index.name) != 0;
     const Slot slot = slot_of(composer, action, index);
-    if (table.partitioned)
+    if (table.partitioned) {
+        if (takes_over)
+            refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+                   "index " + index.name + " of the partitioned table " + table.qualified +
+                       " can't take the name of one that is dropped",
+                   {}, "Give it another name, or drop the old one in a migration before.");
         return add_partitioned_index(composer, action, index, {slot, note_of(slot)});
+    }
     if (table.small && slot == Slot::index && !takes_over) {
         add_small(composer, action, index);
         return;
@@ -100,6 +120,9 @@ void plan_action(Composer& composer, const Action& action, const DropIndex& drop
         refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
                "index " + qualified + " is made and dropped in one migration", {},
                "Take both statements out, or drop it in a later migration.");
+    composer.blind("which queries still use " + qualified);
+    if (composer.table(action).partitioned)
+        return drop_partitioned_index(composer, action, qualified);
     Step step = composer.start(action, StepKind::drop_index);
     step.command = "DROP INDEX CONCURRENTLY " + qualified;
     step.lock = LockMode::share_update_exclusive;
@@ -107,7 +130,6 @@ void plan_action(Composer& composer, const Action& action, const DropIndex& drop
     step.note = "queries that used it get slower from here on";
     step.parameters = {{"index", qualified}};
     composer.add(Slot::remove, step);
-    composer.blind("which queries still use " + qualified);
 }
 
 }  // namespace zdm::plan

@@ -1,7 +1,11 @@
 // The index of a partitioned table, which the server can't build CONCURRENTLY. First the indexes
 // of the table itself and of partitions that are partitioned, which are catalog only and not valid
 // yet: what becomes a partition from then on gets its index from the server. Then that of each
-// leaf, beside reads and writes; then they are attached, and with the last one all are valid.
+// leaf, beside reads and writes; then they are attached, and with the last one all are valid. An
+// equal index that a leaf has already is attached with those of the parents; on the way back its
+// like is built first, as it goes with that of the table.
+#include <algorithm>
+
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -50,6 +54,12 @@ private:
     void add_proof();
     // Takes the attached indexes along.
     Undo drop_all() const;
+    // The same, and what leaves had before is there again.
+    Undos give_back();
+    bool any_there() const {
+        return std::any_of(index_.partitions.begin(), index_.partitions.end(),
+                           [](const PartitionIndex& own) { return own.is_there(); });
+    }
 
     Composer& composer_;
     const Action& action_;
@@ -78,6 +88,26 @@ Undo PartitionedIndex::drop_all() const {
     return undo;
 }
 
+Undos PartitionedIndex::give_back() {
+    Undos parts;
+    Undo last = drop_all();
+    int statements = 1;
+    for (const auto& own : index_.partitions) {
+        if (!own.is_there()) continue;
+        const std::string again = composer_.private_name(own.name, "again");
+        Undo build = build_in_partition(table_, own, again, index_.unique);
+        build.parameters["gone"] = root_;
+        parts.push_back(std::move(build));
+        // Not there where the partition was detached, and its index with it.
+        last.command +=
+            " ALTER INDEX IF EXISTS " + own.schema + "." + again + " RENAME TO " + own.name + ";";
+        ++statements;
+    }
+    last.parameters["statements"] = std::to_string(statements);
+    parts.push_back(std::move(last));
+    return parts;
+}
+
 void PartitionedIndex::add_parents() {
     Step step = composer_.start(action_, StepKind::ddl);
     step.command =
@@ -92,12 +122,20 @@ void PartitionedIndex::add_parents() {
         statements += 2;
     }
     step.lock = LockMode::share;
+    for (const auto& own : index_.partitions) {
+        if (!own.is_there()) continue;
+        step.command += " " + attach(own) + ";";
+        step.locks.push_back({qualified(own), LockMode::access_exclusive});
+        step.lock = LockMode::access_exclusive;
+        ++statements;
+    }
     step.rows.reset();
     step.bytes.reset();
-    step.undo = {drop_all()};
+    step.undo = give_back();
     step.note =
         "changes the catalog only; not valid until each partition has its own; partitions that are "
         "made or attached from here on get theirs from the server";
+    if (any_there()) step.note += "; equal indexes of partitions are attached as they are";
     if (!index_.foreign.empty())
         step.note += "; a foreign table has no index: " + join(index_.foreign);
     step.parameters = {{"path", "pinned"}, {"statements", std::to_string(statements)}};
@@ -144,10 +182,10 @@ void PartitionedIndex::add_proof() {
 void PartitionedIndex::add() {
     add_parents();
     for (const auto& own : index_.partitions)
-        if (partition(own).leaf) add_leaf(own);
-    bool first = true;
+        if (partition(own).leaf && !own.is_there()) add_leaf(own);
+    bool first = !any_there();
     for (const auto& own : index_.partitions) {
-        if (!partition(own).leaf) continue;
+        if (!partition(own).leaf || own.is_there()) continue;
         add_attach(own, first);
         first = false;
     }

@@ -65,7 +65,7 @@ void add_identity(Composer& composer, const Action& action, const AddColumn& add
     const Statements over = take_over(table, add);
     const Statements back = give_back(table, add);
     Step step = composer.start(action, StepKind::ddl);
-    composer.lock(step, action, {{{action.table, LockMode::access_exclusive}}, false, false});
+    composer.lock(step, action, lock_all(action.table, LockMode::access_exclusive));
     lock_sequences(step, {add.sequence.name});
     step.command = join(over, " ");
     step.undo =

@@ -185,18 +185,33 @@ private:
     std::string table_;
 };
 
+// The rows of a partitioned table are in other tables: those of one will do. Null: it has none.
+const Partition* largest_leaf(const Table& table) {
+    const Partition* largest = nullptr;
+    for (const auto& partition : table.partitions)
+        if (partition.leaf && (largest == nullptr || partition.rows > largest->rows))
+            largest = &partition;
+    return largest;
+}
+
 }  // namespace
 
 void Rehearsal::try_rules() {
     for (const auto& trial : trials(facts_)) {
-        const Relation& relation = clones_.relation(trial.table);
-        // The rows of a partitioned table are in other tables.
-        if (relation.oid == 0 || relation.dropped || relation.leaf_clone != 0) continue;
+        const Table& table = clones_.table(trial.table);
+        Relation relation = clones_.relation(trial.table);
+        std::string qualified = table.qualified;
+        if (relation.oid == 0 || relation.dropped) continue;
+        if (table.partitioned) {
+            const Partition* const leaf = largest_leaf(table);
+            if (leaf == nullptr) continue;
+            relation.oid = leaf->oid;
+            qualified = leaf->qualified;
+        }
         try {
             pg::Subtransaction attempt;
             const pg::PinnedPath pinned;
-            Tryout tryout{relation, clones_.table(trial.table).qualified, trial,
-                          clones_.free_name("zdm_trial")};
+            Tryout tryout{relation, qualified, trial, clones_.free_name("zdm_trial")};
             for (const auto& text : tryout.run()) facts_.notes.push_back(text);
         } catch (const pg::Error& error) {
             if (!is_about_text(error) || std::string_view{error.what()}.substr(0, 2) == "ZD") throw;

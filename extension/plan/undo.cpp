@@ -2,21 +2,13 @@
 
 #include <algorithm>
 
+#include "plan/text.hpp"
+
 namespace zdm::plan {
 
 namespace {
 
 std::string alter(const Step& step) { return "ALTER TABLE " + step.relation + " "; }
-
-// Rows that would refuse what comes next are counted and shown before anything is added.
-Undo count(const Step& step, const std::string& name, const std::string& violates,
-           const std::string& sqlstate) {
-    return {StepKind::count,
-            std::string{"SELECT count(*) FROM "} + (step.partitioned ? "" : "ONLY ") +
-                step.relation + " WHERE " + violates,
-            {{"violates", violates}, {"constraint", name}, {"sqlstate", sqlstate}},
-            {}};
-}
 
 Undo add_not_valid(const Step& step, const std::string& name, const std::string& definition,
                    LockMode mode) {
@@ -46,6 +38,15 @@ int statements_in(const std::vector<std::string>& more) { return static_cast<int
 
 }  // namespace
 
+Undo count_violators(const Step& step, const std::string& name, const std::string& violates,
+                     const std::string& sqlstate) {
+    return {StepKind::count,
+            std::string{"SELECT count(*) FROM "} + (step.partitioned ? "" : "ONLY ") +
+                step.relation + " WHERE " + violates,
+            {{"violates", violates}, {"constraint", name}, {"sqlstate", sqlstate}},
+            {}};
+}
+
 std::vector<LockNeed> locks_at(const Step& step, LockMode mode) {
     std::vector<LockNeed> locks = step.locks;
     bool own = step.relation.empty();
@@ -72,7 +73,7 @@ Undo undo_by_drop_index(const std::string& index) {
 
 Undos prove_not_null(const Step& step, const std::string& column, const std::string& helper,
                      const std::string& called) {
-    return {count(step, "NOT NULL of " + called, column + " IS NULL", "23502"),
+    return {count_violators(step, "NOT NULL of " + called, column + " IS NULL", "23502"),
             add_not_valid(step, helper, "CHECK (" + column + " IS NOT NULL)",
                           LockMode::access_exclusive),
             validate(step, helper)};
@@ -91,12 +92,12 @@ Undos undo_by_not_null(const Step& step, const std::string& column, const std::s
 
 Undos undo_by_constraint(const Step& step, const DropConstraint& drop) {
     Undos parts;
-    std::string with;
-    for (const auto& statement : drop.with) with += (with.empty() ? "" : " ") + statement;
+    const std::string with = join(drop.with, " ");
     if (drop.kind == ConstraintKind::check || drop.kind == ConstraintKind::foreign_key) {
         const bool check = drop.kind == ConstraintKind::check;
         if (drop.valid && !drop.violates.empty())
-            parts.push_back(count(step, drop.name, drop.violates, check ? "23514" : "23503"));
+            parts.push_back(
+                count_violators(step, drop.name, drop.violates, check ? "23514" : "23503"));
         parts.push_back(
             add_not_valid(step, drop.name, drop.definition,
                           check ? LockMode::access_exclusive : LockMode::share_row_exclusive));

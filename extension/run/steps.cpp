@@ -6,6 +6,7 @@
 #include "backfill/ripeness.hpp"
 #include "catalog/undo.hpp"
 #include "pg/fault.hpp"
+#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "run/locks.hpp"
 #include "run/machine.hpp"
@@ -137,11 +138,33 @@ StoredStep as_step(const StoredStep& stored, std::size_t part) {
     // What a step renamed has another name on the way back.
     const auto renamed = undo.parameters.find("relation");
     step.step.relation = renamed == undo.parameters.end() ? stored.step.relation : renamed->second;
-    step.step.relation_oid = stored.step.relation_oid;
+    const auto oid = undo.parameters.find("oid");
+    step.step.relation_oid = oid == undo.parameters.end()
+                                 ? stored.step.relation_oid
+                                 : static_cast<std::uint32_t>(std::stoul(oid->second));
     step.step.command = undo.command;
     step.step.parameters = undo.parameters;
     step.step.locks = undo.locks;
     return step;
+}
+
+// What a part of an undo would take away went with something else.
+bool went_along(const StoredStep& part) {
+    const auto gone = part.step.parameters.find("gone");
+    if (gone == part.step.parameters.end()) return false;
+    pg::Transaction transaction;
+    const bool is =
+        pg::query("SELECT pg_catalog.to_regclass($1)", {gone->second}).front().is_null(0);
+    transaction.commit();
+    return is;
+}
+
+void run_part(Context& context, const StoredStep& part) {
+    const bool resumed = part.state == StepState::running;
+    Turn turn;
+    begin(context, part, turn);
+    if (went_along(part)) return mark(context, part, StepState::done);
+    if (!settled(context, part, resumed)) execute(context, part, resumed);
 }
 
 // What is gone need not be taken back: all that an undo says of a column goes with it. A table with
@@ -246,9 +269,7 @@ void undo_step(Context& context, const StoredStep& stored) {
     }
     const StoredStep step = as_step(stored, *part);
     try {
-        Turn turn;
-        begin(context, step, turn);
-        execute(context, step, step.state == StepState::running);
+        run_part(context, step);
     } catch (const pg::Error& error) {
         if (!is_gone(stored, error)) throw;
         mark(context, stored, StepState::undone);

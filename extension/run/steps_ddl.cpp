@@ -25,21 +25,9 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
     run_statements(sql);
 }
 
-// What it would drop went with something else.
-bool is_gone(const StoredStep& stored) {
-    const auto gone = stored.step.parameters.find("gone");
-    if (gone == stored.step.parameters.end()) return false;
-    pg::Transaction transaction;
-    const bool is =
-        pg::query("SELECT pg_catalog.to_regclass($1)", {gone->second}).front().is_null(0);
-    transaction.commit();
-    return is;
-}
-
 }  // namespace
 
 void run_ddl(Context& context, const StoredStep& stored) {
-    if (is_gone(stored)) return mark(context, stored, StepState::done);
     under_locks(context, stored.step, fault_name(context, stored), [&] {
         require_proven(stored);
         run_text(context, stored, stored.step.command);

@@ -71,6 +71,21 @@ constexpr auto kUnproven =
     "  (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = t.oid AND k.contype = 'f'"
     "   AND k.convalidated AND pg_catalog.quote_ident(k.conname) = $2) ORDER BY t.oid LIMIT 1";
 
+// A leaf with rows and without a key of the type over the columns, in their order.
+constexpr auto kWithoutKey =
+    "WITH RECURSIVE tree(oid, kind) AS (SELECT c.oid, c.relkind FROM pg_catalog.pg_class c"
+    "  WHERE c.oid = $1::oid UNION ALL SELECT c.oid, c.relkind FROM tree t"
+    "  JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending"
+    "  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid)"
+    " SELECT t.oid::pg_catalog.regclass::text FROM tree t WHERE t.kind <> 'p' AND NOT EXISTS"
+    "  (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_index i"
+    "    ON i.indexrelid = k.conindid AND i.indisvalid"
+    "   WHERE k.conrelid = t.oid AND k.contype::text = $3 AND $2 ="
+    "    (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY c.n)"
+    "     FROM unnest(k.conkey) WITH ORDINALITY AS c(attnum, n)"
+    "     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.attnum))"
+    " AND pg_catalog.pg_relation_size(t.oid) > 0 ORDER BY t.oid LIMIT 1";
+
 // Those that are not valid, the lowest first.
 constexpr auto kNotValid =
     "SELECT i.indexrelid, i.indrelid FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) t"
@@ -94,7 +109,30 @@ void make_valid(const std::string& root, std::uint32_t index, std::uint32_t tabl
 
 }  // namespace
 
+namespace {
+
+void require_key(const StoredStep& stored) {
+    const auto key = stored.step.parameters.find("proven_key");
+    if (key == stored.step.parameters.end()) return;
+    const std::string& type = stored.step.parameters.at("key_type");
+    const auto lacking = pg::query(
+        kWithoutKey, {static_cast<std::int64_t>(stored.step.relation_oid), key->second, type});
+    if (lacking.empty()) return;
+    const std::string& partition = lacking.front().text(0);
+    const std::string what = type == "p" ? "PRIMARY KEY" : "UNIQUE";
+    throw pg::Error{
+        pg::state::kNotInPrerequisiteState,
+        "ZD203: partition " + partition + " has no " + what + " (" + key->second + ")",
+        "It came when the migration was under way; the server would build its index under a lock "
+        "that blocks writes.",
+        "CREATE UNIQUE INDEX CONCURRENTLY on it, and ALTER TABLE " + partition +
+            " ADD CONSTRAINT ... " + what + " USING INDEX; then call zdm_resume, or zdm_rollback."};
+}
+
+}  // namespace
+
 void require_proven(const StoredStep& stored) {
+    require_key(stored);
     const auto proven = stored.step.parameters.find("proven");
     if (proven == stored.step.parameters.end()) return;
     const auto lacking =

@@ -31,6 +31,10 @@ CREATE TABLE loose (id int CONSTRAINT loose_pkey PRIMARY KEY, user_id int CONSTR
 CREATE TABLE things (id int PRIMARY KEY, thing text NOT NULL DEFAULT 'some');
 CREATE TABLE months (id int, month int) PARTITION BY LIST (month);
 CREATE TABLE months_1 PARTITION OF months FOR VALUES IN (1);
+CREATE TABLE months_2 PARTITION OF months FOR VALUES IN (2);
+CREATE INDEX months_2_own ON months_2 (id);
+CREATE TABLE months_3 PARTITION OF months FOR VALUES IN (3);
+ALTER TABLE months_3 ADD CONSTRAINT months_3_own UNIQUE (month, id);
 CREATE UNIQUE INDEX loose_ready_idx ON loose (price, id);
 COMMENT ON CONSTRAINT loose_code_key ON loose IS 'one each';
 COMMENT ON INDEX loose_code_key IS 'made by its constraint';
@@ -44,7 +48,7 @@ INSERT INTO orders SELECT g, 1 + g % 9 + 10 * (g % 300), timestamptz '2024-01-01
   FROM generate_series(1, 3000) g;
 INSERT INTO labels VALUES (1, 'one');
 INSERT INTO loose SELECT id, user_id, -id, id FROM orders;
-INSERT INTO months SELECT g, 1 FROM generate_series(1, 100) g;
+INSERT INTO months SELECT g, 1 + g % 2 FROM generate_series(1, 100) g;
 INSERT INTO things SELECT g FROM generate_series(1, 100) g;
 ANALYZE users, orders, labels, loose;
 SQL
@@ -70,6 +74,7 @@ UPDATE users SET phone = 'phone of ' || name WHERE phone IS NULL;
 CREATE INDEX users_phone_idx ON users (phone);
 CREATE INDEX orders_created_at_idx ON orders (created_at);
 CREATE INDEX ON months (id);
+ALTER TABLE months ADD UNIQUE (month, id);
 ALTER TABLE orders ADD CONSTRAINT orders_user_fk FOREIGN KEY (user_id) REFERENCES users (id);
 ALTER TABLE users ADD CONSTRAINT users_name_check CHECK (name <> '');
 ALTER TABLE loose DROP CONSTRAINT loose_code_key, DROP CONSTRAINT loose_user_fk, DROP CONSTRAINT loose_price_check,
