@@ -4,9 +4,9 @@
 // 2. It goes over the fixed range, fills what it finds, and remembers those pages.
 // 3. It visits these pages until nothing matches there any more, and names who has a row locked.
 // 4. Without sync, it counts what matches behind the fixed range.
-// Each for all leaves of a partitioned table as they are now: of a partition that was attached
-// since the range was fixed, all is behind it. Rows that can't be changed and may be passed over
-// (max_bad_rows) make it fail in the end.
+// Each for all leaves of a partitioned table as they are now, so change none of them before: of a
+// partition that was attached since the range was fixed, all is behind it. Rows that can't be
+// changed and may be passed over (max_bad_rows) make it fail in the end.
 #include <algorithm>
 #include <functional>
 #include <map>

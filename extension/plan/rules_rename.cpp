@@ -324,7 +324,8 @@ void Renaming::note_changed() {
         names.push_back("publication " + publication.name);
     if (names.empty()) return;
     composer_.note("contract makes these name " + rename_.renamed + " instead of " +
-                   rename_.column + ", as they are now: " + join(names));
+                   rename_.column +
+                   ", as they are now, so change none of them before: " + join(names));
 }
 
 void Renaming::add_notes() {

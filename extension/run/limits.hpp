@@ -17,8 +17,8 @@ pressure::Limits default_limits();
 // Throws ZD601 when an option can't have this value.
 void require_option(const std::string& option, const std::optional<std::string>& value);
 
-// All signals as they are now: for a migration, with its options and its table, or with the
-// defaults.
+// All signals as they are now, so change none of them before: for a migration, with its options and
+// its table, or with the defaults.
 std::vector<pressure::Monitor::Shown> look_at_pressure(const std::optional<std::string>& name);
 
 }  // namespace zdm::run

@@ -314,7 +314,8 @@ TEST(PlanRename, PoliciesAndPublicationsChangeInTheLastTransaction) {
                      "INDEX zdm_users_email_key_copy",
                      "ALTER PUBLICATION p ADD TABLE public.users (mail)"}));
     EXPECT_NE(std::find(plan.notes.begin(), plan.notes.end(),
-                        "contract makes these name mail instead of email, as they are now: policy "
+                        "contract makes these name mail instead of email, as they are now, so "
+                        "change none of them before: policy "
                         "own, publication p"),
               plan.notes.end());
 }
