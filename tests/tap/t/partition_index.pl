@@ -179,5 +179,24 @@ $holder->query('COMMIT');
 $holder->close;
 whole('held', 7, 'when he is through it goes on');
 
+# --- a key: partitions leave, one comes empty, one with rows ---
+table('keyed');
+$stop = stop_at($node, 'index:intent');
+begin('keyed', 'ALTER TABLE keyed ADD UNIQUE (id, part)');
+ok(wait_at($node, 'index:intent'), 'the key of a first partition is about to be built');
+value('ALTER TABLE keyed DETACH PARTITION keyed_1');
+value('DROP TABLE keyed_4');
+value("CREATE TABLE keyed_$_ PARTITION OF keyed FOR VALUES IN ($_)") for 5, 6;
+value('INSERT INTO keyed VALUES (1, 5, 1)');
+release($stop);
+is(wait_state($node, 'keyed', 'failed'), 'failed', 'one with rows is not indexed under a lock');
+like(value(q{SELECT message FROM zdm.migrations WHERE name = 'keyed'}), qr/ZD203: partition public\.keyed_5 has no UNIQUE \(id, part\)/, 'it says which');
+value('ALTER TABLE keyed_5 ADD UNIQUE (id, part)');
+value(q{SELECT zdm_resume('keyed')});
+is(wait_state($node, 'keyed', 'done'), 'done', 'with a key of its own it goes on');
+is(value(q{SELECT count(*), count(*) FILTER (WHERE i.indisvalid) FROM pg_partition_tree('keyed_id_part_key') p JOIN pg_index i ON i.indexrelid = p.relid}),
+    '7|7', 'all parts of the key are there and valid');
+is(value(q{SELECT string_agg(conname, ' ') FROM pg_constraint WHERE conrelid = 'keyed_1'::regclass}) // '', '', 'what left has none');
+
 $node->stop;
 done_testing();
