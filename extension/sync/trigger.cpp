@@ -389,12 +389,9 @@ Datum zdm_sync(PG_FUNCTION_ARGS) {
         set = reinterpret_cast<Compiled*>(DatumGetPointer(zdm::pg::boundary(fcinfo, make_set)));
     Signs signs{false, false, false};
     const TupleDesc columns = RelationGetDescr(data->tg_relation);
-    if (TRIGGER_FIRED_BY_UPDATE(data->tg_event)) {
-        row = fire(data, set, &signs);
-        note_updated(entry, set, row, columns);
-    } else if (!is_moved(entry, set, row, columns)) {
-        row = fire(data, set, &signs);
-    }
+    const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+    if (update || !is_moved(entry, set, row, columns)) row = fire(data, set, &signs);
+    if (update) note_updated(entry, set, row, columns);
     give_back(set);
     if (signs.acted) note(Sign::acted, entry->watched, &entry->last_acted);
     if (signs.wrote) note(Sign::wrote, entry->watched, &entry->last_wrote);
