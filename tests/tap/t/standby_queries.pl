@@ -36,6 +36,8 @@ sub conflicts {
 
 # A query on the standby that has begun and goes on.
 sub long_query {
+    # Catching up is up to what was written; a commit of ours writes what workers and readers have left in memory.
+    value($primary, q{SELECT pg_logical_emit_message(true, 'written', '')});
     $primary->wait_for_catchup($standby);
     my $reader = $standby->background_psql('postgres', on_error_stop => 0);
     $reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM plain');
