@@ -126,8 +126,11 @@ SQL
 # Names of points without the number of the visit.
 sub names { my %seen; return grep { !$seen{$_}++ } map { s/#.*//r } @_ }
 
-# A backfill has as many batches as time allows: the first two of them are the same in each run.
-sub at_most_twice { return grep { !/^(backfill|delete|last_pass|verify|count):.*#([3-9]|\d\d)/ } @_ }
+# A backfill has as many batches as time allows: the first two of them are the same in each run. The indexes of partitions
+# are one like the other.
+sub at_most_twice {
+    return grep { !/^(backfill|delete|last_pass|verify|count):.*#([3-9]|\d\d)/ && !/^(undo_)?(index|attach|drop_index):.*#([4-9]|\d\d)/ } @_;
+}
 
 # ZDM_CRASH_PART=k/n: only each n-th of these points, from the k-th on. $way is a number for each way to crash: over
 # n runs each point is crashed in each way.

@@ -57,7 +57,7 @@ sub work {
     my ($self) = @_;
     until ($self->over) {
         $self->turn;
-        sleep 0.002 + rand 0.004;
+        sleep 0.006 + rand 0.008;
     }
     $self->{session}->close;
     return;

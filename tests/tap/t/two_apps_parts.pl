@@ -9,7 +9,7 @@ use Test::More;
 use ZdmTest;
 use ZdmTwoRun;
 
-my $rows = 3000;
+my $rows = 1500;
 my $node = new_node('two_parts', extension => 0);
 
 my %old_values = (
@@ -110,9 +110,10 @@ SQL
     },
 };
 
-for my $case ($add, $drop) {
+for my $test ([ $add, qw(expanded backfill ready) ], [ $drop, qw(backfill ready) ]) {
+    my ($case, @from) = @$test;
     my $run = ZdmTwoRun->new($node, $case);
     $run->forward;
-    $run->back($_) for qw(expanded backfill ready);
+    $run->back($_) for @from;
 }
 done_testing();
