@@ -5,13 +5,12 @@ package ZdmFireOracle;
 use strict;
 use warnings;
 use Exporter 'import';
-use JSON::PP ();
+use ZdmLog;
 use PostgreSQL::Test::Utils;
 use ZdmFireWriter;
 
 our @EXPORT = qw(first_row filled_with read_logs replay differences waits);
 
-my $json = JSON::PP->new;
 
 # A row of the first load, and what fills it. $own: an application gave some rows a value from the start.
 sub first_row {
@@ -30,7 +29,7 @@ sub read_logs {
         my ($w) = $file =~ /(\d+)\.log$/;
         my (%asked, %said);
         for my $line (split /\n/, slurp_file($file)) {
-            my $entry = $json->decode($line);
+            my $entry = ZdmLog::from_line($line);
             my ($t, $n) = @$entry{qw(t n)};
             push @wrong, "writer $w: $entry->{why}" if $t eq 'broken';
             next unless defined $n;

@@ -5,8 +5,8 @@
 #     … stop_writers($writers);
 #
 # Files in $dir steer them: `level` says that the column to be filled is there, `crowd` that those who keep
-# their transactions open for long may begin, `stop` that all end. Writer w logs to $dir/w.log, one JSON
-# text a line:
+# their transactions open for long may begin, `stop` that all end. Writer w logs to $dir/w.log, an
+# entry a line (ZdmLog), here as JSON:
 #     {"t":"commit","n":7,"ops":[[uid,kind,value,version,time],…]}   COMMIT is about to be sent
 #     {"t":"committed","n":7}  {"t":"aborted","n":8,"why":"…"}  {"t":"lost","n":9}
 # Each transaction also leaves its number in the table `done`: what became of one whose connection was lost
@@ -20,7 +20,7 @@ use Exporter 'import';
 use IO::Handle;
 use IO::Select;
 use IPC::Open3;
-use JSON::PP ();
+use ZdmLog;
 use POSIX ();
 use Time::HiRes qw(sleep time clock_gettime CLOCK_MONOTONIC);
 
@@ -29,7 +29,6 @@ our @EXPORT = qw(start_writers stop_writers kill_writers owner_of quick_session)
 my $owners = 5;    # of rows; all of them also write the shared rows, the first five writers
 my @kinds  = qw(short short read slow hold pin vacuum watch);
 my $limit  = $ENV{ZDM_TEST_WAIT} // 120;
-my $json   = JSON::PP->new->canonical;
 my %running;       # process id → writer
 
 # Which writer alone writes a row of the first load: undef is all, -1 is none (the test itself).
@@ -159,8 +158,7 @@ sub quick_session {
 
 sub note_down {
     my ($self, $what) = @_;
-    my $line = $json->encode($what) . "\n";
-    syswrite $self->{log}, $line or die "log: $!";
+    syswrite $self->{log}, ZdmLog::to_line($what) or die "log: $!";
     return;
 }
 

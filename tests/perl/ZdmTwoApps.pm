@@ -23,7 +23,7 @@
 # leaves its number, then tells whether a COMMIT without an answer was one.
 #
 # Writers with odd numbers prepare their statements, the others use the simple protocol. Writer w logs to $dir/w.log,
-# one JSON text a line:
+# an entry a line (ZdmLog), here as JSON:
 #     {"t":"commit","n":7,"ops":[{id, kind, set, ver, back},…]}   COMMIT is about to be sent; back: what RETURNING gave
 #     {"t":"committed","n":7}  {"t":"aborted","n":7}
 #     {"t":"lost"}                        the server went away

@@ -16,11 +16,10 @@ package ZdmTwoOracle;
 
 use strict;
 use warnings;
-use JSON::PP ();
 use Time::HiRes qw(sleep time);
+use ZdmLog;
 
 my $limit = $ENV{ZDM_TEST_WAIT} // 120;
-my $json = JSON::PP->new;
 
 sub new {
     my ($class, $dir, %what) = @_;
@@ -47,7 +46,7 @@ sub read_logs {
         # A line may be half written.
         my $end = 1 + rindex $text, "\n";
         $self->{at}{$w} += $end;
-        $self->take($w, $json->decode($_)) for split /\n/, substr $text, 0, $end;
+        $self->take($w, ZdmLog::from_line($_)) for split /\n/, substr $text, 0, $end;
     }
     $self->advance;
     return;

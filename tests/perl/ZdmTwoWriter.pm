@@ -4,13 +4,12 @@ package ZdmTwoWriter;
 
 use strict;
 use warnings;
-use JSON::PP ();
 use Time::HiRes qw(sleep time);
+use ZdmLog;
 use ZdmWire;
 
 my $per_writer = 1_000_000;    # ids of new rows
 my $limit = $ENV{ZDM_TEST_WAIT} // 120;
-my $json = JSON::PP->new->canonical->ascii;
 
 sub new {
     my ($class, $node, $db, $w, $dir, %how) = @_;
@@ -45,7 +44,7 @@ sub come_back {
 
 sub note_down {
     my ($self, $what) = @_;
-    syswrite $self->{log}, $json->encode($what) . "\n" or die "log: $!";
+    syswrite $self->{log}, ZdmLog::to_line($what) or die "log: $!";
     return;
 }
 
