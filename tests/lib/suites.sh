@@ -31,8 +31,15 @@ names() {
 
 # Those that take longest begin first, so that none of them is what all wait for at the end.
 longest_first() {
-    awk '$0 ~ /^(crash|crash_back|standby_lag|fire|split_merge|005_folder)$/ { print; next } { rest[++n] = $0 }
-        END { for (i = 1; i <= n; i++) print rest[i] }'
+    awk -v long='crash crash_back standby_lag split_merge fire published workers two_apps_retype two_apps_retype_key two_apps_parts pressure retype
+            005_folder 007_control 009_terminal 004_up 008_lost
+            partition_ddl backfill_like_update backfill_change' '
+        BEGIN { n = split(long, names) }
+        { there[$0] = 1; all[NR] = $0 }
+        END {
+            for (i = 1; i <= n; i++) if (names[i] in there) { print names[i]; delete there[names[i]] }
+            for (i = 1; i <= NR; i++) if (all[i] in there) print all[i]
+        }'
 }
 
 # run_all JOBS SUITE PATTERN [TEST…]
