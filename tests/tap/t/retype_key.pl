@@ -21,6 +21,10 @@ CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY CONSTRAINT orders_key P
 CREATE TABLE items (of int REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE, what text);
 CREATE TABLE logins (who int NOT NULL REFERENCES users ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED);
 CREATE INDEX ON orders (buyer, id);
+-- What a DELETE of the application asks: without them it holds its locks as long as it reads whole tables.
+CREATE INDEX ON users (boss);
+CREATE INDEX ON items (of);
+CREATE INDEX ON logins (who);
 CREATE INDEX ON users (id) WHERE n > 10;
 COMMENT ON CONSTRAINT orders_key ON orders IS 'the key';
 COMMENT ON CONSTRAINT orders_buyer ON orders IS 'who buys';
