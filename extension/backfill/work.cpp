@@ -22,6 +22,9 @@ constexpr double kAskMs = 100;
 // Bytes of WAL that a changed row costs at least; what it does cost is learnt.
 constexpr double kLeastWal = 64;
 
+// After files of WAL could not be made ahead, on a full disk, they are not for so long.
+constexpr double kNoWalMs = 60000;
+
 // So long may a standby be there before it counts.
 constexpr std::int64_t kLookMs = 1000;
 
@@ -103,9 +106,17 @@ bool Work::go_on() {
         return !leaving_;
     }
     if (leaving_ || host_.should_stop()) return false;
-    pg::make_wal_ahead();
     look_at_standbys();
-    return !(under_pressure() && (leaving_ || host_.should_stop()));
+    if (under_pressure() && (leaving_ || host_.should_stop())) return false;
+    make_wal_ahead();
+    return true;
+}
+
+// One of those who work at the step is enough: two would make the same file twice.
+void Work::make_wal_ahead() {
+    const double now = host_.fine_ms();
+    if (!speaks_ || now < wal_ahead_ms_) return;
+    if (!pg::make_wal_ahead()) wal_ahead_ms_ = now + kNoWalMs;
 }
 
 // Standbys come and go, and so does their feedback. Whoever speaks for the step keeps versions for

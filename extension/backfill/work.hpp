@@ -99,6 +99,7 @@ public:
 
 private:
     bool go_on();
+    void make_wal_ahead();
     void look_at_standbys();
     bool under_pressure();
     void show(const std::string& reason);
@@ -132,7 +133,8 @@ private:
     std::int64_t waiters_ = 0;  // behind batches since the signal was read last
     pressure::Monitor monitor_;
     pressure::Announcer announcer_;
-    double asked_ms_ = -1e9;  // when go_on() last asked
+    double asked_ms_ = -1e9;   // when go_on() last asked
+    double wal_ahead_ms_ = 0;  // from when on files of WAL are made ahead (again)
     std::string throttled_;
     std::minstd_rand random_;
     Unheard unheard_;

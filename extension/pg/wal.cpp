@@ -27,25 +27,28 @@ bool is_there(XLogSegNo file, TimeLineID timeline) {
     return access(path, F_OK) == 0;
 }
 
-void make(XLogSegNo file, TimeLineID timeline) {
+bool make(XLogSegNo file, TimeLineID timeline) {
     try {
         Transaction transaction;
         const int made = call([&] { return XLogFileInit(file, timeline); });
         close(made);
         transaction.commit();
+        return true;
     } catch (const Error&) {
+        return false;
     }
 }
 
 }  // namespace
 
-void make_wal_ahead() {
+bool make_wal_ahead() {
     const TimeLineID timeline = GetWALInsertionTimeLine();
     XLogSegNo file;
     XLByteToSeg(GetXLogInsertRecPtr(), file, wal_segment_size);
     const int files = std::max(1, kAhead / wal_segment_size);
     for (int i = 1; i <= files; ++i)
-        if (!is_there(file + i, timeline)) make(file + i, timeline);
+        if (!is_there(file + i, timeline) && !make(file + i, timeline)) return false;
+    return true;
 }
 
 }  // namespace zdm::pg

@@ -141,6 +141,7 @@ struct PartitionIndex {
     std::string tail = {};  // of one that it has already: of its own CREATE INDEX, from USING on
 
     bool is_there() const { return !tail.empty(); }
+    std::string qualified() const { return schema + "." + name; }
 };
 
 // UNIQUE or PRIMARY KEY.

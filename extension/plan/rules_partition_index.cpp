@@ -18,8 +18,6 @@ std::string create(const CreateIndex& index) {
     return std::string{"CREATE "} + (index.unique ? "UNIQUE " : "") + "INDEX ";
 }
 
-std::string qualified(const PartitionIndex& index) { return index.schema + "." + index.name; }
-
 class PartitionedIndex {
 public:
     PartitionedIndex(Composer& composer, const Action& action, const CreateIndex& index,
@@ -30,7 +28,7 @@ public:
           place_(place),
           table_(composer.table(action)),
           root_(index.schema + "." + index.name) {
-        for (const auto& own : index.partitions) names_[own.partition] = qualified(own);
+        for (const auto& own : index.partitions) names_[own.partition] = own.qualified();
     }
 
     void add();
@@ -45,7 +43,7 @@ private:
         return parent == kNoTable ? root_ : names_.at(parent);
     }
     std::string attach(const PartitionIndex& own) const {
-        return "ALTER INDEX " + parent_of(own) + " ATTACH PARTITION " + qualified(own);
+        return "ALTER INDEX " + parent_of(own) + " ATTACH PARTITION " + own.qualified();
     }
     Step start_at(const PartitionIndex& own, StepKind kind) const;
     void add_parents();
@@ -72,7 +70,7 @@ private:
 
 Step PartitionedIndex::start_at(const PartitionIndex& own, StepKind kind) const {
     Step step = composer_.start_at(action_, partition(own), kind);
-    step.parameters["index"] = qualified(own);
+    step.parameters["index"] = own.qualified();
     step.parameters["root"] = root_;
     return step;
 }
@@ -125,7 +123,7 @@ void PartitionedIndex::add_parents() {
     for (const auto& own : index_.partitions) {
         if (!own.is_there()) continue;
         step.command += " " + attach(own) + ";";
-        step.locks.push_back({qualified(own), LockMode::access_exclusive});
+        step.locks.push_back({own.qualified(), LockMode::access_exclusive});
         step.lock = LockMode::access_exclusive;
         ++statements;
     }
@@ -146,7 +144,7 @@ void PartitionedIndex::add_leaf(const PartitionIndex& own) {
     Step step = start_at(own, StepKind::index);
     step.command = create(index_) + "CONCURRENTLY " + own.name + " ON " + partition(own).qualified +
                    " " + index_.tail;
-    step.undo = {undo_by_drop_index(qualified(own))};
+    step.undo = {undo_by_drop_index(own.qualified())};
     step.lock = LockMode::share_update_exclusive;
     step.scans = true;
     step.note = place_.note;
@@ -158,7 +156,7 @@ void PartitionedIndex::add_attach(const PartitionIndex& own, bool first) {
     step.rows.reset();
     step.bytes.reset();
     step.command = attach(own);
-    step.locks = {{qualified(own), LockMode::access_exclusive}};
+    step.locks = {{own.qualified(), LockMode::access_exclusive}};
     step.lock = LockMode::access_exclusive;
     step.note = "changes the catalog only, with a lock on the index alone";
     // On the way back this one is the last of them.

@@ -10,8 +10,6 @@ namespace zdm::plan {
 
 namespace {
 
-std::string qualified(const PartitionIndex& index) { return index.schema + "." + index.name; }
-
 class PartitionedKey {
 public:
     PartitionedKey(Composer& composer, const Action& action, const AddUnique& add)
@@ -38,13 +36,13 @@ void PartitionedKey::build(const PartitionIndex& own) {
     Step step = composer_.start_at(action_, partition(own), StepKind::index);
     step.command = "CREATE UNIQUE INDEX CONCURRENTLY " + own.name + " ON " +
                    partition(own).qualified + " " + add_.tail;
-    step.undo = {undo_by_drop_index(qualified(own))};
+    step.undo = {undo_by_drop_index(own.qualified())};
     step.lock = LockMode::share_update_exclusive;
     step.scans = true;
     step.note =
         "built beside reads and writes; rows that are not unique stop contract here, before any "
         "constraint is added";
-    step.parameters["index"] = qualified(own);
+    step.parameters["index"] = own.qualified();
     composer_.add(Slot::unique_index, step);
 }
 

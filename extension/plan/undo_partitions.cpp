@@ -36,6 +36,14 @@ std::vector<LockNeed> locks_of_leaf(const Step& step, const Table& table, const 
     return locks;
 }
 
+// The constraint of the table itself, which takes over what its partitions have.
+Undo add_to_table(const Step& step, const Table& table, const DropConstraint& drop) {
+    const std::string with = drop.with.empty() ? "" : " " + join(drop.with, " ");
+    return statement(
+        alter(table.qualified) + "ADD CONSTRAINT " + drop.name + " " + drop.definition + ";" + with,
+        locks_at(step, LockMode::access_exclusive), 1 + static_cast<int>(drop.with.size()));
+}
+
 // Before 18 the server knows no NOT VALID foreign key here: the table takes over those of its
 // leaves.
 Undos undo_by_foreign_key(const Step& step, const Table& table, const DropConstraint& drop) {
@@ -58,10 +66,7 @@ Undos undo_by_foreign_key(const Step& step, const Table& table, const DropConstr
              locks_of_leaf(step, table, leaf, LockMode::access_exclusive)},
             table, leaf));
     }
-    const std::string with = drop.with.empty() ? "" : " " + join(drop.with, " ");
-    Undo whole = statement(
-        alter(table.qualified) + "ADD CONSTRAINT " + drop.name + " " + drop.definition + ";" + with,
-        locks_at(step, LockMode::access_exclusive), 1 + static_cast<int>(drop.with.size()));
+    Undo whole = add_to_table(step, table, drop);
     whole.parameters["proven"] = drop.name;
     parts.push_back(std::move(whole));
     return parts;
@@ -80,10 +85,7 @@ Undos undo_by_key(const Step& step, const Table& table, const DropConstraint& dr
                                     table, leaf));
     }
     parts.insert(parts.end(), keys.begin(), keys.end());
-    const std::string with = drop.with.empty() ? "" : " " + join(drop.with, " ");
-    Undo whole = statement(
-        alter(table.qualified) + "ADD CONSTRAINT " + drop.name + " " + drop.definition + ";" + with,
-        locks_at(step, LockMode::access_exclusive), 1 + static_cast<int>(drop.with.size()));
+    Undo whole = add_to_table(step, table, drop);
     require_key(whole.parameters, drop.columns, primary);
     parts.push_back(std::move(whole));
     return parts;

@@ -1,6 +1,5 @@
 // Statements in one transaction with their step's row: they happened together or not at all.
 #include "pg/fault.hpp"
-#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "run/locks.hpp"
 #include "run/session.hpp"

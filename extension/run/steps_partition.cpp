@@ -61,22 +61,21 @@ constexpr auto kLacking =
     "  FROM pg_catalog.pg_inherits a JOIN pg_catalog.pg_index i ON i.indexrelid = a.inhrelid"
     "  WHERE a.inhparent = $2::oid AND i.indrelid = c.oid AND i.indisvalid) ORDER BY c.oid LIMIT 1";
 
-// A leaf without a valid foreign key of the name.
-constexpr auto kUnproven =
-    "WITH RECURSIVE tree(oid, kind) AS (SELECT c.oid, c.relkind FROM pg_catalog.pg_class c"
-    "  WHERE c.oid = $1::oid UNION ALL SELECT c.oid, c.relkind FROM tree t"
-    "  JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending"
+// All below the table $1, and itself.
+#define ZDM_TREE                                                                            \
+    "WITH RECURSIVE tree(oid, kind) AS (SELECT c.oid, c.relkind FROM pg_catalog.pg_class c" \
+    "  WHERE c.oid = $1::oid UNION ALL SELECT c.oid, c.relkind FROM tree t"                 \
+    "  JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending"     \
     "  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid)"
+
+// A leaf without a valid foreign key of the name.
+constexpr auto kUnproven = ZDM_TREE
     " SELECT t.oid::pg_catalog.regclass::text FROM tree t WHERE t.kind <> 'p' AND NOT EXISTS"
     "  (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = t.oid AND k.contype = 'f'"
     "   AND k.convalidated AND pg_catalog.quote_ident(k.conname) = $2) ORDER BY t.oid LIMIT 1";
 
 // A leaf with rows and without a key of the type over the columns, in their order.
-constexpr auto kWithoutKey =
-    "WITH RECURSIVE tree(oid, kind) AS (SELECT c.oid, c.relkind FROM pg_catalog.pg_class c"
-    "  WHERE c.oid = $1::oid UNION ALL SELECT c.oid, c.relkind FROM tree t"
-    "  JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending"
-    "  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid)"
+constexpr auto kWithoutKey = ZDM_TREE
     " SELECT t.oid::pg_catalog.regclass::text FROM tree t WHERE t.kind <> 'p' AND NOT EXISTS"
     "  (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_index i"
     "    ON i.indexrelid = k.conindid AND i.indisvalid"
@@ -85,6 +84,8 @@ constexpr auto kWithoutKey =
     "     FROM unnest(k.conkey) WITH ORDINALITY AS c(attnum, n)"
     "     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.attnum))"
     " AND pg_catalog.pg_relation_size(t.oid) > 0 ORDER BY t.oid LIMIT 1";
+
+#undef ZDM_TREE
 
 // Those that are not valid, the lowest first.
 constexpr auto kNotValid =
@@ -106,10 +107,6 @@ void make_valid(const std::string& root, std::uint32_t index, std::uint32_t tabl
         CommandCounterIncrement();
     });
 }
-
-}  // namespace
-
-namespace {
 
 void require_key(const StoredStep& stored) {
     const auto key = stored.step.parameters.find("proven_key");

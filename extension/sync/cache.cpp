@@ -120,17 +120,17 @@ Oid watched_table(const ::Trigger* trigger, Oid relation) {
 Entry* find_entry(const ::Trigger* trigger, std::uint32_t relation) {
     if (entries == nullptr) make_entries();
     const Entry::Key key{trigger->tgoid, relation};
-    bool found = false;
-    auto* const entry = static_cast<Entry*>(hash_search(entries, &key, HASH_ENTER, &found));
-    // Anew each time: a partition may be detached, or another table's by now.
-    entry->watched = watched_table(trigger, relation);
-    if (!found) {
-        entry->generation = 0;
-        entry->sets = nullptr;
-        entry->last_acted = 0;
-        entry->last_wrote = 0;
-        entry->differing = 0;
-    }
+    auto* const known = static_cast<Entry*>(hash_search(entries, &key, HASH_FIND, nullptr));
+    if (known != nullptr) return known;
+    // Once for a trigger: a partition that leaves its table, at whatever level, loses the copy.
+    const Oid watched = watched_table(trigger, relation);
+    auto* const entry = static_cast<Entry*>(hash_search(entries, &key, HASH_ENTER, nullptr));
+    entry->watched = watched;
+    entry->generation = 0;
+    entry->sets = nullptr;
+    entry->last_acted = 0;
+    entry->last_wrote = 0;
+    entry->differing = 0;
     return entry;
 }
 
