@@ -136,8 +136,19 @@ UPDATE ours.thing SET "The keeper" = 'bob' WHERE id = 301;
 SELECT count(*) FROM ours.thing WHERE id > 300;
 RESET ROLE;
 
-\echo # Done
+\echo # What somebody changed meanwhile is not set back, and what he added does not go
+ALTER POLICY mine ON ours.thing USING (owner = current_user);
+CREATE INDEX thing_added ON ours.thing (slot);
+ALTER PUBLICATION ours_list SET TABLE ours.team, ours.thing (id, slot);
 SELECT zdm_contract('m', force => true, reason => 'a test');
+CALL zdm_wait('m', 'done', '60 s');
+SELECT count(*) FROM pg_policy WHERE polname = 'mine' AND pg_get_expr(polqual, polrelid) !~ 'all' AND polrelid = 'ours.thing'::regclass;
+ALTER POLICY mine ON ours.thing USING (owner = current_user OR owner = 'all');
+DROP INDEX ours.thing_added;
+ALTER PUBLICATION ours_list SET TABLE ours.team, ours.thing (id, owner);
+
+\echo # Done
+SELECT zdm_resume('m');
 CALL zdm_wait('m', 'done', '60 s');
 ALTER TABLE plain.thing RENAME owner TO "The keeper";
 ALTER TABLE plain.thing RENAME slot TO place;
@@ -157,7 +168,11 @@ INSERT INTO shifted SELECT g, g FROM generate_series(1, 50) g;
 CALL take('typed', 'ALTER TABLE shifted ALTER slot TYPE bigint');
 CALL zdm_wait('typed', 'ready', '60 s');
 UPDATE shifted SET slot = slot + 1;
+CREATE INDEX shifted_added ON shifted (id, slot);
 SELECT zdm_switch('typed');
+CALL zdm_wait('typed', 'switched', '60 s');
+DROP INDEX shifted_added;
+SELECT zdm_resume('typed');
 CALL zdm_wait('typed', 'switched', '60 s');
 UPDATE shifted SET slot = slot + 1;
 SELECT kind, message FROM zdm_usage('typed') WHERE kind = 'dependency';

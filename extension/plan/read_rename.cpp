@@ -5,6 +5,7 @@
 #include "pg/bridge.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/hanging.hpp"
 #include "plan/read_data.hpp"
 #include "plan/text.hpp"
 
@@ -183,6 +184,7 @@ void RenameReader::check_column(RenameColumn& rename) {
     const pg::Row& row = found.front();
     number_ = row.number(0);
     rename.type = row.text(1);
+    rename.hanging = read_hanging(relation().oid, old_);
     if (row.flag(7))
         refuse(at_, "ZD005", pg::sqlstate("42809"), "cannot rename column of typed table", {},
                "Rename the attribute of its type.");

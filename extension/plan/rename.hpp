@@ -101,6 +101,7 @@ struct RenameColumn {
     std::vector<ChangedView> views;
     std::vector<ChangedPolicy> policies;
     std::vector<ChangedPublication> publications;
+    std::string hanging;  // what hangs on the old column: hanging.hpp
 };
 
 }  // namespace zdm::plan

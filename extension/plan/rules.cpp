@@ -169,6 +169,21 @@ void Composer::with_unsync(const Action& action, const std::vector<std::string>&
     rules.locks.insert(rules.locks.end(), seen.locks.begin(), seen.locks.end());
 }
 
+void Composer::as_planned(const Action& action, const std::string& hanging) {
+    if (!hanging.empty()) rules_of(action).hanging.push_back(hanging);
+}
+
+void Composer::guard(Step& step, const std::vector<std::string>& hanging) const {
+    if (join(hanging).empty()) return;
+    const auto is_such = [](const Action& action) {
+        return std::holds_alternative<RenameColumn>(action.detail) ||
+               std::holds_alternative<RetypeColumn>(action.detail);
+    };
+    const bool only = std::all_of(facts_.actions.begin(), facts_.actions.end(), is_such);
+    step.parameters["hanging"] = "{" + join(hanging) + "}";
+    step.parameters["hanging_all"] = only ? "yes" : "no";
+}
+
 void Composer::analyze(const Action& action, const std::string& column) {
     Statistics& statistics = statistics_[action.table];
     if (statistics.action == nullptr) statistics.action = &action;
@@ -292,6 +307,7 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         unsync.parameters["drop"] = drop;
         unsync.parameters["then"] = then;
         unsync.parameters["statements"] = std::to_string(rules.then.size());
+        guard(unsync, rules.hanging);
         unsync.removal = true;
         unsync.note =
             "in one transaction, so that no row is refused in between; the old version fails from "

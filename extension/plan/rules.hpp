@@ -111,6 +111,12 @@ public:
     void with_unsync(const Action& action, const std::vector<std::string>& statements,
                      const Seen& seen, const std::vector<std::string>& views = {},
                      const std::vector<std::string>& sequences = {});
+    // What hangs on a column of the action's table must be what it was (hanging.hpp) when the
+    // trigger goes.
+    void as_planned(const Action& action, const std::string& hanging);
+    // The step refuses where it is not: of constraints, indexes and statistics it is told only
+    // where the migration does nothing else that could make or drop them.
+    void guard(Step& step, const std::vector<std::string>& hanging) const;
     // A step that compares columns, unless there is nothing to compare.
     void verify(Slot slot, const Action& action, const Comparison& comparison);
     // The trigger of the action's table with these rules: column, mode, expression and condition of
@@ -145,6 +151,7 @@ private:
         std::vector<TableLock> locks;    // that these take
         std::vector<std::string> views;  // that these change
         std::vector<std::string> sequences;
+        std::vector<std::string> hanging;  // on columns that these remove: hanging.hpp
     };
     Rules& rules_of(const Action& action);
     struct Statistics {

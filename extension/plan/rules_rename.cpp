@@ -302,6 +302,7 @@ void Renaming::contract() {
     std::vector<std::string> views;
     for (const auto& view : rename_.views) views.push_back(view.name);
     composer_.with_unsync(action_, then, locks_of(key_locks()), views, sequences());
+    composer_.as_planned(action_, rename_.hanging);
 }
 
 void Renaming::note_mirrors() {
@@ -325,7 +326,7 @@ void Renaming::note_changed() {
     if (names.empty()) return;
     composer_.note("contract makes these name " + rename_.renamed + " instead of " +
                    rename_.column +
-                   ", as they are now, so change none of them before: " + join(names));
+                   ", and refuses where somebody has changed one of them: " + join(names));
 }
 
 void Renaming::add_notes() {

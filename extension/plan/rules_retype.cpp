@@ -359,6 +359,7 @@ void Retyping::switch_over() {
     const Exchange over = exchange(turn(), retype_.parked, turned_);
     step.command = over.command;
     step.parameters = over.parameters;
+    composer_.guard(step, {rename_.hanging});
     step.note = name_ + " is " + rename_.type + " from here on, and " + retype_.parked +
                 " follows it for a rollback";
     if (retype_.partial) step.note += what_is_lost();

@@ -1,6 +1,9 @@
 // Statements in one transaction with their step's row: they happened together or not at all.
+#include "pg/error.hpp"
 #include "pg/fault.hpp"
 #include "pg/transaction.hpp"
+#include "plan/hanging.hpp"
+#include "plan/text.hpp"
 #include "run/locks.hpp"
 #include "run/session.hpp"
 #include "run/steps.hpp"
@@ -24,6 +27,23 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
     run_statements(sql);
 }
 
+// What the step makes anew, or removes with a column, must be what it was when it was planned
+// (zdm_start); under the step's locks, so that it stays so.
+void require_as_planned(const StoredStep& stored) {
+    const auto& parameters = stored.step.parameters;
+    const auto hanging = parameters.find("hanging");
+    if (hanging == parameters.end()) return;
+    const auto changed = plan::changed_since(stored.step.relation_oid, hanging->second,
+                                             parameters.at("hanging_all") == "yes");
+    if (changed.empty()) return;
+    throw pg::Error{
+        pg::state::kNotInPrerequisiteState,
+        "ZD211: what hangs on a column of " + stored.step.relation +
+            " is not what it was when the migration was started",
+        "Since then: " + plan::join(changed) + ". The step would set that back or lose it.",
+        "Make it as it was and call zdm_resume; or zdm_rollback, and plan again."};
+}
+
 }  // namespace
 
 void run_ddl(Context& context, const StoredStep& stored) {
@@ -37,6 +57,7 @@ void run_ddl(Context& context, const StoredStep& stored) {
 void run_sync(Context& context, const StoredStep& stored) {
     under_locks(context, stored.step, fault_name(context, stored), [&] {
         const auto& parameters = stored.step.parameters;
+        require_as_planned(stored);
         const auto turn = parameters.find("turn");
         if (turn == parameters.end()) {
             sync::install(stored.step.relation_oid, stored.step.command);
@@ -53,6 +74,7 @@ void run_sync(Context& context, const StoredStep& stored) {
 void run_unsync(Context& context, const StoredStep& stored) {
     under_locks(context, stored.step, fault_name(context, stored), [&] {
         const auto& parameters = stored.step.parameters;
+        require_as_planned(stored);
         const auto then = parameters.find("then");
         if (then == parameters.end()) {
             sync::remove(stored.step.relation_oid, stored.step.command);

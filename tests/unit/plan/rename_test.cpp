@@ -12,6 +12,13 @@ RenameColumn rename_email() {
     return rename;
 }
 
+RenameColumn rename_phone() {
+    RenameColumn rename = rename_email();
+    rename.column = "phone";
+    rename.renamed = "tel";
+    return rename;
+}
+
 CopiedIndex index_on(const std::string& name, const std::string& constraint = {}) {
     CopiedIndex index;
     index.name = name;
@@ -314,18 +321,30 @@ TEST(PlanRename, PoliciesAndPublicationsChangeInTheLastTransaction) {
                      "INDEX zdm_users_email_key_copy",
                      "ALTER PUBLICATION p ADD TABLE public.users (mail)"}));
     EXPECT_NE(std::find(plan.notes.begin(), plan.notes.end(),
-                        "contract makes these name mail instead of email, as they are now, so "
-                        "change none of them before: policy "
-                        "own, publication p"),
+                        "contract makes these name mail instead of email, and refuses where "
+                        "somebody has changed one of them: policy own, publication p"),
               plan.notes.end());
+}
+
+TEST(PlanRename, WhatHangsOnTheColumnMustStayAsItIs) {
+    RenameColumn rename = rename_email();
+    EXPECT_EQ(step_of(plan_of({act(kUsers, rename)}), StepKind::unsync).parameters.count("hanging"),
+              0u);
+    rename.hanging = R"("email": {"policy own": "1"})";
+    RenameColumn other = rename_phone();
+    other.hanging = R"("phone": {})";
+    Plan plan = plan_of({act(kUsers, rename), act(kUsers, other)});
+    const auto& parameters = step_of(plan, StepKind::unsync).parameters;
+    EXPECT_EQ(parameters.at("hanging"), R"({"email": {"policy own": "1"}, "phone": {}})");
+    EXPECT_EQ(parameters.at("hanging_all"), "yes");
+    // Another statement may itself make an index or a constraint over it.
+    plan = plan_of({act(kUsers, rename), act(kOrders, column("code"))});
+    EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.at("hanging_all"), "no");
 }
 
 TEST(PlanRename, TwoColumnsOfOnePolicyOrPublicationAreNotApart) {
     RenameColumn first = rename_email();
-    RenameColumn other;
-    other.column = "phone";
-    other.renamed = "tel";
-    other.type = other.definition = "text";
+    RenameColumn other = rename_phone();
     first.policies = {{"phone", "X;"}};
     EXPECT_EQ(refusal({act(kUsers, first), act(kUsers, other)}), "");
     other.policies = first.policies;
@@ -336,10 +355,7 @@ TEST(PlanRename, TwoColumnsOfOnePolicyOrPublicationAreNotApart) {
 }
 
 TEST(PlanRename, TwoOfOneTableOnlyWithNothingInCommon) {
-    RenameColumn other;
-    other.column = "phone";
-    other.renamed = "tel";
-    other.type = other.definition = "text";
+    RenameColumn other = rename_phone();
     EXPECT_EQ(refusal({act(kUsers, rename_email()), act(kUsers, other)}), "");
     RenameColumn first = rename_email();
     first.indexes = other.indexes = {index_on("both")};

@@ -65,6 +65,17 @@ TEST(PlanRetype, TheColumnsChangeHandsInTheSwitch) {
     EXPECT_NE(turning(plan).note.find("is NULL"), std::string::npos);
 }
 
+TEST(PlanRetype, WhatHangsOnTheColumnMustStayAsItIs) {
+    RetypeColumn retype = wider();
+    EXPECT_EQ(turning(plan_of({act(kUsers, retype)})).parameters.count("hanging"), 0u);
+    retype.copies.hanging = R"("n": {"index public.i": "1"})";
+    const Plan plan = plan_of({act(kUsers, retype)});
+    EXPECT_EQ(turning(plan).parameters.at("hanging"), R"({"n": {"index public.i": "1"}})");
+    EXPECT_EQ(turning(plan).parameters.at("hanging_all"), "yes");
+    // From the switch on the old column has another name, and nobody knows it.
+    EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.count("hanging"), 0u);
+}
+
 // As text to int with `-- zdm: down`.
 RetypeColumn given_back() {
     RetypeColumn retype = wider();

@@ -1,0 +1,82 @@
+#include "plan/hanging.hpp"
+
+#include "plan/ask.hpp"
+
+namespace zdm::plan {
+
+namespace {
+
+// $1 the table. NOT NULL, from 18 on a constraint, and what bears a private name are zdm's to
+// change.
+#define ZDM_HANGING                                                                               \
+    "hanging (column_name, what, hash) AS (SELECT DISTINCT a.attname::text,"                      \
+    " i.type || ' ' || i.identity, pg_catalog.md5(coalesce(CASE"                                  \
+    "  WHEN w.oid IS NOT NULL THEN pg_catalog.pg_get_viewdef(w.ev_class) ||"                      \
+    "   coalesce(v.reloptions::text, '')"                                                         \
+    "  WHEN k.oid IS NOT NULL THEN pg_catalog.pg_get_constraintdef(k.oid)"                        \
+    "  WHEN c.oid IS NOT NULL THEN pg_catalog.pg_get_indexdef(c.oid)"                             \
+    "  WHEN p.oid IS NOT NULL THEN coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '') "  \
+    "|| "                                                                                         \
+    "   ' ' || coalesce(pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), '')"                  \
+    "  WHEN r.oid IS NOT NULL THEN coalesce(pg_catalog.pg_get_expr(r.prqual, r.prrelid), '') ||"  \
+    "   coalesce((SELECT pg_catalog.string_agg(l.attname, ' ' ORDER BY l.attname)"                \
+    "    FROM pg_catalog.pg_attribute l WHERE l.attrelid = r.prrelid"                             \
+    "    AND l.attnum = ANY (r.prattrs::int2[])), '')"                                            \
+    "  ELSE pg_catalog.pg_get_statisticsobjdef(d.objid) END, ''))"                                \
+    " FROM pg_catalog.pg_attribute a"                                                             \
+    " JOIN pg_catalog.pg_depend d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum"        \
+    "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"                             \
+    " LEFT JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid"                                       \
+    "  AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass"                              \
+    " LEFT JOIN pg_catalog.pg_class v ON v.oid = w.ev_class"                                      \
+    " LEFT JOIN pg_catalog.pg_constraint k ON k.oid = d.objid"                                    \
+    "  AND d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"                           \
+    " LEFT JOIN pg_catalog.pg_class c ON c.oid = d.objid AND d.objsubid = 0"                      \
+    "  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relkind IN ('i', 'I')"    \
+    " LEFT JOIN pg_catalog.pg_policy p ON p.oid = d.objid"                                        \
+    "  AND d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass"                               \
+    " LEFT JOIN pg_catalog.pg_publication_rel r ON r.oid = d.objid"                               \
+    "  AND d.classid = 'pg_catalog.pg_publication_rel'::pg_catalog.regclass"                      \
+    " CROSS JOIN LATERAL pg_catalog.pg_identify_object("                                          \
+    "  CASE WHEN w.oid IS NULL THEN d.classid"                                                    \
+    "   ELSE 'pg_catalog.pg_class'::pg_catalog.regclass END, coalesce(w.ev_class, d.objid), 0) i" \
+    " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped"                         \
+    " AND (coalesce(w.oid, c.oid, p.oid, r.oid) IS NOT NULL OR k.contype <> 'n'"                  \
+    "  OR d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)"                        \
+    " AND NOT pg_catalog.starts_with(coalesce(k.conname, c.relname, ''), 'zdm_'))"
+
+constexpr auto kRead =
+    "WITH " ZDM_HANGING
+    " SELECT pg_catalog.to_json($2::text)::text || ': ' ||"
+    "  coalesce(pg_catalog.jsonb_object_agg(what, hash), '{}')::text FROM hanging"
+    " WHERE column_name = $2";
+
+constexpr auto kChanged = "WITH " ZDM_HANGING
+                          ", planned (column_name, what, hash) AS (SELECT c.key, o.key, o.value"
+                          "  FROM pg_catalog.jsonb_each($2::jsonb) c"
+                          "  CROSS JOIN LATERAL pg_catalog.jsonb_each_text(c.value) o)"
+                          ", now_there AS (SELECT * FROM hanging"
+                          "  WHERE column_name IN (SELECT pg_catalog.jsonb_object_keys($2::jsonb)))"
+                          " SELECT DISTINCT what || CASE WHEN p.hash IS NULL THEN ' has come'"
+                          "  WHEN h.hash IS NULL THEN ' has gone' ELSE ' was changed' END"
+                          " FROM planned p FULL JOIN now_there h USING (column_name, what)"
+                          " WHERE p.hash IS DISTINCT FROM h.hash"
+                          " AND ($3 OR what ~ '^(view|policy|publication relation) ') ORDER BY 1";
+
+#undef ZDM_HANGING
+
+}  // namespace
+
+std::string read_hanging(std::uint32_t relation, const std::string& column) {
+    return ask(kRead, {std::int64_t{relation}, column}).front().text(0);
+}
+
+std::vector<std::string> changed_since(std::uint32_t relation, const std::string& object,
+                                       bool all) {
+    std::vector<std::string> changed;
+    for (const auto& row : ask(kChanged, {std::int64_t{relation}, object, all}).rows)
+        changed.push_back(row.text(0));
+    return changed;
+}
+
+}  // namespace zdm::plan
