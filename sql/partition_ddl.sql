@@ -343,6 +343,10 @@ DROP TABLE moves, moved_at;
 
 \echo # UNIQUE and PRIMARY KEY
 \set sql 'ALTER TABLE sales ADD UNIQUE (region, token, id) DEFERRABLE, ADD CONSTRAINT sales_pk PRIMARY KEY (id, region) INCLUDE (w)'
+-- A partition that has another key can't get one.
+ALTER TABLE sales_a ADD CONSTRAINT own PRIMARY KEY (id);
+SELECT zdm_create('keys', :'sql');
+ALTER TABLE sales_a DROP CONSTRAINT own;
 SELECT steps(:'sql');
 SELECT zdm_create('keys', :'sql') > 0;
 SELECT zdm_start('keys', 'done');

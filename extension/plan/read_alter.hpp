@@ -92,6 +92,8 @@ private:
     void add_unique(Constraint* constraint);
     // Names what each partition gets, or has, of a key of a partitioned table.
     void spread_key(std::uint32_t index, AddUnique& add) const;
+    // A partition that has a primary key of its own can get no other.
+    void refuse_other_key(const AddUnique& add) const;
     void validate_constraint(AlterTableCmd* command);
     void drop_constraint(AlterTableCmd* command);
     void describe_before(std::uint32_t constraint, DropConstraint& drop) const;

@@ -255,6 +255,26 @@ void AlterReader::spread_key(std::uint32_t index, AddUnique& add) const {
     const IndexRole role = add.primary ? IndexRole::primary_key : IndexRole::unique_key;
     add.partitions = name_in_partitions(r_.facts_, members_, {index, add.schema, add.name, role});
     find_equal(table(), index, role, add.partitions);
+    if (add.primary) refuse_other_key(add);
+}
+
+void AlterReader::refuse_other_key(const AddUnique& add) const {
+    for (const auto& own : add.partitions) {
+        if (own.is_there()) continue;
+        const Partition& partition = table().partitions.at(own.partition);
+        const auto found =
+            ask("SELECT pg_catalog.quote_ident(conname), pg_catalog.pg_get_constraintdef(oid)"
+                " FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND contype = 'p'",
+                {std::int64_t{partition.oid}});
+        if (found.empty()) continue;
+        const std::string name = found.front().text(0);
+        refuse(
+            r_.source_.place(piece_.start), "ZD005", pg::sqlstate("42P16"),
+            "multiple primary keys for table " + partition.qualified + " are not allowed",
+            "That partition has another one already: " + name + " " + found.front().text(1) + ".",
+            "Drop it in a migration before: ALTER TABLE " + partition.qualified +
+                " DROP CONSTRAINT " + name + ";");
+    }
 }
 
 void AlterReader::add_unique(Constraint* constraint) {
