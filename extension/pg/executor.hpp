@@ -23,5 +23,6 @@ extern "C" {
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/partcache.h"
 #include "utils/plancache.h"
 }

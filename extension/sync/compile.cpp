@@ -185,6 +185,24 @@ void fill_frame(Compiled* set, const Place& place, std::size_t rules) {
     });
 }
 
+// By which columns rows leave a partition. What other triggers set nobody tells.
+void set_key(Compiled* set, const Place& place) {
+    if (!place.relation->rd_rel->relispartition) return;
+    pg::call([&] {
+        List* const bounds = RelationGetPartitionQual(place.relation);
+        MemoryContext before = MemoryContextSwitchTo(set->memory);
+        Bitmapset* key = nullptr;
+        pull_varattnos(reinterpret_cast<Node*>(bounds), 1, &key);
+        set->key = key;
+        MemoryContextSwitchTo(before);
+        set->moves_anyhow = !set->sole;
+        for (int i = 0; i < set->rule_count; ++i)
+            if (bms_is_member(set->rules[i].column.number - FirstLowInvalidHeapAttributeNumber,
+                              key))
+                set->moves_anyhow = true;
+    });
+}
+
 pg::PinnedMeaning pin(const std::string& search_path) {
     try {
         return pg::PinnedMeaning{search_path};
@@ -331,6 +349,7 @@ Compiled* compile(Relation relation, const ::Trigger* trigger, List** analysed) 
         reads.push_back({arguments.rules[i].mode, set->rules[i].column.number, std::move(inputs)});
     }
     fill_groups(set, place, reads);
+    set_key(set.operator->(), place);
     if (analysed != nullptr) *analysed = nodes;
     return set.finish();
 }

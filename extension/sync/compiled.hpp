@@ -6,6 +6,7 @@
 
 #include "sync/rule.hpp"
 
+struct Bitmapset;
 struct CachedExpression;
 struct ExprContext;
 struct ExprState;
@@ -85,6 +86,10 @@ struct Compiled {
                      // input
     int column_count;
     TupleTableSlot* given;  // the row with what the rules gave so far
+    // Of a partition: the columns by which an UPDATE may move a row to another one, as in
+    // tg_updatedcols; and whether one that sets none of them may as well.
+    const Bitmapset* key;
+    bool moves_anyhow;
     const char* trigger;
     const char* relation;
 };

@@ -38,10 +38,17 @@ std::uint32_t hash_values(const Compiled* set, HeapTuple row, TupleDesc columns)
 
 bool is_partition(const Entry* entry) { return entry->watched != entry->key.relation; }
 
+bool may_move(const Compiled* set, const Bitmapset* named) {
+    return set->moves_anyhow || named == nullptr || bms_overlap(named, set->key);
+}
+
 }  // namespace
 
-void note_updated(const Entry* entry, const Compiled* set, HeapTuple row, TupleDesc columns) {
+void note_updated(const Entry* entry, const Compiled* set, HeapTuple row, TupleDesc columns,
+                  const Bitmapset* named) {
     if (!is_partition(entry)) return;
+    last.table = InvalidOid;
+    if (!may_move(set, named)) return;
     last = {entry->watched, entry->key.relation, GetCurrentTransactionStartTimestamp(),
             GetCurrentCommandId(false), hash_values(set, row, columns)};
 }

@@ -4,14 +4,16 @@
 
 #include "sync/compiled.hpp"
 
+struct Bitmapset;
 struct HeapTupleData;
 struct TupleDescData;
 
 namespace zdm::sync {
 
-// Remembers the row that an UPDATE in a partition leaves, with what the rules gave.
+// Remembers the row that an UPDATE in a partition leaves, with what the rules gave, if it may move.
+// `named`: the columns that the UPDATE sets, null: not known.
 void note_updated(const Entry* entry, const Compiled* set, HeapTupleData* row,
-                  TupleDescData* columns);
+                  TupleDescData* columns, const Bitmapset* named);
 // Whether a row that is inserted is that row. May ereport, like all that reads values.
 bool is_moved(const Entry* entry, const Compiled* set, HeapTupleData* row, TupleDescData* columns);
 

@@ -391,7 +391,7 @@ Datum zdm_sync(PG_FUNCTION_ARGS) {
     const TupleDesc columns = RelationGetDescr(data->tg_relation);
     const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
     if (update || !is_moved(entry, set, row, columns)) row = fire(data, set, &signs);
-    if (update) note_updated(entry, set, row, columns);
+    if (update) note_updated(entry, set, row, columns, data->tg_updatedcols);
     give_back(set);
     if (signs.acted) note(Sign::acted, entry->watched, &entry->last_acted);
     if (signs.wrote) note(Sign::wrote, entry->watched, &entry->last_wrote);
