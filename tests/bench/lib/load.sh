@@ -50,8 +50,8 @@ measure_capacity() {
 now() { printf '%s' "${EPOCHREALTIME/,/.}"; }
 errors() { cat "$LOAD"/*-out 2>/dev/null | grep -c 'ERROR:' || true; }
 
-# beside WAY: fills until it is done or $BESIDE seconds are over, and sets FILLED, rows and seconds of the
-# filling itself, and LAST, when it ended. One plain UPDATE can't be stopped half way.
+# beside WAY: fills until it is done or $BESIDE seconds are over, and sets LAST, when it ended, and FILLED, rows and
+# seconds of the filling itself; empty when it was stopped. One plain UPDATE can't be stopped half way.
 beside() {
     local way=$1 filling timer began
     began=$(now)
@@ -70,14 +70,21 @@ beside() {
     fi
     LAST=$(now)
     if kill -0 "$filling" 2>/dev/null; then
-        FILLED=$(sql run -c "SELECT count(*), extract(epoch FROM now()) - coalesce((SELECT extract(epoch FROM min(started_at))
-            FROM zdm.steps WHERE kind = 'backfill'), $began) FROM users WHERE NOT (${WHERE[four]})")
+        FILLED=
+        BEGAN=$began
         stop_filling "$way"
         wait "$filling" || true
     else
         [ -s "$LOAD/step" ] || { cat "$LOAD/filling" >&2 && die "$way beside the application failed"; }
         FILLED=$ROWS$'\t'$(<"$LOAD/step")
     fi
+}
+
+# What was filled until it was stopped. Reading the whole table takes all processors, so it is asked when no application
+# is there whose transactions count.
+ask_filled() {
+    sql run -c "SELECT count(*), $LAST - coalesce((SELECT extract(epoch FROM min(started_at))
+        FROM zdm.steps WHERE kind = 'backfill'), $BEGAN) FROM users WHERE NOT (${WHERE[four]})"
 }
 
 stop_filling() {
@@ -108,6 +115,7 @@ one_pair() {
     # Who waited for the last row locks is only now counted.
     sleep 1
     stop_apps
+    [ -n "$FILLED" ] || FILLED=$(ask_filled)
     {
         printf '%s\t' "$pair" "$way" "$RATE" "$CAPABLE" "$FILLED"
         perl -I"$ZDM_ROOT/tests/demo/perl" "$BENCH/perl/window.pl" "$LOAD" "$first" "$middle" "$LAST" \

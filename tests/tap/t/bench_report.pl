@@ -79,10 +79,10 @@ unlike($text, qr/TOAST \|/, 'no column for what no table has');
 like(report($runs, [], {}), qr/one plain UPDATE/, 'a run that was stopped early has a report too');
 
 my $page = "before\n<!-- tests/bench/report: begin -->\nold\n<!-- tests/bench/report: end -->\nafter\n";
-my $new = put_between($page, "new\n\n");
+my $new = put_between($page, "new\n\n", 'tests/bench/report');
 is($new, "before\n<!-- tests/bench/report: begin -->\n\nnew\n\n<!-- tests/bench/report: end -->\nafter\n", 'only what is between the marks is replaced');
-is(put_between($new, "new\n\n"), $new, 'again and again');
-ok(!eval { put_between("no marks\n", 'new'); 1 }, 'a page without marks is left alone');
+is(put_between($new, "new\n\n", 'tests/bench/report'), $new, 'again and again');
+ok(!eval { put_between("no marks\n", 'new', 'tests/bench/report'); 1 }, 'a page without marks is left alone');
 
 my @plots = plots($runs, $pairs);
 is(join(' ', map { $_->[0] } @plots), 'bench-first.svg bench-tables.svg bench-load.svg', 'plots of what was measured');

@@ -97,13 +97,22 @@ sub nothing_lost {
     return;
 }
 
+# How large the table and its indexes are, for the log.
+sub note_size {
+    my ($table, $when) = @_;
+    note("$table $when: " . value("SELECT pg_size_pretty(pg_table_size('$table')) || ', indexes ' || pg_size_pretty(pg_indexes_size('$table'))"));
+    return;
+}
+
 for my $case ([ 'users', $change_users ], [ 'orders', $change_orders ]) {
     my ($table, $sql) = @$case;
     my $before = dump_of('postgres');
+    note_size($table, 'before');
     my $began = time;
     value("SELECT zdm_create('$table', '$sql'); SELECT zdm_start('$table')");
     is(wait_state($node, $table, 'ready'), 'ready', "$table: ready");
     note("$table: ready after " . (time - $began) . ' s');
+    note_size($table, 'at ready');
     go_by("$table: ready");
     value("SELECT zdm_switch('$table')");
     is(wait_state($node, $table, 'switched'), 'switched', "$table: switched");
@@ -120,6 +129,7 @@ for my $case ([ 'users', $change_users ], [ 'orders', $change_orders ]) {
     go_by("$table: switched again");
     value("SELECT zdm_contract('$table')");
     is(wait_state($node, $table, 'done'), 'done', "$table: done");
+    note_size($table, 'at the end, after two times forward');
     go_by("$table: done");
     nothing_lost("$table done");
 }

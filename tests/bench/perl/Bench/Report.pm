@@ -6,7 +6,7 @@ use Exporter 'import';
 use Bench::Data qw(middle noise select_runs spread);
 use Bench::Targets 'targets';
 use Demo::Numbers qw(commas median ms);
-our @EXPORT_OK = qw(report plots put_between);
+our @EXPORT_OK = qw(report plots put_between write_file write_page);
 
 my @TABLES = (
     [four => 'primary key and three more indexes'],
@@ -146,12 +146,31 @@ sub plots {
     return @plots;
 }
 
-# Puts text between the two marks of a page; dies when it has not both, in this order.
+# Puts text between the two marks that a program has in a page; dies when it has not both, in this order.
 sub put_between {
-    my ($page, $text) = @_;
-    my ($begin, $end) = ('<!-- tests/bench/report: begin -->', '<!-- tests/bench/report: end -->');
+    my ($page, $text, $program) = @_;
+    my ($begin, $end) = map { "<!-- $program: $_ -->" } qw(begin end);
     $page =~ s/\Q$begin\E\n.*?\Q$end\E/$begin\n\n$text$end/s or die "no $begin and $end in the page\n";
     return $page;
+}
+
+# Writes a file.
+sub write_file {
+    my ($file, $text) = @_;
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out $text;
+    close $out or die "$file: $!\n";
+    return;
+}
+
+# Writes a page anew as change(what it is) says.
+sub write_page {
+    my ($file, $change) = @_;
+    open my $in, '<', $file or die "$file: $!\n";
+    my $page = do { local $/; <$in> };
+    close $in;
+    write_file($file, $change->($page));
+    return;
 }
 
 1;
