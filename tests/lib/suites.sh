@@ -11,21 +11,21 @@ suite=$1
 shift
 data=$ZDM_WORK/server/data
 
-# The names of a suite's tests: those asked for, else all that its folder holds.
+# The tests of a suite, "SUITE NAME" each: those asked for, else all that its folder holds.
 names() {
-    local pattern=$1 file
-    shift
+    local kind=$1 pattern=$2 file
+    shift 2
     if [ $# -gt 0 ]; then
         for file in "$@"; do
             file=${file##*/}
-            say "${file%.*}"
+            say "$kind ${file%.*}"
         done
         return
     fi
     for file in $pattern; do
         [ -e "$file" ] || continue
         file=${file##*/}
-        say "${file%.*}"
+        say "$kind ${file%.*}"
     done
 }
 
@@ -35,25 +35,22 @@ longest_first() {
             005_folder 007_control 009_terminal 004_up 008_lost
             partition_ddl backfill_like_update backfill_change' '
         BEGIN { n = split(long, names) }
-        { there[$0] = 1; all[NR] = $0 }
+        { there[$2] = $0; all[NR] = $2 }
         END {
-            for (i = 1; i <= n; i++) if (names[i] in there) { print names[i]; delete there[names[i]] }
-            for (i = 1; i <= NR; i++) if (all[i] in there) print all[i]
+            for (i = 1; i <= n; i++) if (names[i] in there) { print there[names[i]]; delete there[names[i]] }
+            for (i = 1; i <= NR; i++) if (all[i] in there) print there[all[i]]
         }'
 }
 
-# run_all JOBS SUITE PATTERN [TEST…]
+# run_all JOBS LIST: a failed test has recorded itself.
 run_all() {
-    local jobs=$1 kind=$2 pattern=$3 list
-    shift 3
-    list=$(names "$pattern" "$@" | longest_first)
+    local jobs=$1 list=$2
     if [ -z "$list" ]; then
-        record skipped 1 "$kind" all "no tests"
-        line skipped "$kind" "no tests"
+        record skipped 1 "$suite" all "no tests"
+        line skipped "$suite" "no tests"
         return
     fi
-    # A failed test has recorded itself.
-    xargs -P "$jobs" -n 1 "$ZDM_ROOT/tests/lib/one.sh" "$kind" <<<"$list" || true
+    longest_first <<<"$list" | xargs -P "$jobs" -n 2 "$ZDM_ROOT/tests/lib/one.sh" || true
 }
 
 start_server() {
@@ -106,10 +103,14 @@ run_unit() {
 
 case $suite in
 unit) run_unit "$@" ;;
-regress) with_server run_all "$ZDM_JOBS" regress "$ZDM_ROOT/sql/*.sql" "$@" ;;
+regress) with_server run_all "$ZDM_JOBS" "$(names regress "$ZDM_ROOT/sql/*.sql" "$@")" ;;
 # Its permutations wait for locks with a clock: one at a time.
-isolation) with_server run_all 1 isolation "$ZDM_ROOT/tests/isolation/specs/*.spec" "$@" ;;
-tap) run_all "$ZDM_JOBS" tap "$ZDM_ROOT/tests/tap/t/*.pl" "$@" ;;
-cli) run_all "$ZDM_JOBS" cli "$ZDM_ROOT/tests/cli/t/*.pl" "$@" ;;
+isolation) with_server run_all 1 "$(names isolation "$ZDM_ROOT/tests/isolation/specs/*.spec" "$@")" ;;
+tap | cli) run_all "$ZDM_JOBS" "$(names "$suite" "$ZDM_ROOT/tests/$suite/t/*.pl" "$@")" ;;
+# Both at once: the waits of the one are the work of the other.
+tap+cli)
+    run_all "$ZDM_JOBS" "$(names tap "$ZDM_ROOT/tests/tap/t/*.pl")
+$(names cli "$ZDM_ROOT/tests/cli/t/*.pl")"
+    ;;
 *) die "no suite is called $suite" ;;
 esac
