@@ -116,6 +116,15 @@ struct Named {
     Names operator()(const Direct&) const { return std::nullopt; }
 };
 
+// Whether it may stand beside statements about tables above: it changes rows, an index, or an entry
+// in the catalog that concerns nothing else.
+bool stands_alone(const Action& action) {
+    const auto& detail = action.detail;
+    return std::holds_alternative<Update>(detail) || std::holds_alternative<Delete>(detail) ||
+           std::holds_alternative<Insert>(detail) || std::holds_alternative<CreateIndex>(detail) ||
+           std::holds_alternative<DropIndex>(detail) || std::holds_alternative<Direct>(detail);
+}
+
 }  // namespace
 
 bool touches(const Action& action, std::size_t table) {
@@ -123,6 +132,28 @@ bool touches(const Action& action, std::size_t table) {
     const auto& locks = action.seen.locks;
     return std::any_of(locks.begin(), locks.end(),
                        [&](const TableLock& held) { return held.table == table; });
+}
+
+bool is_above(const Table& table, const Table& other) {
+    return !other.made_here() &&
+           std::any_of(table.partitions.begin(), table.partitions.end(),
+                       [&](const Partition& partition) { return partition.oid == other.oid; });
+}
+
+void refuse_in_one_tree(const Facts& facts) {
+    for (const auto& action : facts.actions) {
+        if (action.table == kNoTable || stands_alone(action)) continue;
+        const Table& table = facts.tables.at(action.table);
+        for (const auto& other : facts.actions) {
+            if (other.table == kNoTable || !is_above(facts.tables.at(other.table), table)) continue;
+            refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+                   "this statement is about " + table.qualified + ", and line " +
+                       std::to_string(other.at.line) + " about " +
+                       facts.tables.at(other.table).qualified + " above it",
+                   "What a table hands down and what one below it has of its own would meet.",
+                   "Write one of them in a migration of its own.");
+        }
+    }
 }
 
 bool are_apart(const Facts& facts, const Action& action, const RenameColumn& rename,

@@ -233,6 +233,7 @@ std::string AlterReader::undo_column(const AlterTableCmd* command) const {
 
 void AlterReader::read_piece(AlterTableCmd* command) {
     if (table().made_here()) return direct(command);
+    if (relation().inherits) refuse_inherited(command);
     if (statement_.directives.direct && !drops(command)) return direct(command);
     if (table().partitioned && !suits_partitions(command)) refuse_for_partitions();
     switch (command->subtype) {

@@ -57,6 +57,12 @@ private:
     void refuse_dependents(const std::string& column, const std::string& what) const;
 
     void read_piece(AlterTableCmd* command);
+    // What a partition has of the tables above it can't be changed in it alone: the server says so
+    // of the original, and not of the clone, which has nothing above it.
+    void refuse_inherited(const AlterTableCmd* command) const;
+    void refuse_inherited(const Constraint* constraint) const;
+    [[noreturn]] void refuse_as_server(int sqlstate, const std::string& what,
+                                       const std::string& hint) const;
     void add_column(AlterTableCmd* command);
     // What the statement as written makes of a new column, on a clone that stays as it was.
     struct Written {

@@ -289,22 +289,34 @@ void Rehearsal::check_target(std::size_t index, Place at, Use use) const {
         refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is a system table", {},
                "zdm changes tables of applications only.");
     check_owner(index, at);
-    const bool in_partitions = relation.kind == RELKIND_PARTITIONED_TABLE || relation.partition;
-    const bool alters = use == Use::alter && !relation.partition;
-    if (in_partitions && !alters && use != Use::rows && use != Use::index)
-        refuse(
-            at, "ZD105", pg::state::kFeatureNotSupported,
-            name + (relation.partition ? " is a partition" : " is partitioned"),
-            "Of such tables zdm changes rows (UPDATE, DELETE) and builds indexes (CREATE INDEX); "
-            "some forms of ALTER TABLE it runs on the partitioned table as a whole.",
-            "Change partitions directly, one at a time, with a short lock_timeout.");
-    if (relation.inherits && !in_partitions)
-        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
-               name + " is part of an inheritance tree", "zdm does not change such tables yet.",
-               "Change its tables directly, one at a time, with a short lock_timeout.");
+    check_tree(index, at, use);
     if (!relation.heap && relation.kind != RELKIND_PARTITIONED_TABLE)
         refuse(at, "ZD106", pg::state::kWrongObjectType, name + " is not stored as a heap", {},
                "zdm works on heap tables only.");
+}
+
+// What the place of the table in a tree forbids.
+void Rehearsal::check_tree(std::size_t index, Place at, Use use) const {
+    const Relation& relation = clones_.relation(index);
+    const std::string& name = clones_.table(index).qualified;
+    const bool partitioned = relation.kind == RELKIND_PARTITIONED_TABLE;
+    if (use == Use::alter && partitioned && relation.partition)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               name + " is a partition, and partitioned itself",
+               "ALTER TABLE works on the whole of a partitioned table, or on one of the partitions "
+               "that have the rows.",
+               "Name the table above it, or the partitions below it one by one.");
+    if ((partitioned || relation.partition) && use == Use::anything)
+        refuse(
+            at, "ZD105", pg::state::kFeatureNotSupported,
+            name + (relation.partition ? " is a partition" : " is partitioned"),
+            "Of such tables zdm changes rows (UPDATE, DELETE), indexes and the table's name, and "
+            "runs most forms of ALTER TABLE.",
+            "Run the statement directly, with a short lock_timeout.");
+    if (relation.inherits && !partitioned && !relation.partition)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+               name + " is part of an inheritance tree", "zdm does not change such tables yet.",
+               "Change its tables directly, one at a time, with a short lock_timeout.");
 }
 
 void Rehearsal::check_owner(std::size_t index, Place at) const {

@@ -48,14 +48,14 @@ private:
     // An action for bytes [start, end) of the source.
     Action start(const Statement& statement, int begin, int end) const;
     // What a statement does with a table. Of partitioned ones, and of partitions, rows can be
-    // changed in batches and indexes built; ALTER TABLE of partitioned ones says itself what it
-    // can't.
-    enum class Use { anything, rows, index, alter };
+    // changed in batches, indexes built and names changed; ALTER TABLE says itself what it can't.
+    enum class Use { anything, rows, index, alter, name };
     // The table that a statement changes; refuses what zdm can't change. nullopt: missing_ok and
     // not there.
     std::optional<std::size_t> target(RangeVar* relation, bool missing_ok, Use use = Use::anything);
     std::optional<std::size_t> find(RangeVar* relation);
     void check_target(std::size_t index, Place at, Use use = Use::anything) const;
+    void check_tree(std::size_t index, Place at, Use use) const;
     void check_owner(std::size_t index, Place at) const;
     // The table of an index that is named, kNoTable when it has no clone.
     std::size_t find_by_index(RangeVar* index) const;

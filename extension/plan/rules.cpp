@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "plan/apart.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
 
@@ -412,6 +413,7 @@ Plan Composer::finish() {
 }
 
 Plan make_steps(const Facts& facts) {
+    refuse_in_one_tree(facts);
     Composer composer{facts};
     for (const auto& action : facts.actions) {
         if (action.phase && !std::holds_alternative<Direct>(action.detail))

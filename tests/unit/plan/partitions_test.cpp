@@ -139,6 +139,34 @@ TEST(Partitions, AForeignKeyToTheTableItselfLocksAllOfIt) {
                      "SHARE ROW EXCLUSIVE public.b"}));
 }
 
+// A partition of the table, by itself, as kOrders.
+Facts with_part() {
+    Facts facts = partitioned();
+    facts.tables[kUsers].partitions.push_back(
+        partition(facts.tables[kOrders].oid, facts.tables[kOrders].name));
+    return facts;
+}
+
+TEST(Partitions, OneAloneIsNotChangedBesideItsTable) {
+    const Action alone = act(kOrders, SetDefault{"code", "1", ""});
+    EXPECT_EQ(refusal({alone, on_all(column("phone"))}, with_part()),
+              "ZD105: line 1, column 1: this statement is about public.orders, and line 1 about "
+              "public.users above it");
+    EXPECT_EQ(refusal({alone, on_all(column("phone"))}, partitioned()), "");
+    EXPECT_EQ(refusal({alone, act(kOrders, DropNotNull{"code"})}, with_part()), "");
+}
+
+TEST(Partitions, RowsIndexesAndOptionsOfOneAloneStandBesideItsTable) {
+    CreateIndex index;
+    index.name = "i";
+    index.schema = "public";
+    Update fill = update({value("code", "1")});
+    fill.converges = true;
+    for (const Detail& detail : {Detail{index}, Detail{fill}, Detail{Delete{"code = 1"}},
+                                 Detail{DropIndex{"j", "public"}}, Detail{Direct{}}})
+        EXPECT_EQ(refusal({act(kOrders, detail), on_all(column("phone"))}, with_part()), "");
+}
+
 TEST(Partitions, AForeignKeyTakesNoNameThatIsDroppedInTheSameFile) {
     DropConstraint drop;
     drop.name = "fk";
