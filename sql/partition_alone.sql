@@ -175,3 +175,70 @@ SELECT zdm_create('bad', 'DROP TABLE sales_a');
 -- Beside what is no matter of the columns.
 SELECT count(*) > 0 FROM zdm_plan('ALTER TABLE sales ALTER w SET DEFAULT 1; CREATE INDEX ON sales_a (w); UPDATE sales_a SET w = 1 WHERE w IS NULL; ALTER TABLE sales_a SET (fillfactor = 80)');
 
+\echo # A partitioned table gets another name: the old version goes on under the old one
+CREATE ROLE partition_alone_app LOGIN;
+GRANT USAGE ON SCHEMA safe TO partition_alone_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sales TO partition_alone_app;
+GRANT SELECT ON regions TO partition_alone_app;
+\set sql 'ALTER TABLE sales RENAME TO orders'
+SELECT steps(:'sql');
+TRUNCATE was;
+INSERT INTO was SELECT catalog('safe');
+SELECT zdm_create('name_back', :'sql') > 0;
+SELECT zdm_start('name_back', 'switched');
+CALL zdm_wait('name_back', 'switched');
+SET ROLE partition_alone_app;
+INSERT INTO safe.sales (id, region, w) VALUES (2001, 'a', 2001), (2002, 'c', 2002) RETURNING id, v, note;
+INSERT INTO safe.sales (id, region, w) VALUES (2001, 'a', 2003) ON CONFLICT (region, id) DO UPDATE SET w = excluded.w RETURNING id, w;
+UPDATE safe.sales SET region = 'b' WHERE id = 2002 RETURNING id, region;
+DELETE FROM safe.sales WHERE id = 2001;
+UPDATE safe.sales SET v = 13 WHERE id = 2002;
+INSERT INTO safe.sales (id, region) VALUES (2004, 'nowhere');
+INSERT INTO safe.orders (id, region, w) VALUES (2005, 'a', 2005);
+SELECT tableoid::regclass, id FROM safe.orders WHERE id > 2000 ORDER BY id;
+RESET ROLE;
+-- No other migration changes a partition meanwhile.
+SELECT zdm_create('below', 'ALTER TABLE sales_a ALTER note SET DEFAULT ''z''') > 0;
+SELECT zdm_start('below');
+SELECT zdm_rollback('name_back');
+CALL zdm_wait('name_back', 'rolled_back');
+TABLE changed;
+SELECT zdm_create('name', :'sql') > 0;
+SELECT zdm_start('name', 'switched');
+CALL zdm_wait('name', 'switched');
+SELECT zdm_contract('name', true, 'test');
+CALL zdm_wait('name', 'done');
+SET search_path = plain;
+:sql;
+SET search_path = safe, public;
+TABLE differs;
+
+\echo # One partition
+\set sql 'ALTER TABLE sales_b RENAME TO orders_b'
+SELECT steps(:'sql');
+TRUNCATE was;
+INSERT INTO was SELECT catalog('safe');
+SELECT zdm_create('part_back', :'sql') > 0;
+SELECT zdm_start('part_back', 'switched');
+CALL zdm_wait('part_back', 'switched');
+INSERT INTO sales_b (id, region, w, note) VALUES (3001, 'b', 3001, '') RETURNING id, v;
+INSERT INTO sales_b (id, region, w, note) VALUES (3002, 'a', 3002, '');
+UPDATE orders SET region = 'b' WHERE id = 2005;
+SELECT tableoid::regclass, id FROM orders WHERE id IN (2005, 3001) ORDER BY id;
+SELECT count(*) FROM sales_b WHERE id IN (2005, 3001);
+SELECT zdm_rollback('part_back');
+CALL zdm_wait('part_back', 'rolled_back');
+TABLE changed;
+SELECT zdm_create('part', :'sql') > 0;
+SELECT zdm_start('part', 'switched');
+CALL zdm_wait('part', 'switched');
+SELECT zdm_contract('part', true, 'test');
+CALL zdm_wait('part', 'done');
+SET search_path = plain;
+:sql;
+SET search_path = safe, public;
+TABLE differs;
+SELECT zdm_create('bad', E'ALTER TABLE orders RENAME TO deals;\nALTER TABLE sales_a SET (fillfactor = 80)');
+SELECT zdm_create('bad', E'ALTER TABLE sales_a RENAME TO deals_a;\nALTER TABLE orders ADD COLUMN x int');
+DROP OWNED BY partition_alone_app;
+DROP ROLE partition_alone_app;

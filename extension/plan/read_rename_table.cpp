@@ -3,6 +3,7 @@
 #include "pg/spi.hpp"
 #include "plan/ask.hpp"
 #include "plan/read_objects.hpp"
+#include "plan/read_partitions.hpp"
 
 #include "pg/postgres.hpp"
 
@@ -118,8 +119,10 @@ void ObjectReader::check_stand_in(std::size_t table) const {
 }
 
 void ObjectReader::rename_table(RenameStmt* tree) {
-    const auto found = r_.target(tree->relation, tree->missing_ok);
+    const auto found = r_.target(tree->relation, tree->missing_ok, Rehearsal::Use::name);
     if (!found) return;
+    // Their migrations must not run meanwhile.
+    if (r_.clones_.table(*found).partitioned) list_partitions(r_.clones_, *found);
     const Table& table = r_.clones_.table(*found);
     const Relation& relation = r_.clones_.relation(*found);
     const std::string name{tree->newname};

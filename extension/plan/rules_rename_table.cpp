@@ -15,11 +15,20 @@ constexpr auto kViewCannot =
     "WHERE CURRENT OF, foreign keys to it and DDL; pg_get_serial_sequence gives NULL, and a "
     "prepared statement that returns whole rows (SELECT t FROM t) fails once with 0A000";
 
+// Whether it needs the table, or one that is above or below it in a tree.
+bool meets(const Facts& facts, const Action& other, std::size_t table) {
+    if (touches(other, table)) return true;
+    if (other.table == kNoTable) return false;
+    const Table& one = facts.tables.at(table);
+    const Table& two = facts.tables.at(other.table);
+    return is_above(one, two) || is_above(two, one);
+}
+
 // Steps name their tables in text, and this one's name changes in their midst.
 void refuse_company(const Facts& facts, const Action& action, const RenameTable& rename) {
     const std::string& old = facts.tables.at(action.table).qualified;
     for (const auto& other : facts.actions)
-        if (&other != &action && touches(other, action.table))
+        if (&other != &action && meets(facts, other, action.table))
             refuse(other.at, "ZD105", pg::state::kFeatureNotSupported,
                    "this statement needs " + old + ", which line " +
                        std::to_string(action.at.line) + " renames",

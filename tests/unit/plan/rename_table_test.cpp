@@ -38,6 +38,34 @@ TEST(PlanRenameTable, NamesChangeHandsInOneTransactionOfTheSwitch) {
     EXPECT_NE(step.note.find("what a view can't do fails there"), std::string::npos);
 }
 
+TEST(PlanRenameTable, OfAPartitionedTableThePartitionsAreOwnedAndNotLocked) {
+    Facts facts = shop();
+    facts.tables[kUsers].partitioned = true;
+    Partition part;
+    part.oid = 301;
+    part.qualified = "public.a";
+    facts.tables[kUsers].partitions = {part};
+    const Plan plan = plan_of({renaming()}, facts);
+    EXPECT_EQ(plan.relations, (std::vector<std::uint32_t>{200, 301}));
+    ASSERT_EQ(plan.steps[0].locks.size(), 1U);
+    EXPECT_EQ(plan.steps[0].locks[0].relation, "public.users");
+}
+
+TEST(PlanRenameTable, StatementsAboveAndBelowAreRefused) {
+    Facts facts = shop();
+    Partition part;
+    part.oid = facts.tables[kOrders].oid;
+    part.qualified = "public.orders";
+    facts.tables[kUsers].partitioned = true;
+    facts.tables[kUsers].partitions = {part};
+    EXPECT_NE(refusal({renaming(), act(kOrders, Delete{"code = 1"})}, facts).find("line 1 renames"),
+              std::string::npos);
+    Action of_part = renaming();
+    of_part.table = kOrders;
+    of_part.seen.locks = {{kOrders, LockMode::access_exclusive}};
+    EXPECT_NE(refusal({of_part, act(kUsers, Delete{"code = 1"})}, facts), "");
+}
+
 TEST(PlanRenameTable, GoesBackInOneTransactionViewFirst) {
     const Plan plan = plan_of({renaming()});
     const Step& step = plan.steps[0];
