@@ -105,7 +105,7 @@ SELECT zdm_create('bad', 'ALTER TABLE pg_class ADD COLUMN c int;'); \echo :SQLST
 SELECT zdm_create('bad', 'ALTER TABLE zdm.migration ADD COLUMN c int;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE measures ALTER v TYPE text;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE measures_26 ADD COLUMN c int;'); \echo :SQLSTATE
-SELECT zdm_create('bad', 'ALTER TABLE child ADD COLUMN c int;'); \echo :SQLSTATE
+SELECT zdm_create('bad', 'ALTER TABLE parent RENAME TO elder;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE of_others ADD COLUMN c int;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'UPDATE of_others SET name = ''x'' WHERE name IS NULL;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'DROP TABLE of_others;'); \echo :SQLSTATE

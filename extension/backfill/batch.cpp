@@ -25,7 +25,9 @@ static_assert(kMostTids > MaxHeapTuplesPerPage);
 // The user's expressions run inside.
 class UserWork {
 public:
-    explicit UserWork(Host& host) : host_(host) { host_.batch_begins(); }
+    UserWork(Host& host, const Table& table) : host_(host) {
+        host_.batch_begins(table.leaf().relation);
+    }
     ~UserWork() { host_.batch_ends(); }
     UserWork(const UserWork&) = delete;
     UserWork& operator=(const UserWork&) = delete;
@@ -112,7 +114,7 @@ void run_batch(Table& table, Host& host, std::uint32_t filenode, Tid from, std::
     const std::uint32_t stop = end - from.block > limits.pages ? from.block + limits.pages : end;
     double locked_at = 0;
     {
-        const UserWork user{host};
+        const UserWork user{host, table};
         prepare_transaction(host);
         Strokes strokes{host, pacer, limits.duty};
         const PassedOver passed_over{limits.passed_over};
@@ -141,7 +143,7 @@ void try_batch(Table& table, Host& host, const std::vector<Tid>& rows, Tid from,
                const std::set<Tid>& passed_over) {
     pg::Transaction transaction;
     if (!table.open(!rows.empty())) return;
-    const UserWork user{host};
+    const UserWork user{host, table};
     const PassedOver left_out{&passed_over};
     prepare_transaction(host);
     if (rows.empty()) {

@@ -79,7 +79,7 @@ bool Count::fix_ranges() {
 
 // False: told to stop.
 bool Count::add_extent(const Listed& listed, std::vector<Extent>& extents) {
-    if (!listed.fillable) throw not_fillable(listed.leaf);
+    if (!listed.fillable) throw not_fillable(task_, listed.leaf);
     work_.aim(listed.leaf);
     try {
         return work_.with_table([&](Table& table) {

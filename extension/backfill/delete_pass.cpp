@@ -65,7 +65,8 @@ SweepEnd DeletePass::run(std::int64_t& left) {
     const SweepEnd end = count_late(late);
     if (end == SweepEnd::finished && late > 0)
         work_.in_transaction([&] {
-            add_event(task_, std::to_string(late) + " rows that match are left in partitions of " +
+            add_event(task_, std::to_string(late) + " rows that match are left in " +
+                                 (task_.tree ? "child tables" : "partitions") + " of " +
                                  task_.name + " that were attached since it began");
         });
     return end;
@@ -122,7 +123,7 @@ SweepEnd DeletePass::count_late(std::int64_t& rows) {
     for (const auto& listed : late_) {
         if (!listed.fillable) {
             work_.in_transaction([&] {
-                add_event(task_, "partition " + listed.leaf.name +
+                add_event(task_, task_.called() + listed.leaf.name +
                                      " was attached since it began and can't be read: its rows "
                                      "are not counted");
             });

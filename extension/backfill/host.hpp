@@ -53,8 +53,8 @@ public:
     // Around the user's expressions, inside each batch's transaction. The first gives the
     // transaction the settings under which they mean what their author meant (search_path,
     // TimeZone, …), until its end, and marks what follows as writes of zdm, which the sync trigger
-    // skips; the second ends the mark.
-    virtual void batch_begins() = 0;
+    // skips; the second ends the mark. `leaf` is the relation whose rows are written.
+    virtual void batch_begins(std::uint32_t leaf) = 0;
     virtual void batch_ends() noexcept = 0;
 };
 

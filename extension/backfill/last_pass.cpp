@@ -174,7 +174,7 @@ bool LastPassRun::take_up() {
 bool LastPassRun::make_chunk(const Listed& listed, bool late) {
     if (late && !listed.fillable) {
         work_.in_transaction([&] {
-            add_event(task_, "partition " + listed.leaf.name +
+            add_event(task_, task_.called() + listed.leaf.name +
                                  " was attached since the backfill began and can't be read: its "
                                  "rows are not counted");
         });

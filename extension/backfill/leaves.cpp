@@ -10,11 +10,13 @@ namespace zdm::backfill {
 
 namespace {
 
-// Partitions that are being detached are none any more.
+// Partitions that are being detached are none any more. A table may be below another one in more
+// than one way; $2 says whether children count.
 constexpr auto kLeaves =
-    "WITH RECURSIVE tree(relation) AS (SELECT $1::oid UNION ALL"
-    " SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.relation AND p.relkind = 'p'"
-    "   JOIN pg_inherits i ON i.inhparent = t.relation WHERE NOT i.inhdetachpending)"
+    "WITH RECURSIVE tree(relation) AS (SELECT $1::oid UNION"
+    " SELECT i.inhrelid FROM tree t JOIN pg_class p ON p.oid = t.relation"
+    "    AND (p.relkind = 'p' OR $2) JOIN pg_inherits i ON i.inhparent = t.relation WHERE NOT "
+    "i.inhdetachpending)"
     "SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relfilenode, c.relkind = 'p',"
     "       c.relkind = 'r' AND c.relam = (SELECT a.oid FROM pg_am a WHERE a.amname = 'heap')"
     "       AND pg_has_role(c.relowner, 'USAGE')"
@@ -25,7 +27,7 @@ constexpr auto kLeaves =
 
 std::vector<Listed> list_leaves(const Task& task) {
     const pg::PinnedPath pinned;
-    const auto found = pg::query(kLeaves, {std::int64_t{task.relation}});
+    const auto found = pg::query(kLeaves, {std::int64_t{task.relation}, task.tree});
     bool there = false;
     std::vector<Listed> leaves;
     for (const auto& row : found.rows) {
@@ -46,12 +48,13 @@ std::vector<Listed> list_leaves(const Task& task) {
     return leaves;
 }
 
-pg::Error not_fillable(const Leaf& leaf) {
-    return pg::Error{pg::state::kFeatureNotSupported,
-                     "ZD204: partition " + leaf.name + " is no table of the migration's owner",
-                     "Somebody attached it after the migration was planned: a foreign table, one "
-                     "of another owner, or one that is not stored as a heap.",
-                     "Detach it, or give it to the migration's owner; then call zdm_resume."};
+pg::Error not_fillable(const Task& task, const Leaf& leaf) {
+    return pg::Error{
+        pg::state::kFeatureNotSupported,
+        "ZD204: " + task.called() + leaf.name + " is no table of the migration's owner",
+        "Somebody attached it after the migration was planned: a foreign table, one "
+        "of another owner, or one that is not stored as a heap.",
+        "Detach it, or give it to the migration's owner; then call zdm_resume."};
 }
 
 void let_go(const Task& task, std::uint32_t relation, const std::string& what_happened) {

@@ -16,12 +16,12 @@ struct Listed {
 };
 
 // All leaves of the task's table as they are now, sub-partitions included, the oldest first; the
-// table itself where it is not partitioned. In a transaction of the caller. Throws ZD204 when the
-// table is gone or has another name.
+// table itself where it is not partitioned, with all that inherit from it where the task says so.
+// In a transaction of the caller. Throws ZD204 when the table is gone or has another name.
 std::vector<Listed> list_leaves(const Task& task);
 
 // ZD204 about a partition that came while the migration ran and can't be filled.
-pg::Error not_fillable(const Leaf& leaf);
+pg::Error not_fillable(const Task& task, const Leaf& leaf);
 
 // Ends the chunks of a partition that is none of the table's any more, and says so once. In a
 // transaction of the caller. Throws ZD204 when it is the table that is gone.

@@ -12,10 +12,10 @@ namespace zdm::backfill {
 
 namespace {
 
-std::vector<Leaf> all_of(const std::vector<Listed>& leaves) {
+std::vector<Leaf> all_of(const Task& task, const std::vector<Listed>& leaves) {
     std::vector<Leaf> all;
     for (const auto& listed : leaves) {
-        if (!listed.fillable) throw not_fillable(listed.leaf);
+        if (!listed.fillable) throw not_fillable(task, listed.leaf);
         all.push_back(listed.leaf);
     }
     return all;
@@ -77,7 +77,9 @@ void tell_begin(const Task& task, const std::vector<Chunk>& chunks, bool first) 
     add_event(task, (first ? "begins with " : "the table was rewritten, begins again with ") +
                         counted(pages_of(chunks), "page", "pages") + " of " + task.name + " in " +
                         counted(static_cast<std::int64_t>(chunks.size()), "chunk", "chunks") +
-                        (whole ? "" : " of " + counted(number, "partition", "partitions")));
+                        (whole       ? ""
+                         : task.tree ? " of " + counted(number, "table", "tables")
+                                     : " of " + counted(number, "partition", "partitions")));
 }
 
 void begin_again(const Task& task, Work& work, const Extent& extent) {
@@ -86,7 +88,9 @@ void begin_again(const Task& task, Work& work, const Extent& extent) {
     const auto each = chunk_pages(extent.blocks);
     make_chunks_anew(task, extent, each);
     const std::int64_t chunks = std::max<std::int64_t>(1, (extent.blocks + each - 1) / each);
-    add_event(task, (extent.leaf.relation == task.relation ? "the table" : "a partition") +
+    add_event(task, (extent.leaf.relation == task.relation ? "the table"
+                     : task.tree                           ? "a child table"
+                                                           : "a partition") +
                         std::string{" was rewritten, begins again with "} +
                         counted(extent.blocks, "page", "pages") + " of " + extent.leaf.name +
                         " in " + counted(chunks, "chunk", "chunks"));
@@ -107,7 +111,7 @@ std::optional<std::set<std::uint32_t>> fix_range(const Task& task, Work& work,
         chunks.empty() || std::any_of(chunks.begin(), chunks.end(),
                                       [](const Chunk& chunk) { return chunk.filenode == 0; });
     std::vector<Extent> extents;
-    if (!measure(work, anew ? all_of(leaves) : rewritten_of(leaves, chunks), extents))
+    if (!measure(work, anew ? all_of(task, leaves) : rewritten_of(leaves, chunks), extents))
         return std::nullopt;
     work.in_transaction([&] {
         if (anew || begins) forget_bad_rows(task, task.step);
@@ -121,10 +125,10 @@ std::optional<std::set<std::uint32_t>> fix_range(const Task& task, Work& work,
             for (const auto& chunk : chunks)
                 if (!chunk.done && !is_among(leaves, chunk.leaf.relation) &&
                     let.insert(chunk.leaf.relation).second)
-                    let_go(
-                        task, chunk.leaf.relation,
-                        Gone{chunk.leaf, chunk.leaf.name.empty() ? "was dropped" : "was detached"}
-                            .what_happened);
+                    let_go(task, chunk.leaf.relation,
+                           Gone{task, chunk.leaf,
+                                chunk.leaf.name.empty() ? "was dropped" : task.left()}
+                               .what_happened);
             for (const auto& extent : extents) begin_again(task, work, extent);
         }
         work.progress().begin(pages_of(load_chunks(task)));

@@ -12,6 +12,7 @@
 extern "C" {
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_inherits.h"
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "storage/bufmgr.h"
@@ -46,13 +47,21 @@ struct Seen {
     Oid filenode;
 };
 
-Seen see(Oid relation, Oid table) {
+// Whether the relation belongs to the table, as a partition, or, where `tree` says so, as a child.
+bool is_below(Oid relation, Oid table, bool tree) {
+    // One that is being detached has no ancestors any more.
+    if (!tree)
+        return get_rel_relispartition(relation) &&
+               list_member_oid(get_partition_ancestors(relation), table);
+    return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)) &&
+           typeInheritsFrom(get_rel_type_id(relation), get_rel_type_id(table));
+}
+
+Seen see(Oid relation, Oid table, bool tree) {
     Seen s{};
     s.exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation));
     if (!s.exists) return s;
-    // One that is being detached has no ancestors any more.
-    s.attached = relation == table || (get_rel_relispartition(relation) &&
-                                       list_member_oid(get_partition_ancestors(relation), table));
+    s.attached = relation == table || is_below(relation, table, tree);
     Relation rel = table_open(relation, NoLock);
     s.heap = rel->rd_rel->relam == HEAP_TABLE_AM_OID;
     s.schema = get_namespace_name(RelationGetNamespace(rel));
@@ -189,9 +198,10 @@ pg::Error gone(const std::string& name, const std::string& what) {
                      "zdm_rollback."};
 }
 
-Gone::Gone(const Leaf& leaf, const std::string& what)
+Gone::Gone(const Task& task, const Leaf& leaf, const std::string& what)
     : pg::Error(gone(leaf.name, what)),
-      what_happened((leaf.name.empty() ? "a partition" : "partition " + leaf.name) + " " + what) {}
+      what_happened((leaf.name.empty() ? "a " + task.called() : task.called() + leaf.name + " ") +
+                    what) {}
 
 Table::Table(const Task& task) : task_(task), leaf_(task.whole()) {}
 
@@ -212,10 +222,11 @@ bool Table::open(bool for_change) {
     // Joining the queue could make applications wait behind us, and us for long.
     if (!pg::call([&] { return ConditionalLockRelationOid(relation, mode); })) return false;
     const Oid table = task_.relation;
-    const Seen seen = pg::call([&] { return see(relation, table); });
+    const bool tree = task_.tree;
+    const Seen seen = pg::call([&] { return see(relation, table, tree); });
     if (!seen.exists && is_whole()) throw gone(task_.name, "was dropped");
-    if (!seen.exists) throw Gone{leaf_, "was dropped"};
-    if (!seen.attached) throw Gone{leaf_, "was detached"};
+    if (!seen.exists) throw Gone{task_, leaf_, "was dropped"};
+    if (!seen.attached) throw Gone{task_, leaf_, task_.left()};
     const std::string now = pg::quote_qualified(seen.schema, seen.name);
     if (now != leaf_.name && is_whole()) throw gone(task_.name, "is called " + now + " now");
     aim({relation, now});

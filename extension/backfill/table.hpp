@@ -35,9 +35,9 @@ private:
     _SPI_plan* plan_ = nullptr;
 };
 
-// A partition is none of the table's any more, so that its rows concern nobody.
+// A partition, or child, is none of the table's any more, so that its rows concern nobody.
 struct Gone : pg::Error {
-    Gone(const Leaf& leaf, const std::string& what);
+    Gone(const Task& task, const Leaf& leaf, const std::string& what);
     std::string what_happened;  // "partition s.p was detached"
 };
 

@@ -49,7 +49,8 @@ Work::Work(const Task& task, Host& host, bool helper)
       table_(task),
       progress_(task, !helper),
       speaks_(!helper),
-      monitor_({task.migration, task.step, task.relation, 0, [&host] { host.batch_begins(); },
+      monitor_({task.migration, task.step, task.relation, 0,
+                [&host, relation = task.relation] { host.batch_begins(relation); },
                 [&host] { host.batch_ends(); }, [this] { return std::exchange(waiters_, 0); }}),
       random_(static_cast<std::minstd_rand::result_type>(host.now_ms())) {}
 

@@ -165,10 +165,10 @@ std::vector<std::string> live_owners(const std::vector<std::uint32_t>& relations
     const auto found = spi.run(
         "SELECT name FROM zdm.migration"
         " WHERE state NOT IN ('planned', 'done', 'rolled_back') AND id <> $2"
-        // A migration of a partitioned table owns also what became its partition since then.
-        "   AND relations && ARRAY(SELECT r FROM unnest($1::oid[]) r UNION"
-        "                          SELECT a.relid FROM unnest($1::oid[]) r,"
-        "                                 pg_partition_ancestors(r) a) ORDER BY id",
+        // A migration of a table owns also what became its partition, or child, since then.
+        "   AND relations && ARRAY(WITH RECURSIVE above(r) AS (SELECT unnest($1::oid[])"
+        "            UNION SELECT i.inhparent FROM above JOIN pg_inherits i ON i.inhrelid = r)"
+        "        SELECT r FROM above) ORDER BY id",
         {oid_texts(relations), except}, true);
     spi.finish();
     latest.finish();

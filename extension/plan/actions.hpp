@@ -19,12 +19,12 @@ namespace zdm::plan {
 
 inline constexpr std::size_t kNoTable = static_cast<std::size_t>(-1);
 
-// A partition of a table, at any depth.
+// A partition of a table, or a table that inherits from it, at any depth.
 struct Partition {
     std::uint32_t oid = 0;
     std::string qualified;
     std::size_t parent = kNoTable;  // its place in Table::partitions; kNoTable: the table itself
-    bool leaf = true;
+    bool leaf = true;               // has rows of its own
     std::optional<std::int64_t> rows;
     std::optional<std::int64_t> bytes;
 };
@@ -39,10 +39,13 @@ struct Table {
     bool empty = false;
     bool small = false;
     bool partitioned = false;
-    std::vector<Partition> partitions;  // of one that is changed: all, parents first
+    bool has_children = false;          // that inherit from it, and have rows as it has
+    std::vector<Partition> partitions;  // or children of one that is changed: all, parents first
     bool named = false;                 // by the SQL itself, not only a peer
 
     bool made_here() const { return oid == 0; }
+    // Its rows are not in it alone.
+    bool is_tree() const { return partitioned || has_children; }
 };
 
 // A lock on a table, by its index in Facts::tables.
@@ -119,6 +122,7 @@ struct AddCheck {
     std::vector<std::string> columns;
     bool not_valid = false;
     Seen seen_validate;
+    bool no_inherit = false;
 };
 
 struct AddForeignKey {
@@ -164,6 +168,7 @@ struct Validate {
     std::string violates;  // empty when it is not known
     std::string sqlstate;
     bool made_here = false;
+    bool alone = false;  // children don't have it: a foreign key, NO INHERIT
 };
 
 enum class ConstraintKind { check, foreign_key, unique, primary_key, exclusion, not_null };
@@ -180,6 +185,7 @@ struct DropConstraint {
     bool exclusive = false;         // a key that no unique index can become
     bool made_here = false;         // by this SQL, so it can only go after it was made
     bool valid = true;
+    bool alone = false;                           // children don't have it
     std::vector<std::string> columns = {};        // of a key
     std::vector<PartitionIndex> partitions = {};  // of a key of a partitioned table, all there
 };

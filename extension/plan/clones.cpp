@@ -23,11 +23,13 @@ constexpr auto kDescribe =
     "SELECT n.nspname, c.relname, c.relkind, c.relpersistence = 't',"
     " c.oid < 16384 OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'zdm'),"
     " pg_catalog.pg_has_role(c.relowner, 'USAGE'), c.relispartition,"
-    " c.relhassubclass OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),"
+    " EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),"
     " coalesce(a.amname, 'heap') = 'heap', c.reltuples::bigint,"
     " CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) END, n.oid,"
     " pg_catalog.row_security_active(c.oid), c.relowner,"
-    " pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner))"
+    " pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)),"
+    " c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)"
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = $1::oid";
 
@@ -146,9 +148,11 @@ void Clones::describe(std::uint32_t oid, bool named) {
     if (row.number(9) >= 0) table.rows = row.number(9);
     if (!row.is_null(10)) table.bytes = row.number(10);
     table.partitioned = relation.kind == 'p';
+    table.has_children = row.flag(15);
     table.named = named;
     table.small = table.bytes.has_value() && *table.bytes < small_;
-    table.empty = named && has_no_rows(relation, table);
+    // Children are not looked into.
+    table.empty = named && !table.has_children && has_no_rows(relation, table);
     if (table.empty) table.rows = 0;
     relations_.push_back(std::move(relation));
     tables_.push_back(std::move(table));
@@ -191,7 +195,12 @@ void Clones::make_table(std::size_t index) {
     relation.clone = make_temporary(relation.clone_name,
                                     "(" + columns + ")" + (key.empty() ? "" : key.front().text(0)));
     std::string leaf;
-    if (!key.empty()) leaf = make_leaf(relation, key.front().flag(1));
+    if (!key.empty())
+        leaf = make_leaf(
+            relation, "PARTITION OF ",
+            key.front().flag(1) ? " FOR VALUES WITH (MODULUS 1, REMAINDER 0)" : " DEFAULT");
+    else if (tables_[index].has_children)
+        leaf = make_leaf(relation, "() INHERITS (", ")");
     give_to_owner(relation, relation.clone_name);
     if (!leaf.empty()) give_to_owner(relation, leaf);
 }
@@ -204,13 +213,13 @@ std::uint32_t Clones::make_temporary(const std::string& name, const std::string&
     return static_cast<std::uint32_t>(made.front().number(0));
 }
 
-// On it a statement shows what it does to all partitions: it is rewritten, scanned and locked as
-// they are. Hash partitioning knows no default.
-std::string Clones::make_leaf(Relation& relation, bool hash) {
+// On it a statement shows what it does to all partitions, or children: it is rewritten, scanned and
+// locked as they are. Hash partitioning knows no default.
+std::string Clones::make_leaf(Relation& relation, const std::string& before,
+                              const std::string& after) {
     const std::string name = free_name("zdm_leaf");
     relation.leaf_clone =
-        make_temporary(name, "PARTITION OF pg_temp." + pg::quote_ident(relation.clone_name) +
-                                 (hash ? " FOR VALUES WITH (MODULUS 1, REMAINDER 0)" : " DEFAULT"));
+        make_temporary(name, before + "pg_temp." + pg::quote_ident(relation.clone_name) + after);
     return name;
 }
 

@@ -16,7 +16,7 @@ namespace zdm::plan {
 struct Relation {
     std::uint32_t oid = 0;  // 0: made by the SQL
     std::uint32_t clone = 0;
-    std::uint32_t leaf_clone = 0;  // the one partition of the clone of a partitioned table
+    std::uint32_t leaf_clone = 0;  // the one partition, or child, of the clone of such a table
     std::uint32_t schema_oid = 0;
     std::uint32_t owner = 0;
     std::string owner_name;  // quoted
@@ -73,8 +73,8 @@ private:
     void make_table(std::size_t index);
     // A table in pg_temp; gives its OID.
     static std::uint32_t make_temporary(const std::string& name, const std::string& definition);
-    // Gives its name.
-    std::string make_leaf(Relation& relation, bool hash);
+    // Gives its name; the clone's stands between the two parts of its definition.
+    std::string make_leaf(Relation& relation, const std::string& before, const std::string& after);
     void give_to_owner(Relation& relation, const std::string& name);
     void make_constraints(std::size_t index);
     void make_indexes(std::size_t index);

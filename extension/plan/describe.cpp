@@ -214,6 +214,7 @@ ConstraintFacts describe_constraint(const Clones& clones, std::uint32_t constrai
     facts.type = row.text(1).front();
     facts.expression = row.text(2);
     facts.valid = row.flag(7);
+    facts.no_inherit = row.flag(6);
     facts.index = static_cast<std::uint32_t>(row.number(12));
     if (row.flag(4)) facts.suffix = row.flag(5) ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE";
     for (const auto& part : key.rows) {

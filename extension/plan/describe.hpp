@@ -26,6 +26,7 @@ struct ConstraintFacts {
     std::string violates;
     std::uint32_t index = 0;
     bool valid = true;
+    bool no_inherit = false;
 };
 
 struct IndexFacts {

@@ -94,8 +94,10 @@ struct Step {
     std::optional<std::int64_t> bytes;  // size of the relation
     std::string note;                   // plain words: why, and what applications see
     bool removal = false;
-    bool partitioned = false;  // the relation; of a step that was just planned, not stored
-    int line = 0;              // line of the source statement, 1-based
+    // The relation; of a step that was just planned, not stored.
+    bool partitioned = false;
+    bool has_children = false;
+    int line = 0;  // line of the source statement, 1-based
     // Details by kind; see docs/design.md, "Steps".
     std::map<std::string, std::string> parameters;
     std::vector<LockNeed> locks;  // taken first, in this order, by ddl, sync, unsync, constraint

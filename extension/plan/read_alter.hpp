@@ -57,8 +57,16 @@ private:
     void refuse_dependents(const std::string& column, const std::string& what) const;
 
     void read_piece(AlterTableCmd* command);
-    // What a partition has of the tables above it can't be changed in it alone: the server says so
-    // of the original, and not of the clone, which has nothing above it.
+    // Of a table with children: notes which these are, and refuses a statement that can't
+    // be taken back exactly in one that has something else.
+    void take_children();
+    void check_children(const AlterTableCmd* command) const;
+    void refuse_column_of_child(const char* column) const;
+    void require_like_children(const char* column, bool defaults) const;
+    void refuse_drop_in_children(const AlterTableCmd* command) const;
+    void refuse_taken_in_children(const std::string& constraint) const;
+    // What a table has of those above it can't be changed in it alone: the server says so of the
+    // original, and not of the clone, which has nothing above it.
     void refuse_inherited(const AlterTableCmd* command) const;
     void refuse_inherited(const Constraint* constraint) const;
     [[noreturn]] void refuse_as_server(int sqlstate, const std::string& what,

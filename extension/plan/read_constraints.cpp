@@ -201,6 +201,8 @@ void AlterReader::add_check(Constraint* constraint) {
     add.definition = facts.definition;
     add.columns = facts.columns;
     add.not_valid = written_not_valid;
+    add.no_inherit = facts.no_inherit;
+    if (table().has_children && !add.no_inherit) refuse_taken_in_children(add.name);
     if (!written_not_valid) add.seen_validate = validate(unquoted(facts.name));
     action.detail = add;
     r_.add(std::move(action));
@@ -333,6 +335,7 @@ void AlterReader::validate_constraint(AlterTableCmd* command) {
     validate.violates = facts.violates;
     validate.sqlstate = facts.type == 'f' ? "23503" : "23514";
     validate.made_here = find_constraint(relation().oid, command->name) == 0;
+    validate.alone = facts.type == 'f' || facts.no_inherit;
     action.detail = validate;
     r_.add(std::move(action));
 }
@@ -371,6 +374,7 @@ void AlterReader::drop_constraint(AlterTableCmd* command) {
         drop.violates = facts.violates;
         drop.suffix = facts.suffix;
         drop.valid = facts.valid;
+        drop.alone = facts.type != 'c' || facts.no_inherit;
     }
     const auto original = find_constraint(relation().oid, command->name);
     drop.made_here = original == 0;

@@ -46,6 +46,16 @@ std::string type_of(std::uint32_t relation, int column) {
         .text(0);
 }
 
+// A child may have let its NOT NULL go.
+constexpr auto kNotNull =
+    "WITH RECURSIVE below(oid) AS (SELECT i.inhrelid FROM pg_catalog.pg_inherits i"
+    "  WHERE i.inhparent = $1::oid"
+    " UNION SELECT i.inhrelid FROM below b JOIN pg_catalog.pg_inherits i ON i.inhparent = b.oid)"
+    " SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid"
+    " AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped"
+    " AND NOT EXISTS (SELECT FROM below b JOIN pg_catalog.pg_attribute c ON c.attrelid = b.oid"
+    "  AND c.attname = a.attname AND NOT c.attisdropped AND NOT c.attnotnull)";
+
 constexpr auto kNoJoin =
     "Write the value as an expression over the row, or as a subquery: SET c = (SELECT ...), WHERE "
     "EXISTS (SELECT ...).";
@@ -187,10 +197,7 @@ void DataReader::refuse_clone_reader(Node* expression, Place at) const {
 Expressions DataReader::expressions(std::size_t table, std::uint32_t obeys) const {
     const Relation& relation = r_.clones_.relation(table);
     std::vector<std::string> not_null;
-    for (const auto& row : ask("SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = "
-                               "$1::oid AND attnum > 0 AND attnotnull AND NOT attisdropped",
-                               {std::int64_t{obeys}})
-                               .rows)
+    for (const auto& row : ask(kNotNull, {std::int64_t{obeys}}).rows)
         not_null.push_back(row.text(0));
     return Expressions{relation.clone, relation.name, not_null};
 }
@@ -233,7 +240,7 @@ void DataReader::read_update(UpdateStmt* tree, std::size_t table, Place at) {
     const std::uint32_t clone = r_.clones_.relation(table).clone;
     Node* const where = query->jointree->quals;
     if (where != nullptr) refuse_clone_reader(where, at);
-    if (r_.clones_.table(table).partitioned) {
+    if (r_.clones_.table(table).is_tree()) {
         refuse_for_leaves(tree->relation, query, at);
         read_partitions(r_.clones_, table, {at, RowEvent::update, columns_set(query)});
     }
@@ -349,7 +356,7 @@ void DataReader::remove(DeleteStmt* tree) {
         refuse_form(at, "a DELETE with RETURNING", "Leave RETURNING out.");
     Node* const where = query->jointree->quals;
     if (where != nullptr) refuse_clone_reader(where, at);
-    if (r_.clones_.table(table).partitioned) {
+    if (r_.clones_.table(table).is_tree()) {
         refuse_for_leaves(tree->relation, query, at);
         read_partitions(r_.clones_, table, {at, RowEvent::remove, {}});
     }

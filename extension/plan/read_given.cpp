@@ -155,7 +155,7 @@ DownValue DataReader::read_down(std::size_t table, const Given& given, const std
     UpdateStmt* const tree = tree_of(given, name);
     pg::call([&] { linitial_node(ResTarget, tree->targetList)->name = pstrdup(column.c_str()); });
     ::Query* const query = analyse_target(reinterpret_cast<Node*>(tree), tree->relation);
-    if (r_.clones_.table(table).partitioned)
+    if (r_.clones_.table(table).is_tree())
         refuse_for_leaves(tree->relation, query, r_.source_.place(given.comment));
     Node* const value =
         reinterpret_cast<Node*>(linitial_node(TargetEntry, query->targetList)->expr);

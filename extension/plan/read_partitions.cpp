@@ -24,7 +24,9 @@ constexpr auto kMembers = ZDM_TREE
     "SELECT c.oid, n.nspname, c.relname, n.oid, h.inhparent, c.relkind = 'p', c.relkind = 'f',"
     " coalesce(a.amname, 'heap') = 'heap', pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
     " pg_catalog.row_security_active(c.oid), c.reltuples::bigint,"
-    " c.relpages * pg_catalog.current_setting('block_size')::bigint"
+    " c.relpages * pg_catalog.current_setting('block_size')::bigint,"
+    " EXISTS (SELECT FROM pg_catalog.pg_inherits o WHERE o.inhrelid = c.oid"
+    "  AND o.inhparent <> h.inhparent)"
     " FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid AND t.depth > 0"
     " JOIN pg_catalog.pg_inherits h ON h.inhrelid = c.oid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -43,12 +45,12 @@ constexpr auto kKeyColumns = ZDM_TREE
     " JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = d.objsubid"
     " WHERE k.attname = ANY ($2::pg_catalog.text[]) ORDER BY c.oid, k.attnum LIMIT 1";
 
-// Triggers for the statement: of the table they would not fire, of a leaf they would; $2 is their
-// bit in tgtype. And rules for it; $4 is their event.
+// Triggers for the statement: of a partitioned table they would not fire, of what is below a table
+// they would; $2 is their bit in tgtype. And rules for it; $4 is their event.
 constexpr auto kForStatement = ZDM_TREE
     ", own AS (SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' ||"
     "  pg_catalog.quote_ident(c.relname) AS name FROM tree t"
-    "  JOIN pg_catalog.pg_class c ON c.oid = t.oid AND (c.relkind <> 'p' OR c.oid = $1::oid)"
+    "  JOIN pg_catalog.pg_class c ON c.oid = t.oid AND (c.relkind = 'p') = (c.oid = $1::oid)"
     "  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)"
     "SELECT 'the statement trigger ' || pg_catalog.quote_ident(g.tgname), o.name, o.oid"
     " FROM own o JOIN pg_catalog.pg_trigger g ON g.tgrelid = o.oid"
@@ -66,14 +68,15 @@ constexpr auto kForStatement = ZDM_TREE
 void check_leaf(const Partition& leaf, const Member& member, Place at) {
     if (member.foreign || !member.heap)
         refuse(at, "ZD106", pg::state::kWrongObjectType,
-               "partition " + leaf.qualified +
+               member.called() + leaf.qualified +
                    (member.foreign ? " is a foreign table" : " is not stored as a heap"),
                "zdm changes rows of heap tables only.",
-               "Name the other partitions one by one, and change this one where its rows are.");
-    require_owned(leaf, member, "Its rows are changed through the partition itself.", at);
+               "Name the others one by one, and change this one where its rows are.");
+    require_owned(leaf, member, "Its rows are changed in it itself.", at);
     if (member.hidden)
         refuse(at, "ZD106", pg::state::kFeatureNotSupported,
-               "row level security hides rows of partition " + leaf.qualified + " from you", {},
+               "row level security hides rows of " + member.called() + leaf.qualified + " from you",
+               {},
                "ALTER TABLE " + leaf.qualified +
                    " NO FORCE ROW LEVEL SECURITY for the time of the migration, or run it as a "
                    "role with BYPASSRLS.");
@@ -109,11 +112,11 @@ void refuse_for_statement(std::uint32_t table, const RowChange& change) {
     const bool of_leaf = static_cast<std::uint32_t>(row.number(2)) != table;
     refuse(change.at, "ZD112", pg::state::kFeatureNotSupported,
            row.text(0) + " of " + row.text(1) + " belongs to the statement as a whole",
-           of_leaf ? "Rows are changed in the partitions one by one, so it would act, where a "
-                     "statement on the partitioned table would leave it alone."
+           of_leaf ? "Rows are changed table by table, so it would act, where a statement on the "
+                     "table above would leave it alone."
                    : "Rows are changed in the partitions one by one, so it would be left out.",
            "Use a trigger FOR EACH ROW, disable it for the time of the migration, or name the "
-           "partitions one by one.");
+           "tables one by one.");
 }
 
 struct WholeRow {
@@ -142,13 +145,18 @@ bool finds_whole_row(Node* node, void* context) {
 std::vector<Member> list_partitions(Clones& clones, std::size_t table) {
     Table& facts = clones.table(table);
     facts.partitions.clear();
-    facts.rows.reset();
-    facts.bytes.reset();
+    // Those of a table with children are its own.
+    if (facts.partitioned) {
+        facts.rows.reset();
+        facts.bytes.reset();
+    }
     std::map<std::uint32_t, std::size_t> places;
     std::vector<Member> members;
     for (const auto& row : ask(kMembers, {std::int64_t{facts.oid}}).rows) {
         Partition partition;
         partition.oid = static_cast<std::uint32_t>(row.number(0));
+        // By way of two parents.
+        if (places.count(partition.oid) != 0) continue;
         partition.qualified = pg::quote_qualified(row.text(1), row.text(2));
         const auto parent = places.find(static_cast<std::uint32_t>(row.number(4)));
         if (parent != places.end()) partition.parent = parent->second;
@@ -157,11 +165,14 @@ std::vector<Member> list_partitions(Clones& clones, std::size_t table) {
         if (partition.leaf && row.number(10) >= 0) {
             partition.rows = row.number(10);
             partition.bytes = row.number(11);
-            facts.rows = facts.rows.value_or(0) + row.number(10);
-            facts.bytes = facts.bytes.value_or(0) + row.number(11);
+            if (facts.partitioned) {
+                facts.rows = facts.rows.value_or(0) + row.number(10);
+                facts.bytes = facts.bytes.value_or(0) + row.number(11);
+            }
         }
         members.push_back({row.text(1), row.text(2), static_cast<std::uint32_t>(row.number(3)),
-                           row.flag(6), row.flag(7), row.flag(8), row.flag(9)});
+                           row.flag(6), row.flag(7), row.flag(8), row.flag(9), row.flag(12),
+                           facts.has_children});
         places[partition.oid] = facts.partitions.size();
         facts.partitions.push_back(std::move(partition));
     }
@@ -178,15 +189,26 @@ std::optional<KeyColumn> find_key_column(std::uint32_t table,
 void require_owned(const Partition& partition, const Member& member, const std::string& reason,
                    Place at) {
     if (member.owned) return;
-    refuse(at, "ZD107", pg::state::kInsufficientPrivilege,
-           "must be owner of partition " + partition.qualified, reason,
-           "Give all partitions the same owner: ALTER TABLE " + partition.qualified +
-               " OWNER TO ...;");
+    refuse(
+        at, "ZD107", pg::state::kInsufficientPrivilege,
+        "must be owner of " + member.called() + partition.qualified, reason,
+        "Give all of them the same owner: ALTER TABLE " + partition.qualified + " OWNER TO ...;");
+}
+
+void refuse_several(const Table& table, const std::vector<Member>& members, Place at) {
+    for (std::size_t i = 0; i < members.size(); ++i)
+        if (members[i].several)
+            refuse(at, "ZD105", pg::state::kFeatureNotSupported,
+                   "child table " + table.partitions[i].qualified + " of " + table.qualified +
+                       " inherits from more than one table",
+                   "What the other one hands down would meet what this migration does.",
+                   "Run the statement directly, with a short lock_timeout.");
 }
 
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change) {
     const auto members = list_partitions(clones, table);
     const Table& facts = clones.table(table);
+    if (facts.has_children) refuse_several(facts, members, change.at);
     for (std::size_t i = 0; i < members.size(); ++i) {
         if (!facts.partitions[i].leaf) continue;
         check_leaf(facts.partitions[i], members[i], change.at);
@@ -198,15 +220,16 @@ void read_partitions(Clones& clones, std::size_t table, const RowChange& change)
 
 void refuse_for_leaves(const RangeVar* target, ::Query* query, Place at) {
     if (!target->inh)
-        refuse(at, "ZD104", pg::state::kFeatureNotSupported, "ONLY a partitioned table has no rows",
-               {}, "Leave ONLY out.");
+        refuse(at, "ZD104", pg::state::kFeatureNotSupported,
+               "ONLY is not supported where a table has partitions or children", {},
+               "Leave ONLY out: rows are changed in all of them.");
     WholeRow whole{-1};
     const bool found =
         pg::call([&] { return finds_whole_row(reinterpret_cast<Node*>(query), &whole); });
     if (found)
         refuse(at, "ZD104", pg::state::kFeatureNotSupported,
-               "a row of a partitioned table as a whole can't be used in batches",
-               "Its columns may stand in another order in a partition.", "Name the columns.");
+               "a row of a table with partitions or children can't be used as a whole in batches",
+               "Its columns may stand in another order in these.", "Name the columns.");
 }
 
 std::vector<std::string> columns_set(const ::Query* query) {

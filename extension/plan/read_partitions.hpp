@@ -1,5 +1,6 @@
-// The partitions of a partitioned table, and what an UPDATE or DELETE needs of them: their rows are
-// changed partition by partition, as if the statement named each leaf.
+// The partitions of a partitioned table, or the tables that inherit from one, and what an UPDATE or
+// DELETE needs of them: their rows are changed partition by partition, as if the statement named
+// each leaf.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,7 @@ struct RowChange {
     std::vector<std::string> columns;  // that are set, not quoted
 };
 
-// What the catalogs say of a partition, beyond what the rules need.
+// What the catalogs say of a partition, or child, beyond what the rules need.
 struct Member {
     std::string schema;  // as in the catalog, not quoted
     std::string name;
@@ -32,7 +33,12 @@ struct Member {
     bool foreign = false;
     bool heap = true;
     bool owned = true;
-    bool hidden = false;  // some rows, by row level security
+    bool hidden = false;   // some rows, by row level security
+    bool several = false;  // parents
+    bool child = false;    // and no partition
+
+    // In messages, before its name.
+    std::string called() const { return child ? "child table " : "partition "; }
 };
 
 // Notes the partitions of the table and its size in facts, and gives more about each, in the same
@@ -50,6 +56,9 @@ std::optional<KeyColumn> find_key_column(std::uint32_t table,
 // ZD107 unless the current user owns the partition, for a reason.
 void require_owned(const Partition& partition, const Member& member, const std::string& reason,
                    Place at);
+
+// Refuses a child that has another parent as well.
+void refuse_several(const Table& table, const std::vector<Member>& members, Place at);
 
 // Refuses what would come out differently, and notes the partitions of the table and their size.
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change);

@@ -114,6 +114,12 @@ void RenameReader::read() {
     const auto found = r_.target(tree_->relation, tree_->missing_ok);
     if (!found) return;
     table_ = *found;
+    if (relation().inherits)
+        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+               table().qualified +
+                   " is part of an inheritance tree, of which zdm can't rename a "
+                   "column yet",
+               {}, "Add a column with the new name, fill it with an UPDATE, and drop the old one.");
     if (table().made_here() || statement_.directives.direct) return direct();
     const std::uint32_t clone = relation().clone;
     // What is wrong with the names the server says best.

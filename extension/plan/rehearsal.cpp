@@ -313,10 +313,12 @@ void Rehearsal::check_tree(std::size_t index, Place at, Use use) const {
             "Of such tables zdm changes rows (UPDATE, DELETE), indexes and the table's name, and "
             "runs most forms of ALTER TABLE.",
             "Run the statement directly, with a short lock_timeout.");
-    if (relation.inherits && !partitioned && !relation.partition)
-        refuse(at, "ZD105", pg::state::kFeatureNotSupported,
-               name + " is part of an inheritance tree", "zdm does not change such tables yet.",
-               "Change its tables directly, one at a time, with a short lock_timeout.");
+    if (clones_.table(index).has_children && (use == Use::anything || use == Use::name))
+        refuse(
+            at, "ZD105", pg::state::kFeatureNotSupported, name + " has tables that inherit from it",
+            "Of such tables zdm changes rows (UPDATE, DELETE) and indexes, and runs most forms of "
+            "ALTER TABLE.",
+            "Run the statement directly, with a short lock_timeout.");
 }
 
 void Rehearsal::check_owner(std::size_t index, Place at) const {

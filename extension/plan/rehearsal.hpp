@@ -47,8 +47,9 @@ private:
 
     // An action for bytes [start, end) of the source.
     Action start(const Statement& statement, int begin, int end) const;
-    // What a statement does with a table. Of partitioned ones, and of partitions, rows can be
-    // changed in batches, indexes built and names changed; ALTER TABLE says itself what it can't.
+    // What a statement does with a table. Of partitioned ones, of partitions, and of tables with
+    // children rows can be changed in batches, indexes built and names changed (but of the last);
+    // ALTER TABLE says itself what it can't.
     enum class Use { anything, rows, index, alter, name };
     // The table that a statement changes; refuses what zdm can't change. nullopt: missing_ok and
     // not there.

@@ -40,6 +40,7 @@ Step Composer::start(const Action& action, StepKind kind) const {
         step.relation = target.qualified;
         step.relation_oid = target.oid;
         step.partitioned = target.partitioned;
+        step.has_children = target.has_children;
         step.rows = target.rows;
         step.bytes = target.bytes;
     }
@@ -51,9 +52,11 @@ Step Composer::start_at(const Action& action, const Partition& partition, StepKi
     step.relation = partition.qualified;
     step.relation_oid = partition.oid;
     step.partitioned = !partition.leaf;
+    step.has_children = false;
     step.rows = partition.rows;
     step.bytes = partition.bytes;
     step.parameters = {{"table", table(action).qualified}};
+    if (table(action).has_children) step.parameters["child"] = "yes";
     return step;
 }
 
@@ -97,7 +100,16 @@ void Composer::lock(Step& step, const Action& action, const Seen& seen) const {
 Seen lock_all(std::size_t table, LockMode mode) { return {{{table, mode, mode}}, false, false}; }
 
 std::string rows_of(const Table& table) {
-    return (table.partitioned ? "" : "ONLY ") + table.qualified;
+    return (table.is_tree() ? "" : "ONLY ") + table.qualified;
+}
+
+void go_through_tree(Step& step, const Table& table) {
+    if (!table.has_children) return;
+    step.parameters["tree"] = "yes";
+    for (const auto& child : table.partitions) {
+        if (child.rows) step.rows = step.rows.value_or(0) + *child.rows;
+        if (child.bytes) step.bytes = step.bytes.value_or(0) + *child.bytes;
+    }
 }
 
 void lock_sequences(Step& step, const std::vector<std::string>& sequences) {
@@ -200,17 +212,32 @@ std::string Composer::private_name(const std::string& about, const std::string& 
     return quote_private(unique);
 }
 
-std::string Composer::create_trigger(const Action& action,
+std::string Composer::create_trigger(const std::string& relation,
                                      const std::vector<std::string>& rules) const {
     std::vector<std::string> arguments = {literal(facts_.search_path)};
     for (const auto& argument : rules) arguments.push_back(literal(argument));
     return "CREATE TRIGGER " + std::string{kSyncTrigger} + " BEFORE INSERT OR UPDATE ON " +
-           table(action).qualified + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) +
-           ")";
+           relation + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) + ")";
+}
+
+std::string Composer::drop_trigger(const std::string& relation) const {
+    return "DROP TRIGGER " + std::string{kSyncTrigger} + " ON " + relation;
+}
+
+std::string Composer::create_trigger(const Action& action,
+                                     const std::vector<std::string>& rules) const {
+    return create_trigger(table(action).qualified, rules);
 }
 
 std::string Composer::drop_trigger(const Action& action) const {
-    return "DROP TRIGGER " + std::string{kSyncTrigger} + " ON " + table(action).qualified;
+    return drop_trigger(table(action).qualified);
+}
+
+// Of a partitioned table the server makes it on all partitions; children have none of their
+// parent's.
+Seen Composer::lock_trigger(std::size_t index, LockMode mode) const {
+    if (facts_.tables.at(index).has_children) return {{{index, mode}}, false, false};
+    return lock_all(index, mode);
 }
 
 // One trigger for each table, with all rules.
@@ -219,14 +246,13 @@ void Composer::finish_sync() {
         if (rules.forward.empty() && rules.reverse.empty()) continue;
         std::vector<std::string> all = rules.forward;
         all.insert(all.end(), rules.reverse.begin(), rules.reverse.end());
-        Action on_table = *rules.action;
-        on_table.table = index;
-        const std::string create = create_trigger(on_table, all);
-        const std::string drop = drop_trigger(on_table);
+        const Table& target = facts_.tables.at(index);
+        const std::string create = create_trigger(target.qualified, all);
+        const std::string drop = drop_trigger(target.qualified);
 
         Step sync = start(*rules.action, StepKind::sync);
         sync.command = create;
-        lock(sync, *rules.action, lock_all(index, LockMode::share_row_exclusive));
+        lock(sync, *rules.action, lock_trigger(index, LockMode::share_row_exclusive));
         sync.undo = {{StepKind::unsync,
                       drop,
                       {{"trigger", kSyncTrigger}},
@@ -235,8 +261,40 @@ void Composer::finish_sync() {
         sync.parameters = {{"trigger", kSyncTrigger}, {"columns", join(rules.columns)}};
         add(Slot::sync, sync);
         finish_unsync(index, rules, create, drop);
+        if (target.has_children)
+            for (const auto& child : target.partitions) sync_child(rules, child, all, sync.note);
         finish_verify(index, rules);
     }
+}
+
+// The same trigger on a table that inherits from the one that is changed.
+void Composer::sync_child(const Rules& rules, const Partition& child,
+                          const std::vector<std::string>& arguments, const std::string& note) {
+    const std::string create = create_trigger(child.qualified, arguments);
+    const std::string drop = drop_trigger(child.qualified);
+    const std::map<std::string, std::string> made = {{"trigger", kSyncTrigger},
+                                                     {"columns", join(rules.columns)}};
+    Step sync = start_at(*rules.action, child, StepKind::sync);
+    sync.command = create;
+    sync.lock = LockMode::share_row_exclusive;
+    sync.locks = {{child.qualified, sync.lock}};
+    sync.undo = {{StepKind::unsync,
+                  drop,
+                  {{"trigger", kSyncTrigger}},
+                  {{child.qualified, LockMode::access_exclusive}}}};
+    sync.note = note;
+    sync.parameters.insert(made.begin(), made.end());
+    add(Slot::sync, sync);
+
+    Step unsync = start_at(*rules.action, child, StepKind::unsync);
+    unsync.command = drop;
+    unsync.lock = LockMode::access_exclusive;
+    unsync.locks = {{child.qualified, unsync.lock}};
+    unsync.undo = {{StepKind::sync, create, made, {{child.qualified, sync.lock}}}};
+    unsync.note = "applications give " + join(rules.columns) + " themselves from here on";
+    // Also of one that inherits no more, but not of one that is gone.
+    unsync.parameters = {{"trigger", kSyncTrigger}, {"child", "yes"}, {"may_be_gone", "yes"}};
+    add(Slot::unsync, unsync);
 }
 
 // What is carried over from columns that go must have arrived.
@@ -272,6 +330,7 @@ void Composer::verify(Slot slot, const Action& action, const Comparison& compari
                        {"new", new_columns},
                        {"show_old", shown(comparison.olds)},
                        {"show_new", shown(comparison.news)}};
+    go_through_tree(step, target);
     add(slot, step);
 }
 
@@ -279,7 +338,7 @@ void Composer::verify(Slot slot, const Action& action, const Comparison& compari
 void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
                              const std::string& drop) {
     Step unsync = start(*rules.action, StepKind::unsync);
-    Seen seen = lock_all(index, LockMode::access_exclusive);
+    Seen seen = lock_trigger(index, LockMode::access_exclusive);
     for (const auto& held : rules.locks) {
         const auto same =
             std::find_if(seen.locks.begin(), seen.locks.end(),
@@ -327,6 +386,11 @@ void Composer::finish_statistics() {
         step.command = "ANALYZE " + target.qualified + " (" + join(statistics.columns) + ")";
         step.lock = LockMode::share_update_exclusive;
         step.note = "columns that were filled have no statistics yet";
+        if (target.has_children) {
+            step.note += "; likewise of each child";
+            step.parameters["columns"] = join(statistics.columns);
+        }
+        go_through_tree(step, target);
         add(Slot::statistics, step);
     }
 }

@@ -74,8 +74,10 @@ bool needs_sync(const Survey& survey, std::size_t table, const Assignment& assig
 
 // Nothing but a lock on a table and all its partitions.
 Seen lock_all(std::size_t table, LockMode mode);
-// The rows of a table as FROM says it: ONLY, unless they are in its partitions.
+// The rows of a table as FROM says it: ONLY, unless they are in its partitions or children too.
 std::string rows_of(const Table& table);
+// Lets a step, whose parameters are complete, go through the rows of all children as well.
+void go_through_tree(Step& step, const Table& table);
 // Locks of sequences that change with a table, behind those of tables: an INSERT takes them in this
 // order. Without them a value that somebody draws meanwhile would be lost.
 void lock_sequences(Step& step, const std::vector<std::string>& sequences);
@@ -91,7 +93,7 @@ public:
 
     // A step of an action with what all steps share: relation, estimates, line, locks.
     Step start(const Action& action, StepKind kind) const;
-    // The same for a step about a partition of the action's table alone.
+    // The same for a step about a partition, or child, of the action's table alone.
     Step start_at(const Action& action, const Partition& partition, StepKind kind) const;
     // Locks of a step on existing tables: peers first, then by OID.
     void lock(Step& step, const Action& action, const Seen& seen) const;
@@ -119,10 +121,13 @@ public:
     void guard(Step& step, const std::vector<std::string>& hanging) const;
     // A step that compares columns, unless there is nothing to compare.
     void verify(Slot slot, const Action& action, const Comparison& comparison);
-    // The trigger of the action's table with these rules: column, mode, expression and condition of
-    // each.
+    // The trigger of the action's table, or of a relation, with these rules: column, mode,
+    // expression and condition of each.
     std::string create_trigger(const Action& action, const std::vector<std::string>& rules) const;
+    std::string create_trigger(const std::string& relation,
+                               const std::vector<std::string>& rules) const;
     std::string drop_trigger(const Action& action) const;
+    std::string drop_trigger(const std::string& relation) const;
     // Remembers the columns of a table that a backfill gives values.
     void analyze(const Action& action, const std::string& column);
     // Tables of the migration that get rows in migrate: what follows must wait for them.
@@ -158,7 +163,10 @@ private:
         const Action* action = nullptr;
         std::vector<std::string> columns;
     };
+    Seen lock_trigger(std::size_t index, LockMode mode) const;
     void finish_sync();
+    void sync_child(const Rules& rules, const Partition& child,
+                    const std::vector<std::string>& arguments, const std::string& note);
     void finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
                        const std::string& drop);
     void finish_verify(std::size_t index, const Rules& rules);

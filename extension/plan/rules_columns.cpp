@@ -187,6 +187,7 @@ void enforce_not_null(Composer& composer, const Action& action, const std::strin
     count.note = "rows in which " + column + " is NULL stop contract before anything is enforced";
     count.parameters = {
         {"violates", violates}, {"constraint", "NOT NULL of " + column}, {"sqlstate", "23502"}};
+    go_through_tree(count, table);
     composer.add(Slot::count, count);
     set_not_null(composer, action,
                  {Slot::enforce, column, set,

@@ -16,15 +16,20 @@ std::string drop_if_there(const Table& table, const std::string& name) {
     return alter(table) + "DROP CONSTRAINT IF EXISTS " + name + ";";
 }
 
+// `alone`: of a table with children the rows of it alone.
 void add_count(Composer& composer, const Action& action, const std::string& name,
-               const std::string& violates, const std::string& sqlstate) {
+               const std::string& violates, const std::string& sqlstate, bool alone) {
     const Table& table = composer.table(action);
+    const bool without_children = alone && table.has_children;
     Step count = composer.start(action, StepKind::count);
-    count.command = "SELECT count(*) FROM " + rows_of(table) + " WHERE " + violates;
+    count.command = "SELECT count(*) FROM " +
+                    (without_children ? "ONLY " + table.qualified : rows_of(table)) + " WHERE " +
+                    violates;
     count.lock = LockMode::access_share;
     count.scans = true;
     count.note = "rows that " + name + " would refuse stop contract before anything is enforced";
     count.parameters = {{"violates", violates}, {"constraint", name}, {"sqlstate", sqlstate}};
+    if (!without_children) go_through_tree(count, table);
     composer.add(Slot::count, count);
 }
 
@@ -54,6 +59,14 @@ const DropConstraint* taken_over(const Composer& composer, const Action& action,
     return &std::get<DropConstraint>(drop.detail);
 }
 
+[[noreturn]] void refuse_taken_over(const Table& table, const Action& action,
+                                    const std::string& name) {
+    refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
+           "constraint " + name + (table.partitioned ? " of the partitioned table " : " of ") +
+               table.qualified + " can't take the name of one that is dropped",
+           {}, "Give it another name, or drop the old one in a migration before.");
+}
+
 // Not without a build under a lock: EXCLUDE, and keys WITHOUT OVERLAPS.
 bool can_come_back(const DropConstraint& drop) {
     return drop.kind != ConstraintKind::exclusion && !drop.exclusive;
@@ -79,16 +92,20 @@ struct Enforced {
     const std::string& violates;
     std::string sqlstate;
     bool not_valid;
+    bool alone;  // not handed down to children
     const Seen& seen_validate;
 };
 
 void add_enforced(Composer& composer, const Action& action, const Enforced& wanted) {
     const Table& table = composer.table(action);
     const DropConstraint* old = taken_over(composer, action, wanted.name);
+    // A child may keep what it has of that name.
+    if (old != nullptr && table.has_children && !(wanted.alone && old->alone))
+        refuse_taken_over(table, action, wanted.name);
     const std::string name =
         old == nullptr ? wanted.name : composer.private_name(wanted.name, "new");
     if (!wanted.not_valid)
-        add_count(composer, action, wanted.name, wanted.violates, wanted.sqlstate);
+        add_count(composer, action, wanted.name, wanted.violates, wanted.sqlstate, wanted.alone);
 
     Step step = composer.start(action, StepKind::constraint);
     Seen seen = action.seen;
@@ -158,21 +175,13 @@ void add_key_of_leaf(Composer& composer, const Action& action, const AddForeignK
     composer.add(Slot::enforce, validate);
 }
 
-[[noreturn]] void refuse_taken_over(const Table& table, const Action& action,
-                                    const std::string& name) {
-    refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
-           "constraint " + name + " of the partitioned table " + table.qualified +
-               " can't take the name of one that is dropped",
-           {}, "Give it another name, or drop the old one in a migration before.");
-}
-
 // Before 18 the server knows no NOT VALID here. A key that each leaf has already, and that is
 // valid, is taken over without a scan.
 void add_partitioned_key(Composer& composer, const Action& action, const AddForeignKey& add) {
     const Table& table = composer.table(action);
     if (taken_over(composer, action, add.name) != nullptr)
         refuse_taken_over(table, action, add.name);
-    add_count(composer, action, add.name, add.violates, "23503");
+    add_count(composer, action, add.name, add.violates, "23503", false);
     for (const auto& partition : table.partitions)
         if (partition.leaf) add_key_of_leaf(composer, action, add, partition);
     Step step = ddl(composer, action,
@@ -192,14 +201,15 @@ void add_partitioned_key(Composer& composer, const Action& action, const AddFore
 void plan_action(Composer& composer, const Action& action, const AddCheck& add) {
     const std::string violates = parenthesised(add.expression) + " IS FALSE";
     add_enforced(composer, action,
-                 {add.name, add.definition, violates, "23514", add.not_valid, add.seen_validate});
+                 {add.name, add.definition, violates, "23514", add.not_valid, add.no_inherit,
+                  add.seen_validate});
 }
 
 void plan_action(Composer& composer, const Action& action, const AddForeignKey& add) {
     if (composer.table(action).partitioned) return add_partitioned_key(composer, action, add);
     add_enforced(
         composer, action,
-        {add.name, add.definition, add.violates, "23503", add.not_valid, add.seen_validate});
+        {add.name, add.definition, add.violates, "23503", add.not_valid, true, add.seen_validate});
 }
 
 void plan_action(Composer& composer, const Action& action, const AddUnique& add) {
@@ -246,7 +256,8 @@ void plan_action(Composer& composer, const Action& action, const AddUnique& add)
 
 void plan_action(Composer& composer, const Action& action, const Validate& validate) {
     if (!validate.violates.empty())
-        add_count(composer, action, validate.name, validate.violates, validate.sqlstate);
+        add_count(composer, action, validate.name, validate.violates, validate.sqlstate,
+                  validate.alone);
     add_validate(composer, action, validate.name, action.seen, validate.made_here);
 }
 

@@ -32,6 +32,11 @@ bool is_fill(const Composer& composer, const Assignment& assignment) {
     return composer.seen().fills.count(&assignment) != 0;
 }
 
+std::string in_batches(const Table& table) {
+    if (table.partitioned) return "in batches, partition by partition";
+    return table.has_children ? "in batches, table by table" : "in batches";
+}
+
 std::string with(const std::string& left, const std::string& right) {
     if (left.empty()) return right;
     if (right.empty()) return left;
@@ -194,7 +199,7 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     step.lock = LockMode::row_exclusive;
     step.scans = true;
     step.removal = removal;
-    const std::string how = table.partitioned ? "in batches, partition by partition" : "in batches";
+    const std::string how = in_batches(table);
     step.note = how + (removal ? "; overwrites values, which can't be taken back"
                                : "; rows that others hold locked are left for later");
     if (!removal && keeps_values) step.note += "; rollback leaves the values";
@@ -206,6 +211,7 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
                        {"sync", synced ? "yes" : "no"}};
     if (silent) step.parameters["fire_triggers"] = "no";
     step.assignments = batched.assignments;
+    go_through_tree(step, table);
     composer.add(Slot::data, step);
 
     Step pass = composer.start(action, StepKind::last_pass);
@@ -216,6 +222,7 @@ void plan_action(Composer& composer, const Action& action, const Update& update)
     pass.parameters = {
         {"set", set}, {"predicate", batched.predicate}, {"sync", synced ? "yes" : "no"}};
     if (silent) pass.parameters["fire_triggers"] = "no";
+    go_through_tree(pass, table);
     composer.add(Slot::data, pass);
 }
 
@@ -227,9 +234,9 @@ void plan_action(Composer& composer, const Action& action, const Delete& stateme
     step.lock = LockMode::row_exclusive;
     step.scans = true;
     step.removal = true;
-    step.note = std::string{"in batches"} + (table.partitioned ? ", partition by partition" : "") +
-                "; deleted rows can't be taken back";
+    step.note = in_batches(table) + "; deleted rows can't be taken back";
     step.parameters = {{"predicate", predicate}};
+    go_through_tree(step, table);
     composer.add(Slot::data, step);
 }
 

@@ -185,12 +185,14 @@ private:
     std::string table_;
 };
 
-// The rows of a partitioned table are in other tables: those of one will do. Null: it has none.
+// The rows of a partitioned table are in other tables, some of those of one with children too:
+// those of one will do. Null: it has none, or the table itself has the most.
 const Partition* largest_leaf(const Table& table) {
     const Partition* largest = nullptr;
     for (const auto& partition : table.partitions)
         if (partition.leaf && (largest == nullptr || partition.rows > largest->rows))
             largest = &partition;
+    if (table.has_children && largest != nullptr && largest->rows <= table.rows) return nullptr;
     return largest;
 }
 
@@ -202,9 +204,9 @@ void Rehearsal::try_rules() {
         Relation relation = clones_.relation(trial.table);
         std::string qualified = table.qualified;
         if (relation.oid == 0 || relation.dropped) continue;
-        if (table.partitioned) {
-            const Partition* const leaf = largest_leaf(table);
-            if (leaf == nullptr) continue;
+        const Partition* const leaf = largest_leaf(table);
+        if (table.partitioned && leaf == nullptr) continue;
+        if (leaf != nullptr) {
             relation.oid = leaf->oid;
             qualified = leaf->qualified;
         }

@@ -39,12 +39,16 @@ int statements_in(const std::vector<std::string>& more) { return static_cast<int
 }  // namespace
 
 Undo count_violators(const Step& step, const std::string& name, const std::string& violates,
-                     const std::string& sqlstate) {
-    return {StepKind::count,
-            std::string{"SELECT count(*) FROM "} + (step.partitioned ? "" : "ONLY ") +
-                step.relation + " WHERE " + violates,
-            {{"violates", violates}, {"constraint", name}, {"sqlstate", sqlstate}},
-            {}};
+                     const std::string& sqlstate, bool alone) {
+    const bool children = step.has_children && !alone;
+    Undo count{StepKind::count,
+               std::string{"SELECT count(*) FROM "} +
+                   (step.partitioned || children ? "" : "ONLY ") + step.relation + " WHERE " +
+                   violates,
+               {{"violates", violates}, {"constraint", name}, {"sqlstate", sqlstate}},
+               {}};
+    if (children) count.parameters["tree"] = "yes";
+    return count;
 }
 
 std::vector<LockNeed> locks_at(const Step& step, LockMode mode) {
@@ -96,8 +100,8 @@ Undos undo_by_constraint(const Step& step, const DropConstraint& drop) {
     if (drop.kind == ConstraintKind::check || drop.kind == ConstraintKind::foreign_key) {
         const bool check = drop.kind == ConstraintKind::check;
         if (drop.valid && !drop.violates.empty())
-            parts.push_back(
-                count_violators(step, drop.name, drop.violates, check ? "23514" : "23503"));
+            parts.push_back(count_violators(step, drop.name, drop.violates,
+                                            check ? "23514" : "23503", drop.alone));
         parts.push_back(
             add_not_valid(step, drop.name, drop.definition,
                           check ? LockMode::access_exclusive : LockMode::share_row_exclusive));

@@ -15,9 +15,10 @@ using Undos = std::vector<Undo>;
 // The step's locks, all of them in one mode, and its own relation last where it is not among them.
 std::vector<LockNeed> locks_at(const Step& step, LockMode mode);
 
-// Rows that would refuse what comes next are counted and shown before anything is added.
+// Rows that would refuse what comes next are counted and shown before anything is added. `alone`:
+// of a table with children those of it alone.
 Undo count_violators(const Step& step, const std::string& name, const std::string& violates,
-                     const std::string& sqlstate);
+                     const std::string& sqlstate, bool alone = false);
 // Statements of zdm's own in one transaction. Empty for no statement.
 Undos undo_ddl(const Step& step, const std::string& statements,
                LockMode mode = LockMode::access_exclusive, int count = 1);

@@ -118,9 +118,9 @@ std::chrono::microseconds Context::now() const { return steady(); }
 
 std::int64_t steady_ms() { return steady().count() / 1000; }
 
-void Context::batch_begins() {
+void Context::batch_begins(std::uint32_t leaf) {
     set_local_settings(migration_.settings);
-    own_writes_.emplace(relation_);
+    own_writes_.emplace(relation_, leaf);
 }
 
 void Context::share_work(int chunks) {

@@ -51,7 +51,7 @@ public:
     void show_throttle(const std::optional<std::string>& reason) override;
     void share_work(int chunks) override;
     bool gathered() override;
-    void batch_begins() override;
+    void batch_begins(std::uint32_t leaf) override;
     void batch_ends() noexcept override;
     // The same in the words of a wait: what for, and who causes it.
     void show_waiting(const std::optional<std::string>& reason);

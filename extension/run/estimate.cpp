@@ -197,6 +197,7 @@ Asked what_is_asked(std::uint32_t relation, const plan::Step& step,
     asked.task.name = step.relation;
     asked.task.set_clause = step.parameters.at("set");
     asked.task.predicate = step.parameters.at("predicate");
+    asked.task.tree = step.parameters.count("tree") != 0;
     if (asked.task.predicate.empty()) asked.task.predicate = "true";
     for (const auto& [column, expression] : step.assignments) {
         asked.assigned.push_back({column, expression});

@@ -4,6 +4,7 @@
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "run/options.hpp"
+#include "run/steps.hpp"
 #include "settings.hpp"
 #include "sync/install.hpp"
 
@@ -54,12 +55,13 @@ void count_others(const Caller& caller, Evidence& evidence) {
 }
 
 // Size of the largest table that the removals to come touch. What a view or function reads can't
-// be told: for these it is the largest table of all.
+// be told, and children have rows as well: for these it is the largest table of all.
 std::int64_t removal_bytes(std::int64_t migration) {
     const pg::Door door;
     const auto touched = pg::query(
         "SELECT coalesce(max(pg_table_size(c.oid)), 0),"
-        "       bool_or(coalesce(s.relation_oid, 0) = 0 OR c.relkind NOT IN ('r', 'm'))"
+        "       bool_or(coalesce(s.relation_oid, 0) = 0 OR c.relkind NOT IN ('r', 'm')"
+        "               OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid))"
         "  FROM zdm.step s LEFT JOIN pg_class c ON c.oid = s.relation_oid"
         " WHERE s.migration_id = $1 AND s.removal AND s.phase = 'contract' AND s.state <> 'done'",
         {migration});
@@ -78,6 +80,12 @@ std::int64_t epoch_now() {
                "SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.clock_timestamp()))::bigint")
         .front()
         .number(0);
+}
+
+// Nobody asks what is written to a child that inherits no more.
+bool is_still_below(const catalog::StoredStep& stored) {
+    return stored.step.parameters.count("child") == 0 ||
+           steps::standing_of(stored) == steps::Standing::open;
 }
 
 // Since when the sync trigger of the step is there.
@@ -103,7 +111,7 @@ Evidence read_evidence(const catalog::Migration& migration) {
     evidence.small_bytes = caller.small_bytes.value_or(settings::small_table_bytes());
     for (const auto& stored : catalog::load_steps(migration.id)) {
         if (stored.step.kind == plan::StepKind::sync && stored.state == catalog::StepState::done &&
-            stored.step.parameters.count("unseen") == 0) {
+            stored.step.parameters.count("unseen") == 0 && is_still_below(stored)) {
             Evidence::Sync sync;
             sync.relation = stored.step.relation;
             sync.watched_since = finished_at(migration.id, stored.number);

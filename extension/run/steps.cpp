@@ -12,6 +12,7 @@
 #include "run/machine.hpp"
 #include "run/turn.hpp"
 #include "settings.hpp"
+#include "sync/install.hpp"
 
 #include "pg/bridge.hpp"
 
@@ -105,7 +106,20 @@ void execute(Context& context, const StoredStep& stored, bool resumed) {
     }
 }
 
-// Ends a step about a partition that has left its table, or has got its index from the server.
+const char* why_settled(const StoredStep& stored, steps::Standing standing) {
+    switch (standing) {
+    case steps::Standing::open: break;
+    case steps::Standing::attached: return " has its index already, from the server: nothing to do";
+    case steps::Standing::left:
+        return parameter(stored, "child") == "yes" ? " inherits no more: nothing to do"
+                                                   : " is no partition any more: nothing to do";
+    case steps::Standing::gone: return " is gone: nothing to do";
+    }
+    return "";
+}
+
+// Ends a step about a partition, or child, that has left its table, or has got its index from the
+// server.
 bool settled(Context& context, const StoredStep& stored, bool resumed) {
     auto standing = steps::Standing::open;
     {
@@ -116,11 +130,9 @@ bool settled(Context& context, const StoredStep& stored, bool resumed) {
     if (standing == steps::Standing::open) return false;
     if (resumed && stored.step.kind == StepKind::index) steps::clear_index(stored);
     pg::Transaction transaction;
-    catalog::add_event(
-        context.migration().id, "step", stored.number,
-        stored.step.relation + (standing == steps::Standing::left
-                                    ? " is no partition any more: nothing to do"
-                                    : " has its index already, from the server: nothing to do"));
+    catalog::add_event(context.migration().id, "step", stored.number,
+                       stored.step.relation + why_settled(stored, standing));
+    if (standing == steps::Standing::gone) sync::forget(stored.step.relation_oid);
     set_mark(context, stored, StepState::done);
     transaction.commit();
     return true;
@@ -224,6 +236,7 @@ backfill::Task task_of(const Context& context, const StoredStep& stored, const c
     task.fire_triggers =
         context.options().fire_triggers && parameter(stored, "fire_triggers") != "no";
     task.sync = parameter(stored, "sync") == "yes";
+    task.tree = parameter(stored, "tree") == "yes";
     const std::string of = parameter(stored, "of");
     task.of = of.empty() ? 0 : std::stoi(of);
     return task;

@@ -34,7 +34,8 @@ void run_whole_index(Context& context, const catalog::StoredStep& stored);
 enum class Standing {
     open,      // its index is to be built and attached
     attached,  // it has one already, from the server
-    left,      // it is no partition any more
+    left,      // it is no partition, or child, any more
+    gone,      // there is no such table any more, and that is no harm
 };
 Standing standing_of(const catalog::StoredStep& stored);
 // Throws ZD203 when a partition lacks the constraint that the step takes over from all of them; in

@@ -1,5 +1,6 @@
 // Data: batched UPDATE and DELETE, the pass that proves them complete, statistics.
 #include "backfill/engine.hpp"
+#include "backfill/leaves.hpp"
 #include "pg/fault.hpp"
 #include "pg/transaction.hpp"
 #include "run/crew.hpp"
@@ -23,6 +24,32 @@ bool is_partitioned(std::uint32_t relation) {
         pg::call([&] { return get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE; });
     transaction.commit();
     return partitioned;
+}
+
+// In the caller's transaction.
+void analyze(const std::string& command) {
+    set_local("lock_timeout", "5000");
+    set_local("deadlock_timeout", "100");
+    run_statements(command);
+}
+
+// A table with children has statistics of all of them, and each child has its own.
+void analyze_children(const Context& context, const StoredStep& stored) {
+    const auto columns = stored.step.parameters.find("columns");
+    if (columns == stored.step.parameters.end()) return;
+    const auto task = task_of(context, stored);
+    std::vector<backfill::Listed> tables;
+    {
+        pg::Transaction transaction;
+        tables = backfill::list_leaves(task);
+        transaction.commit();
+    }
+    for (const auto& listed : tables) {
+        if (listed.leaf.relation == task.relation) continue;
+        pg::Transaction transaction;
+        analyze("ANALYZE " + listed.leaf.name + " (" + columns->second + ")");
+        transaction.commit();
+    }
 }
 
 }  // namespace
@@ -63,11 +90,10 @@ void run_analyze(Context& context, const StoredStep& stored) {
         mark(context, stored, StepState::done);
         return;
     }
+    analyze_children(context, stored);
     {
         pg::Transaction transaction;
-        set_local("lock_timeout", "5000");
-        set_local("deadlock_timeout", "100");
-        run_statements(stored.step.command);
+        analyze(stored.step.command);
         set_mark(context, stored, StepState::done);
         ZDM_FAULT(fault_name(context, stored) + ":before_commit");
         transaction.commit();

@@ -25,11 +25,15 @@ using catalog::StoredStep;
 
 namespace {
 
-bool is_partition_of(std::uint32_t partition, const std::string& table) {
+// Whether it is a partition of the table, or inherits from it, over however many levels.
+bool is_below(std::uint32_t relation, const std::string& table) {
     return pg::query(
-               "SELECT pg_catalog.to_regclass($2)::oid IN"
-               " (SELECT pg_catalog.pg_partition_ancestors($1::oid))",
-               {static_cast<std::int64_t>(partition), table})
+               "WITH RECURSIVE above(oid) AS (SELECT i.inhparent FROM pg_catalog.pg_inherits i"
+               "  WHERE i.inhrelid = $1::oid AND NOT i.inhdetachpending"
+               " UNION SELECT i.inhparent FROM above a JOIN pg_catalog.pg_inherits i"
+               "  ON i.inhrelid = a.oid AND NOT i.inhdetachpending)"
+               " SELECT EXISTS (SELECT FROM above WHERE oid = pg_catalog.to_regclass($2)::oid)",
+               {static_cast<std::int64_t>(relation), table})
         .front()
         .flag(0);
 }
@@ -147,9 +151,11 @@ void require_proven(const StoredStep& stored) {
 // In a transaction of the caller.
 Standing standing_of(const StoredStep& stored) {
     const auto& parameters = stored.step.parameters;
+    if (parameters.count("may_be_gone") != 0)
+        return relation_exists(stored.step) ? Standing::open : Standing::gone;
     const auto table = parameters.find("table");
     if (table == parameters.end()) return Standing::open;
-    if (!is_partition_of(stored.step.relation_oid, table->second)) return Standing::left;
+    if (!is_below(stored.step.relation_oid, table->second)) return Standing::left;
     const auto root = parameters.find("root");
     if (root == parameters.end()) return Standing::open;
     return has_index_of(stored.step.relation_oid, root->second) ? Standing::attached

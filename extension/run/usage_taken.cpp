@@ -42,12 +42,12 @@ void add(std::vector<Taken>& taken, Oid class_id, Oid object, int sub, Oid relat
     if (OidIsValid(object)) taken.push_back({class_id, object, sub, relation, restored});
 }
 
-// A column of a table, and of its partitions.
+// A column of a table, and of the tables that have it from that one.
 constexpr auto kColumns =
-    "WITH RECURSIVE tree(oid, kind) AS (SELECT c.oid, c.relkind FROM pg_class c"
-    "  WHERE c.oid = $1::oid UNION ALL SELECT c.oid, c.relkind FROM tree t"
-    "  JOIN pg_inherits i ON i.inhparent = t.oid AND t.kind = 'p'"
-    "  JOIN pg_class c ON c.oid = i.inhrelid)"
+    "WITH RECURSIVE tree(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM tree t"
+    "  JOIN pg_inherits i ON i.inhparent = t.oid"
+    "  JOIN pg_attribute a ON a.attrelid = i.inhrelid AND a.attname = $2"
+    "   AND NOT a.attisdropped AND a.attinhcount = 1 AND NOT a.attislocal)"
     " SELECT a.attrelid, a.attnum FROM tree t JOIN pg_attribute a ON a.attrelid = t.oid"
     "  AND a.attname = $2 AND NOT a.attisdropped ORDER BY t.oid <> $1::oid, t.oid";
 

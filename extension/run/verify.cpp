@@ -79,12 +79,17 @@ std::vector<Question> comparisons(const std::vector<StoredStep>& steps) {
     return questions;
 }
 
-// One question for each table, so that each is read once.
+bool goes_through_tree(const Question& question) {
+    return question.step.parameters.count("tree") != 0;
+}
+
+// One question for each table, or tree of tables, so that each is read once.
 std::vector<Question> together(const std::vector<Question>& questions) {
     std::vector<Question> joined;
     for (const auto& question : questions) {
         const auto same = std::find_if(joined.begin(), joined.end(), [&](const Question& other) {
-            return other.step.relation_oid == question.step.relation_oid;
+            return other.step.relation_oid == question.step.relation_oid &&
+                   goes_through_tree(other) == goes_through_tree(question);
         });
         if (same == joined.end())
             joined.push_back(question);
@@ -141,7 +146,9 @@ std::vector<Question> asking_back(const std::vector<StoredStep>& steps) {
         for (const auto& part : stored.step.undo) {
             if (part.kind != StepKind::count) continue;
             const auto& parameters = part.parameters;
-            questions.push_back({stored.step,
+            plan::Step step = stored.step;
+            if (parameters.count("tree") != 0) step.parameters["tree"] = "yes";
+            questions.push_back({step,
                                  parameters.at("violates"),
                                  {},
                                  {},
@@ -158,13 +165,15 @@ std::vector<Question> in_leaves(const std::vector<Question>& questions) {
     std::vector<Question> all;
     for (const auto& question : questions) {
         const Oid relation = question.step.relation_oid;
-        if (pg::call([&] { return get_rel_relkind(relation); }) != RELKIND_PARTITIONED_TABLE) {
-            all.push_back(question);
-            continue;
-        }
         backfill::Task task;
         task.relation = relation;
         task.name = question.step.relation;
+        task.tree = goes_through_tree(question);
+        if (!task.tree &&
+            pg::call([&] { return get_rel_relkind(relation); }) != RELKIND_PARTITIONED_TABLE) {
+            all.push_back(question);
+            continue;
+        }
         for (const auto& listed : backfill::list_leaves(task)) {
             Question one = question;
             one.step.relation = listed.leaf.name;

@@ -53,7 +53,8 @@ struct Question {
 // to come.
 std::vector<Question> asking_back(const std::vector<catalog::StoredStep>& steps);
 
-// The same questions, those about a partitioned table as one for each of its leaves.
+// The same questions, those about a partitioned table as one for each of its leaves, and those that
+// go through a table with children as one for each table.
 std::vector<Question> in_leaves(const std::vector<Question>& questions);
 
 // Asks as the migration's owner.

@@ -6,18 +6,20 @@
 
 namespace zdm::sync {
 
-// While in scope, the statements of this backend that write `relation` directly are zdm's own: its
-// sync trigger leaves their rows as they are. What the relation's other triggers write meanwhile,
+// While in scope, the statements of this backend that write `relation` directly, or `leaf`, a table
+// that inherits from it and has a trigger of its own, are zdm's own: the sync trigger leaves their
+// rows as they are. What the relation's other triggers write meanwhile,
 // to the same relation too, is an application's and is filled.
 class OwnWrites {
 public:
-    explicit OwnWrites(std::uint32_t relation) noexcept;
+    OwnWrites(std::uint32_t relation, std::uint32_t leaf) noexcept;
     ~OwnWrites();
     OwnWrites(const OwnWrites&) = delete;
     OwnWrites& operator=(const OwnWrites&) = delete;
 
 private:
     std::uint32_t relation_;
+    std::uint32_t leaf_;
     int depth_;
 };
 
