@@ -35,6 +35,8 @@ struct Relation {
     bool dropped = false;       // by the SQL: the clone is gone
     bool parked = false;        // has stepped back: names differ from the original's
     bool row_security = false;  // hides rows from the current user
+
+    bool in_inheritance_tree() const { return inherits && kind != 'p' && !partition; }
 };
 
 class Clones {

@@ -380,7 +380,7 @@ bool AlterReader::change_type(AlterTableCmd* command, Action& action) {
         if (down != nullptr) refuse_needless_down(r_.source_, *down);
         return false;
     }
-    if (relation().inherits)
+    if (relation().in_inheritance_tree())
         refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
                table().qualified +
                    " is part of an inheritance tree, of which zdm can't change a type "

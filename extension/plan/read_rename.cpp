@@ -2,6 +2,8 @@
 // the clone. read_copies.cpp reads what hangs on it.
 #include "plan/read_rename.hpp"
 
+#include <algorithm>
+
 #include "pg/bridge.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
@@ -111,10 +113,21 @@ Seen RenameReader::replay() {
 }
 
 void RenameReader::read() {
-    const auto found = r_.target(tree_->relation, tree_->missing_ok);
+    const auto found = r_.target(tree_->relation, tree_->missing_ok, Rehearsal::Use::name);
     if (!found) return;
     table_ = *found;
-    if (relation().inherits)
+    const Place at = r_.source_.place(std::max(tree_->relation->location, 0));
+    if (table().partitioned)
+        refuse(at, "ZD105", pg::state::kFeatureNotSupported, table().qualified + " is partitioned",
+               "zdm can't rename its columns yet.",
+               "Run the statement directly, with a short lock_timeout.");
+    // The clone has nothing above it.
+    if (relation().partition)
+        refuse(at, "ZD005", pg::sqlstate("42P16"),
+               "cannot rename inherited column \"" + old_ + "\"",
+               table().qualified + " has what the table above it has.",
+               "Rename the column in the table above.");
+    if (relation().in_inheritance_tree())
         refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
                table().qualified +
                    " is part of an inheritance tree, of which zdm can't rename a "
