@@ -265,8 +265,8 @@ std::int64_t count_bad_rows(const Task& task) {
 
 std::vector<NotedRow> some_bad_rows(const Task& task, int most) {
     const auto found = at_door(
-        "SELECT relation, place::text, key, sqlstate, message FROM zdm.bad_row"
-        " WHERE migration_id = $1 AND step = $2 ORDER BY relation, place LIMIT $3",
+        "SELECT b.relation, b.place::text, b.key, b.sqlstate, b.message FROM zdm.bad_row b"
+        " WHERE b.migration_id = $1 AND b.step = $2 ORDER BY b.relation, b.place LIMIT $3",
         {task.migration, std::int64_t{task.step}, std::int64_t{most}});
     std::vector<NotedRow> rows;
     for (const auto& row : found.rows)
