@@ -135,7 +135,7 @@ under_load() {
     say "  load    the application can do $CAPABLE transactions/s here and asks for $RATE"
     for ((pair = 1; pair <= PAIRS; pair++)); do
         if ((pair > 1 && MINUTES > 0 && EPOCHSECONDS - STARTED > 60 * MINUTES)); then return; fi
-        ways=(none x c d)
+        ways=("${LOAD_WAYS[@]}")
         if ((pair <= SIDE_PAIRS)); then ways+=(a b "${ways_of_zdm[@]}"); fi
         for way in "${ways[@]}"; do one_pair "$pair" "$way"; done
     done

@@ -27,6 +27,8 @@ read -ra OLD_WAYS <<<"${ZDM_BENCH_OLD_WAYS-$old}"
 # seconds to find out what that is.
 PAIRS=${ZDM_BENCH_PAIRS:-$pairs}
 SIDE_PAIRS=${ZDM_BENCH_SIDE_PAIRS:-$side_pairs}
+# Of each pair: nothing (the noise), a process without a database, and ways that a target is about.
+read -ra LOAD_WAYS <<<"${ZDM_BENCH_LOAD_WAYS:-none x c d}"
 WINDOW=${ZDM_BENCH_WINDOW:-$window}
 BESIDE=${ZDM_BENCH_BESIDE:-$beside}
 # No pair begins so many minutes after the benchmarks began (0: whenever it is); one there is always.
