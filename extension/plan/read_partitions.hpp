@@ -51,6 +51,9 @@ std::optional<KeyColumn> find_key_column(std::uint32_t table,
 void require_owned(const Partition& partition, const Member& member, const std::string& reason,
                    Place at);
 
+// Refuses leaves that zdm can't fill; no trigger or rule sees it.
+void check_fill_of_leaves(const Table& table, const std::vector<Member>& members, Place at);
+
 // Refuses what would come out differently, and notes the partitions of the table and their size.
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change);
 
