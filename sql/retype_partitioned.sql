@@ -158,8 +158,16 @@ SELECT zdm_rollback('again_key');
 CALL zdm_wait('again_key', 'rolled_back', '100 s');
 \set VERBOSITY default
 DELETE FROM ours.keyed WHERE k = 3000000000;
+-- A partition that came after the switch has no index for its old key.
+CREATE TABLE ours.keyed_late PARTITION OF ours.keyed FOR VALUES IN ('late');
+INSERT INTO ours.keyed (region, n) VALUES ('late', -4);
 SELECT zdm_resume('again_key');
 CALL zdm_wait('again_key', 'rolled_back', '100 s');
+CREATE UNIQUE INDEX CONCURRENTLY keyed_late_k ON ours.keyed_late (zdm_k_old, region);
+SELECT zdm_resume('again_key');
+CALL zdm_wait('again_key', 'rolled_back', '100 s');
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'ours.keyed_late'::regclass AND contype = 'p';
+DROP TABLE ours.keyed_late;
 SELECT * FROM differing('before', 'ours');
 
 \echo # Through to done

@@ -78,13 +78,16 @@ const std::string* RenameReader::leaf_piece(std::size_t partition, const std::st
 }
 
 void RenameReader::prepare_partitions(RenameColumn& rename) {
+    const auto whole = describe_column(relation().oid, old_);
     for (std::size_t i = 0; i < table().partitions.size(); ++i)
-        prepare_partition(rename, i, column_of(table().partitions[i].oid).front());
+        prepare_partition(rename, i, whole.value());
 }
 
 void RenameReader::prepare_partition(RenameColumn& rename, std::size_t place,
-                                     const pg::Row& column) {
+                                     const ColumnFacts& whole) {
     const Partition& own = table().partitions[place];
+    const pg::Result found = column_of(own.oid);
+    const pg::Row& column = found.front();
     const std::int64_t number = column.number(0);
     numbers_.push_back(number);
     refuse_in_row(column, own.qualified);
@@ -93,12 +96,11 @@ void RenameReader::prepare_partition(RenameColumn& rename, std::size_t place,
     for (const auto& grant : privileges_of(own.oid, number, own.qualified))
         differs.dress.push_back(grant);
     const auto here = describe_column(own.oid, old_);
-    const auto whole = describe_column(relation().oid, old_);
-    if (here->not_null && !whole->not_null)
+    if (here->not_null && !whole.not_null)
         refuse_piece("it is NOT NULL in partition " + own.qualified + ", and not in its table", {},
                      "ALTER TABLE " + own.qualified + " ALTER COLUMN " + here->name +
                          " DROP NOT NULL before, and set it again after.");
-    if (here->default_text != whole->default_text)
+    if (here->default_text != whole.default_text)
         refuse_piece("its default in partition " + own.qualified + " is not that of its table",
                      "From a default the trigger tells that an application left the column out, "
                      "and a row gets that of the table through which it comes.",
@@ -129,6 +131,13 @@ void RenameReader::check_in_partition(std::size_t place, std::int64_t number) co
                          "Drop the trigger before, and make it again after.");
 }
 
+// Each partition asks for those of its table.
+const std::string& RenameReader::tail_of_whole(std::uint32_t index) {
+    const auto known = tails_.find(index);
+    if (known != tails_.end()) return known->second;
+    return tails_[index] = describe_index(index).tail;
+}
+
 // Indexes of a leaf that are no part of one of the table, or are stored or sorted otherwise.
 void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
     const Partition& own = table().partitions[place];
@@ -140,7 +149,7 @@ void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
                          "That is not supported yet.", "Drop it before, and add it again after.");
         if (alone) check_index(row);
         const IndexFacts facts = describe_index(static_cast<std::uint32_t>(row.number(10)));
-        if (!alone && facts.tail == describe_index(static_cast<std::uint32_t>(row.number(15))).tail)
+        if (!alone && facts.tail == tail_of_whole(static_cast<std::uint32_t>(row.number(15))))
             continue;
         if (!own.leaf)
             refuse_piece("index " + name + " of " + own.qualified +

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "pg/spi.hpp"
+#include "plan/describe.hpp"
 #include "plan/read_sequences.hpp"
 #include "plan/rehearsal.hpp"
 
@@ -79,7 +81,8 @@ protected:
     void prepare_publications() const;
     // In partitions: what is refused, and what the leaf of the clone gets.
     void prepare_partitions(RenameColumn& rename);
-    void prepare_partition(RenameColumn& rename, std::size_t partition, const pg::Row& column);
+    void prepare_partition(RenameColumn& rename, std::size_t partition, const ColumnFacts& whole);
+    const std::string& tail_of_whole(std::uint32_t index);
     void check_in_partition(std::size_t partition, std::int64_t number) const;
     void prepare_parts(std::size_t partition, std::int64_t number);
     void prepare_checks(std::size_t partition, std::int64_t number);
@@ -129,6 +132,7 @@ protected:
     bool retype_ = false;                // it gets another type, and storage and name with that
     std::vector<std::int64_t> numbers_;  // of the column in the partitions
     std::vector<OwnPiece> own_;
+    std::map<std::uint32_t, std::string> tails_;  // of indexes of the table, from USING on
 };
 
 }  // namespace zdm::plan
