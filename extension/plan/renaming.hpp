@@ -102,6 +102,10 @@ protected:
     void add_notes();
     void note_changed();
     void note_mirrors();
+    // What tables need that become partitions meanwhile: columns, and an index over the key before
+    // the primary key changes hands.
+    void note_newcomers(const std::string& columns, const std::string& key,
+                        const std::string& before);
     std::vector<std::string> sequences() const {
         std::vector<std::string> all = rename_.sequences;
         if (!rename_.identity.sequence.empty()) all.push_back(rename_.identity.sequence);

@@ -356,6 +356,10 @@ void Renaming::add_notes() {
                    "end; " +
                    renamed + " stays there");
     note_mirrors();
+    std::string key;
+    for (const auto& index : rename_.indexes)
+        if (index.constraint == "PRIMARY KEY") key = join(index.columns);
+    note_newcomers(old + " and " + renamed, key, "contract");
     const bool owned = !rename_.sequences.empty() || !rename_.identity.sequence.empty();
     if (!rename_.default_text.empty() || !rename_.identity.sequence.empty())
         composer_.note(

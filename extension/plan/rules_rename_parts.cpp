@@ -172,6 +172,18 @@ void Renaming::add_primary_keys(Script& then, const CopiedIndex& index, const Ke
         then.about(partition(part.partition).qualified, part.after);
 }
 
+void Renaming::note_newcomers(const std::string& columns, const std::string& key,
+                              const std::string& before) {
+    if (!table_.partitioned) return;
+    std::string note = "until contract a table that becomes a partition of " + table_.qualified +
+                       " needs " + columns;
+    if (!key.empty())
+        note += "; one that is made or attached before " + before +
+                " needs by then, if it has rows, a unique index over (" + key +
+                ") for its part of the primary key";
+    composer_.note(note);
+}
+
 void Renaming::name_in_partitions(Script& then, std::size_t i) const {
     const CopiedIndex& index = rename_.indexes[i];
     if (index.partition) {

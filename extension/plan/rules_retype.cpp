@@ -49,6 +49,9 @@ public:
                        "only, and INSERT until contract, with values of " +
                        retype_.old_type);
         note_mirrors();
+        note_newcomers(name_ + ", and with it " + shadow_ + " before the switch, " +
+                           retype_.parked + " after it",
+                       retype_.primary.empty() ? "" : key_under(shadow_), "the switch");
     }
 
 private:

@@ -92,6 +92,9 @@ TEST(PlanRenamePartitioned, AllPartitionsAreLockedTogether) {
               "SELECT count(*) FROM public.users WHERE mail IS NULL AND (email IS NOT NULL)");
     EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.count("about"), 0u);
     EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.count("key_at"), 0u);
+    EXPECT_EQ(
+        plan.notes.back(),
+        "until contract a table that becomes a partition of public.users needs email and mail");
 }
 
 TEST(PlanRenamePartitioned, PartitionsSayTheirOwn) {
@@ -207,6 +210,11 @@ TEST(PlanRenamePartitioned, PrimaryKeyChangesHandsWithTheColumn) {
     EXPECT_EQ(parameters.at("key_at"), "4");
     EXPECT_EQ(parameters.at("key"), "mail, id");
     EXPECT_EQ(parameters.at("key_outside"), "mail, id");
+    EXPECT_NE(
+        join(plan.notes)
+            .find("needs email and mail; one that is made or attached before contract needs by "
+                  "then, if it has rows, a unique index over (mail, id)"),
+        std::string::npos);
 }
 
 TEST(PlanRenamePartitioned, WhatALeafHasAloneIsCopiedThere) {

@@ -101,6 +101,10 @@ TEST(PlanRetypePartitioned, AllPartitionsAreLockedTogether) {
     EXPECT_EQ(turning(plan).locks.size(), 4u);
     EXPECT_EQ(step_of(plan, StepKind::unsync).locks.size(), 4u);
     EXPECT_EQ(turning(plan).parameters.count("about"), 0u);
+    EXPECT_EQ(
+        plan.notes.back(),
+        "until contract a table that becomes a partition of public.users needs n, and with it "
+        "zdm_n_new before the switch, zdm_n_old after it");
 }
 
 TEST(PlanRetypePartitioned, PrimaryKeyChangesHandsInTheSwitch) {
@@ -132,6 +136,9 @@ TEST(PlanRetypePartitioned, PrimaryKeyChangesHandsInTheSwitch) {
     EXPECT_EQ(parameters.at("key_at"), "6");
     EXPECT_EQ(parameters.at("key"), "n, id");
     EXPECT_EQ(parameters.at("key_outside"), "zdm_n_new, id");
+    EXPECT_NE(plan.notes.back().find("before the switch needs by then, if it has rows, a unique "
+                                     "index over (zdm_n_new, id)"),
+              std::string::npos);
 }
 
 TEST(PlanRetypePartitioned, PrimaryKeyComesBackFromTheSecondIndexes) {
