@@ -201,6 +201,13 @@ SELECT * FROM differing('plain', 'ours');
 SELECT tableoid::regclass, id, "New name", other, last FROM ours.item WHERE id > 3000 ORDER BY id;
 INSERT INTO ours.keyed (region, n) VALUES ('b', -3) RETURNING key;
 
+\echo # At once, also of a partition key
+CALL take('direct', 'done', E'-- zdm: direct\nALTER TABLE ours.keyed RENAME region TO place');
+SELECT step, parameters ->> 'locks' FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration_id WHERE m.name = 'direct';
+CALL zdm_wait('direct', 'done', '100 s');
+ALTER TABLE plain.keyed RENAME region TO place;
+SELECT * FROM differing('plain', 'ours');
+
 \echo # Refused, each by name
 CREATE PROCEDURE refused(sql text) LANGUAGE plpgsql AS $$
 DECLARE message text; detail text; hint text;
