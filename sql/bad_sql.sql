@@ -103,7 +103,7 @@ SELECT zdm_create('bad', 'CREATE TEMP TABLE short_lived (id int);'); \echo :SQLS
 SELECT zdm_create('bad', 'ALTER TABLE numbers ADD COLUMN c int;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE pg_class ADD COLUMN c int;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE zdm.migration ADD COLUMN c int;'); \echo :SQLSTATE
-SELECT zdm_create('bad', 'ALTER TABLE measures ALTER v TYPE text;'); \echo :SQLSTATE
+SELECT zdm_create('bad', 'ALTER TABLE measures ALTER v SET STATISTICS 100;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE measures_26 ADD COLUMN c int;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE parent RENAME TO elder;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE of_others ADD COLUMN c int;'); \echo :SQLSTATE

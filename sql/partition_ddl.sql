@@ -483,7 +483,7 @@ SELECT zdm_create('bad', 'ALTER TABLE sales DROP CONSTRAINT all_key; ALTER TABLE
 SELECT zdm_create('bad', 'DROP INDEX sales_key; CREATE INDEX sales_key ON sales (id)');
 SELECT zdm_create('bad', 'DROP INDEX all_key');
 SELECT zdm_create('bad', 'DROP INDEX sales_a_region_id_v_idx');
-SELECT zdm_create('bad', 'ALTER TABLE sales ALTER v TYPE bigint');
+SELECT zdm_create('bad', 'ALTER TABLE sales ALTER v SET STATISTICS 7');
 SELECT zdm_create('bad', 'ALTER TABLE sales RENAME v TO w');
 SELECT zdm_create('bad', 'ALTER TABLE sales_c ADD COLUMN x int');
 CREATE ROLE partition_ddl_other;

@@ -142,7 +142,8 @@ struct PartitionIndex {
     std::size_t partition = 0;  // its place in Table::partitions
     std::string name;
     std::string schema;
-    std::string tail = {};  // of one that it has already: of its own CREATE INDEX, from USING on
+    std::string tail = {};   // of one that it has already: of its own CREATE INDEX, from USING on
+    std::string build = {};  // the same of one to be built otherwise than its table's; else empty
 
     bool is_there() const { return !tail.empty(); }
     std::string qualified() const { return schema + "." + name; }

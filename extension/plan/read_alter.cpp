@@ -4,6 +4,7 @@
 #include "pg/bridge.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
+#include "plan/ask.hpp"
 #include "plan/compare.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_alter.hpp"
@@ -53,10 +54,25 @@ bool suits_partitions(const AlterTableCmd* command) {
     case AT_AddConstraint:
     case AT_ValidateConstraint:
     case AT_DropColumn:
+    case AT_AlterColumnType:
     case AT_DropConstraint: return true;
     default: return false;
     }
 }
+
+// Whether a partition has an index or check of its own on a column: what becomes of them the clone
+// doesn't tell. $1 the partitions, $2 the column.
+constexpr auto kOwnPieces =
+    "SELECT FROM unnest($1::text[]::oid[]) p (oid) JOIN pg_catalog.pg_attribute a"
+    " ON a.attrelid = p.oid AND a.attname = $2 JOIN pg_catalog.pg_depend d"
+    " ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = p.oid"
+    " AND d.refobjsubid = a.attnum"
+    " LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    "  AND c.oid = d.objid AND d.objsubid = 0 AND c.relkind IN ('i', 'I') AND NOT c.relispartition"
+    " LEFT JOIN pg_catalog.pg_constraint k"
+    "  ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid"
+    "  AND k.conparentid = 0 AND k.coninhcount = 0 AND k.contype <> 'n'"
+    " WHERE c.oid IS NOT NULL OR k.oid IS NOT NULL LIMIT 1";
 
 }  // namespace
 
@@ -138,13 +154,13 @@ void AlterReader::take_partitions() {
 }
 
 void AlterReader::refuse_for_partitions() const {
-    refuse(
-        r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
-        "this is not supported yet for the partitioned table " + table().qualified,
-        "Of partitioned tables zdm adds and drops columns, constraints and indexes, sets and drops "
-        "defaults and NOT NULL, and changes rows.",
-        "Write -- zdm: direct right before the statement to run it as written, with its lock on "
-        "all partitions.");
+    refuse(r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
+           "this is not supported yet for the partitioned table " + table().qualified,
+           "Of partitioned tables zdm adds and drops columns, constraints and indexes, changes "
+           "names and "
+           "types of columns, sets and drops defaults and NOT NULL, and changes rows.",
+           "Write -- zdm: direct right before the statement to run it as written, with its lock on "
+           "all partitions.");
 }
 
 void AlterReader::fill_given() {
@@ -303,6 +319,18 @@ void AlterReader::refuse_dependents(const std::string& column, const std::string
            "Change or drop them first, in a migration of their own.");
 }
 
+void AlterReader::refuse_dependents_in_partitions(const char* column) const {
+    for (const auto& partition : table().partitions) {
+        const auto found = dependents(partition.oid, column);
+        if (!found.empty())
+            refuse(r_.source_.place(piece_.start), "ZD110", pg::sqlstate("2BP01"),
+                   "other objects depend on column " + pg::quote_ident(column) + " of " +
+                       partition.qualified,
+                   join(found, "; ") + ".",
+                   "Change or drop them first, in a migration of their own.");
+    }
+}
+
 void AlterReader::refuse_drop_in_partitions(const char* column, bool not_null) const {
     const Place at = r_.source_.place(piece_.start);
     const std::string shown = pg::quote_ident(column);
@@ -311,13 +339,8 @@ void AlterReader::refuse_drop_in_partitions(const char* column, bool not_null) c
                "cannot drop column " + shown + " because it is part of the partition key of " +
                    key->table,
                {}, "Columns of partition keys stay.");
+    refuse_dependents_in_partitions(column);
     for (const auto& partition : table().partitions) {
-        const auto found = dependents(partition.oid, column);
-        if (!found.empty())
-            refuse(at, "ZD110", pg::sqlstate("2BP01"),
-                   "other objects depend on column " + shown + " of " + partition.qualified,
-                   join(found, "; ") + ".",
-                   "Change or drop them first, in a migration of their own.");
         // The new version, which no longer writes it, would fail in this partition.
         const auto own = describe_column(partition.oid, column);
         if (own && own->not_null && !not_null)
@@ -368,6 +391,10 @@ void AlterReader::drop_column(AlterTableCmd* command) {
 
 // Whether it would rewrite or scan the table under its lock. The clone stays as it was.
 bool AlterReader::is_expensive(AlterTableCmd* command) {
+    std::vector<std::string> partitions;
+    for (const auto& partition : table().partitions)
+        partitions.push_back(std::to_string(partition.oid));
+    if (!ask(kOwnPieces, {partitions, std::string{command->name}}).empty()) return true;
     pg::Subtransaction attempt;
     const Seen seen = replay(command, false);
     return seen.rewrites || seen.scans;
@@ -398,6 +425,7 @@ void AlterReader::other(AlterTableCmd* command) {
     case AT_AlterColumnType:
         if (describe_column(relation().oid, command->name))
             refuse_dependents(command->name, "column " + std::string{command->name});
+        refuse_dependents_in_partitions(command->name);
         break;
     case AT_SetStatistics:
     case AT_SetOptions:

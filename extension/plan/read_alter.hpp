@@ -91,6 +91,7 @@ private:
     void set_not_null(AlterTableCmd* command);
     void drop_not_null(AlterTableCmd* command);
     void drop_column(AlterTableCmd* command);
+    void refuse_dependents_in_partitions(const char* column) const;
     // Of a partitioned table: what stops it in a partition.
     void refuse_drop_in_partitions(const char* column, bool not_null) const;
     bool is_expensive(AlterTableCmd* command);

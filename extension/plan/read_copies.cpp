@@ -21,26 +21,25 @@ constexpr auto kConstraints =
     " pg_catalog.to_jsonb(c) ->> 'conperiod', pg_catalog.to_jsonb(c) ->> 'conenforced',"
     " 0 = ANY (c.conkey), c.confrelid = $1::oid AND $2::int2 = ANY (c.confkey),"
     " c.contype = 'f' AND (c.confupdtype = 'd' OR c.confdeltype = 'd'), c.convalidated,"
-    " c.connoinherit, pg_catalog.obj_description(c.oid, 'pg_constraint')"
+    " c.connoinherit, pg_catalog.obj_description(c.oid, 'pg_constraint'), c.oid, c.coninhcount"
     " FROM pg_catalog.pg_constraint c WHERE c.conparentid = 0"
     " AND ((c.conrelid = $1::oid AND ($2::int2 = ANY (c.conkey)"
     "   OR (c.contype = 'c' AND 0 = ANY (c.conkey))))"
     "  OR (c.contype = 'f' AND c.confrelid = $1::oid AND $2::int2 = ANY (c.confkey)))"
     " ORDER BY c.conname, c.conrelid";
 
+// The last one: the index of the partitioned table that it is a part of, over all levels.
 constexpr auto kIndexes =
     "SELECT c.relname, i.indisvalid, i.indisclustered, i.indisreplident,"
     " pg_catalog.quote_ident(ts.spcname), pg_catalog.obj_description(c.oid, 'pg_class'),"
     " k.contype, k.condeferrable, pg_catalog.obj_description(k.oid, 'pg_constraint'),"
     " (coalesce(i.indexprs::text, '') || coalesce(i.indpred::text, '')) LIKE '%:varattno 0 %',"
-    " (SELECT pg_catalog.string_agg('ALTER INDEX ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
-    "   pg_catalog.quote_ident(c.relname) || ' ALTER COLUMN ' || a.attnum || ' SET STATISTICS ' ||"
-    "   a.attstattarget || ';', ' ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a"
-    "   WHERE a.attrelid = c.oid AND a.attstattarget >= 0), pg_catalog.quote_ident(n.nspname),"
+    " i.indexrelid, pg_catalog.quote_ident(n.nspname),"
     " CASE WHEN k.oid IS NOT NULL THEN (SELECT pg_catalog.string_agg("
     "   pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) || ' = ' ||"
     "   pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)), ', ')"
-    "   FROM unnest(c.reloptions) o) END, k.condeferred, $2::int2 = ANY (k.conkey)"
+    "   FROM unnest(c.reloptions) o) END, k.condeferred, $2::int2 = ANY (k.conkey),"
+    " CASE WHEN c.relispartition THEN pg_catalog.pg_partition_root(i.indexrelid)::oid END"
     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace"
@@ -52,6 +51,12 @@ constexpr auto kIndexes =
     "   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid"
     "   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid"
     "   AND d.refobjsubid = $2)) ORDER BY c.relname";
+
+// Of the columns of an index, whose name is $2.
+constexpr auto kTargets =
+    "SELECT 'ALTER INDEX ' || $2 || ' ALTER COLUMN ' || a.attnum || ' SET STATISTICS ' ||"
+    " a.attstattarget || ';' FROM pg_catalog.pg_attribute a"
+    " WHERE a.attrelid = $1::oid AND a.attstattarget >= 0 ORDER BY a.attnum";
 
 constexpr auto kStatistics =
     "SELECT s.stxname, pg_catalog.quote_ident(n.nspname), "
@@ -83,7 +88,8 @@ constexpr auto kTriggers =
     " CASE WHEN $3 ~ '^\\w+$' THEN p.prosrc ~* w.word ELSE pg_catalog.strpos(p.prosrc, $3) > 0 END,"
     " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(p.proname),"
     " g.tgconstrrelid <> 0,"
-    " CASE WHEN $3 ~ '^\\w+$' THEN w.given ~* w.word ELSE pg_catalog.strpos(w.given, $3) > 0 END"
+    " CASE WHEN $3 ~ '^\\w+$' THEN w.given ~* w.word ELSE pg_catalog.strpos(w.given, $3) > 0 END,"
+    " g.tgparentid <> 0"
     " FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
     // Each argument ends with a zero byte, which no text can hold: a new line instead.
@@ -100,6 +106,13 @@ constexpr auto kTriggerText =
 std::string comment_on(const std::string& target, const std::string& text) {
     return "COMMENT ON " + target + " IS " + pg::quote_literal(text) + ";";
 }
+
+// What is otherwise with the copy of a trigger in one of the partitions $1.
+constexpr auto kOtherInPartition =
+    "SELECT g.tgrelid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger g"
+    " WHERE g.tgrelid = ANY ($1::text[]::oid[]) AND pg_catalog.quote_ident(g.tgname) = $2"
+    " AND g.tgparentid <> 0 AND (g.tgenabled::text <> $3"
+    "  OR pg_catalog.obj_description(g.oid, 'pg_trigger') IS NOT NULL) ORDER BY 1 LIMIT 1";
 
 // A definition of a trigger, with its tokens.
 class TriggerText {
@@ -142,6 +155,18 @@ private:
 
 }  // namespace
 
+pg::Result RenameReader::indexes_on(std::uint32_t oid, std::int64_t number) {
+    return ask(kIndexes, {std::int64_t{oid}, number});
+}
+
+pg::Result RenameReader::constraints_on(std::uint32_t oid, std::int64_t number) {
+    return ask(kConstraints, {std::int64_t{oid}, number});
+}
+
+pg::Result RenameReader::triggers_on(std::uint32_t oid, std::int64_t number) const {
+    return ask(kTriggers, {std::int64_t{oid}, number, old_});
+}
+
 std::uint32_t RenameReader::clone_index(const std::string& name) const {
     const std::uint32_t found = find_index(relation().clone, name);
     if (found == 0)
@@ -154,8 +179,14 @@ std::uint32_t RenameReader::clone_index(const std::string& name) const {
 // Clones of indexes are in the default tablespace, and those of constraints have no storage
 // parameters; the copies shall be as the originals are.
 void RenameReader::prepare_indexes() {
-    for (const auto& row : ask(kIndexes, {std::int64_t{relation().oid}, number_}).rows) {
+    for (const auto& row : indexes_on(relation().oid, number_).rows) {
         if (row.is_null(4) && row.is_null(12)) continue;
+        // What the server says of such a key has neither.
+        if (table().partitioned && !row.is_null(6))
+            refuse_piece("constraint " + pg::quote_ident(row.text(0)) +
+                             " has storage parameters or a tablespace of its own",
+                         "That is not supported yet for keys of partitioned tables.",
+                         "Drop it before, and add it again after.");
         clone_index(row.text(0));
         const std::string alter = "ALTER INDEX pg_temp." + pg::quote_ident(row.text(0)) + " SET ";
         if (!row.is_null(4)) run_own(alter + "TABLESPACE " + row.text(4));
@@ -181,8 +212,7 @@ void RenameReader::prepare_statistics() {
 }
 
 void RenameReader::prepare_triggers(RenameColumn& rename) {
-    for (const auto& row : ask(kTriggers, {std::int64_t{relation().oid}, number_, old_}).rows)
-        prepare_trigger(rename, row);
+    for (const auto& row : triggers_on(relation().oid, number_).rows) prepare_trigger(rename, row);
 }
 
 Statements RenameReader::trigger_again(const pg::Row& row, const std::string& definition) const {
@@ -203,8 +233,11 @@ Statements RenameReader::trigger_again(const pg::Row& row, const std::string& de
 
 std::vector<Statements> RenameReader::naming_triggers() const {
     std::vector<Statements> all;
-    for (const auto& row : ask(kTriggers, {std::int64_t{relation().oid}, number_, old_}).rows)
-        if (row.flag(7) || row.flag(10)) all.push_back(trigger_again(row, row.text(1)));
+    for (const auto& row : triggers_on(relation().oid, number_).rows) {
+        if (!row.flag(7) && !row.flag(10)) continue;
+        check_trigger_parts(row);
+        all.push_back(trigger_again(row, row.text(1)));
+    }
     return all;
 }
 
@@ -229,6 +262,7 @@ void RenameReader::prepare_trigger(RenameColumn& rename, const pg::Row& row) {
     if (row.flag(9))
         refuse_piece("constraint trigger " + name + " names it and another table", {},
                      "Drop it before, and make it again after.");
+    check_trigger_parts(row);
     const std::string sql = row.text(1);
     const TriggerText text{sql};
     ChangedTrigger trigger;
@@ -241,6 +275,24 @@ void RenameReader::prepare_trigger(RenameColumn& rename, const pg::Row& row) {
     Node* const tree = parse_own(sql);
     r_.redirect_names(tree);
     run_utility(tree, sql);
+}
+
+// It is made again on the table, and the server gives it to the partitions.
+void RenameReader::check_trigger_parts(const pg::Row& row) const {
+    const auto found = ask(kOtherInPartition, {partition_oids(), row.text(0), row.text(2)});
+    if (found.empty()) return;
+    refuse_piece("trigger " + row.text(0) +
+                     " names it, and is enabled otherwise, or has a comment "
+                     "of its own, in partition " +
+                     found.front().text(0),
+                 "It is made again on the table, and so in all partitions.",
+                 "Let the partition have it as its table has.");
+}
+
+std::vector<std::string> RenameReader::partition_oids() const {
+    std::vector<std::string> oids;
+    for (const auto& partition : table().partitions) oids.push_back(std::to_string(partition.oid));
+    return oids;
 }
 
 void RenameReader::read_triggers(RenameColumn& rename) const {
@@ -261,8 +313,9 @@ std::size_t RenameReader::table_of(std::uint32_t oid, const std::string& constra
 }
 
 void RenameReader::read_constraints(RenameColumn& rename, Seen& seen) {
-    for (const auto& row : ask(kConstraints, {std::int64_t{relation().oid}, number_}).rows)
+    for (const auto& row : constraints_on(relation().oid, number_).rows)
         read_constraint(rename, seen, row);
+    read_checks(rename);
     r_.clones_.bring_forward(table_);
 }
 
@@ -287,6 +340,14 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
                      "Drop it before, and add it again after.");
     if (type == 'n') return read_not_null(rename, row);
     if (type == 'u' || type == 'p' || type == 'x') return;
+    if (type == 'f' && row.flag(8) && table().partitioned)
+        refuse_piece("foreign key " + name + " refers to it, and the table is partitioned",
+                     std::string{"Until "} + (retype_ ? "the switch" : "contract") +
+                         " the new column has no key that it could refer to.",
+                     std::string{"Drop the foreign key before, and add it again after"} +
+                         (retype_ ? "."
+                                  : "; or write -- zdm: direct right before the statement to run "
+                                    "it at once."));
     if (type != 'c' && type != 'f')
         refuse_piece("constraint " + name + " is of a kind that zdm does not know", {},
                      "Drop it before, and add it again after.");
@@ -310,10 +371,12 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
                              " refers to it, which is partitioned or inherits",
                          {}, "Drop it before, and add it again after.");
     }
+    copy.name = name;
     if (type == 'f') {
         copy.foreign_key = true;
         copy.referenced = table_of(static_cast<std::uint32_t>(row.number(3)), name);
         copy.incoming = row.flag(8);
+        if (table().partitioned) read_foreign_key_parts(copy, row);
         for (const std::size_t peer : {copy.table, copy.referenced})
             if (peer != table_) seen.locks.push_back({peer, LockMode::access_exclusive});
     }
@@ -323,7 +386,6 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
         refuse_piece("an earlier statement of this migration changes constraint " + name, {},
                      "Rename in a migration of its own.");
     const ConstraintFacts facts = describe_constraint(r_.clones_, clone);
-    copy.name = name;
     copy.definition = facts.definition;
     copy.valid = row.flag(10);
     // An application that defers the constraint by its name doesn't know that of the copy. Both
@@ -339,34 +401,46 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
     rename.constraints.push_back(std::move(copy));
 }
 
+void RenameReader::check_index(const pg::Row& row) const {
+    const std::string qualified = row.text(11) + "." + pg::quote_ident(row.text(0));
+    if (!row.flag(1))
+        refuse_piece("index " + qualified + " is not valid", "A build of it was interrupted.",
+                     "DROP INDEX CONCURRENTLY " + qualified + "; first.");
+    if (row.flag(9))
+        refuse_piece("index " + qualified + " reads the row as a whole",
+                     "A row has both columns until contract.", "Let it name its columns.");
+}
+
+Statements RenameReader::belongings(const pg::Row& row, const std::string& relation) const {
+    Statements all;
+    const std::string name = pg::quote_ident(row.text(0));
+    const std::string qualified = row.text(11) + "." + name;
+    if (!row.is_null(8))
+        all.push_back(comment_on("CONSTRAINT " + name + " ON " + relation, row.text(8)));
+    if (!row.is_null(5)) all.push_back(comment_on("INDEX " + qualified, row.text(5)));
+    for (const auto& target : ask(kTargets, {row.number(10), qualified}).rows)
+        all.push_back(target.text(0));
+    const std::string alter = "ALTER TABLE " + relation + " ";
+    if (row.flag(2)) all.push_back(alter + "CLUSTER ON " + name + ";");
+    if (row.flag(3)) all.push_back(alter + "REPLICA IDENTITY USING INDEX " + name + ";");
+    return all;
+}
+
 void RenameReader::read_indexes(RenameColumn& rename) const {
-    for (const auto& row : ask(kIndexes, {std::int64_t{relation().oid}, number_}).rows) {
-        const std::string name = pg::quote_ident(row.text(0));
-        const std::string qualified = row.text(11) + "." + name;
-        if (!row.flag(1))
-            refuse_piece("index " + qualified + " is not valid", "A build of it was interrupted.",
-                         "DROP INDEX CONCURRENTLY " + qualified + "; first.");
-        if (row.flag(9))
-            refuse_piece("index " + qualified + " reads the row as a whole",
-                         "A row has both columns until contract.", "Let it name its columns.");
+    for (const auto& row : indexes_on(relation().oid, number_).rows) {
+        check_index(row);
         const IndexFacts facts = describe_index(clone_index(row.text(0)));
         CopiedIndex copy;
-        copy.name = name;
+        copy.name = pg::quote_ident(row.text(0));
         copy.schema = row.text(11);
         copy.unique = facts.unique;
         copy.tail = facts.tail;
         if (!row.is_null(6)) read_key(copy, row);
-        if (!row.is_null(8))
-            copy.after.push_back(
-                comment_on("CONSTRAINT " + name + " ON " + table().qualified, row.text(8)));
-        if (!row.is_null(5)) copy.after.push_back(comment_on("INDEX " + qualified, row.text(5)));
-        if (!row.is_null(10)) copy.after.push_back(row.text(10));
-        const std::string alter = "ALTER TABLE " + table().qualified + " ";
-        if (row.flag(2)) copy.after.push_back(alter + "CLUSTER ON " + name + ";");
+        copy.after = belongings(row, table().qualified);
         copy.replica_identity = row.flag(3);
-        if (row.flag(3)) copy.after.push_back(alter + "REPLICA IDENTITY USING INDEX " + name + ";");
         rename.indexes.push_back(std::move(copy));
     }
+    if (table().partitioned) read_parts(rename);
 }
 
 // The copy of one that may be broken for a while, or that no index alone enforces, is made while
@@ -381,6 +455,7 @@ void RenameReader::read_key(CopiedIndex& copy, const pg::Row& row) const {
     if (type == 'x') {
         if (retype_)
             refuse_it(" excludes", "Whether it says the same of the new type is not known.");
+        if (table().partitioned) refuse_it(" excludes", "Its index can't be built beside writes.");
         if (!row.is_null(4)) refuse_it(" excludes, and is in a tablespace of its own", {});
         const auto clone = find_constraint(relation().clone, row.text(0));
         copy.exclusion = describe_constraint(r_.clones_, clone).definition;
@@ -389,6 +464,12 @@ void RenameReader::read_key(CopiedIndex& copy, const pg::Row& row) const {
             refuse_it(" is a DEFERRABLE primary key",
                       "Until contract there would be two, and a UNIQUE can't become one.");
         copy.deferrable = row.flag(13) ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE";
+    }
+    if (table().partitioned) {
+        const auto facts =
+            describe_constraint(r_.clones_, find_constraint(relation().clone, row.text(0)));
+        copy.definition = facts.definition;
+        copy.columns = facts.columns;
     }
     if (!copy.is_early()) return;
     if (!row.flag(14) || copy.tail.find("NULLS NOT DISTINCT") != std::string::npos)

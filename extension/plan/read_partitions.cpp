@@ -91,6 +91,14 @@ void check_published(const Partition& partition, const RowChange& change) {
     pg::call([&] { UnlockRelationOid(leaf, AccessShareLock); });
 }
 
+void check_leaves(const Table& table, const std::vector<Member>& members, const RowChange& change) {
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        if (!table.partitions[i].leaf) continue;
+        check_leaf(table.partitions[i], members[i], change.at);
+        check_published(table.partitions[i], change);
+    }
+}
+
 void refuse_moves(std::uint32_t table, const RowChange& change) {
     const auto key = find_key_column(table, change.columns);
     if (!key) return;
@@ -205,15 +213,15 @@ void refuse_several(const Table& table, const std::vector<Member>& members, Plac
                    "Run the statement directly, with a short lock_timeout.");
 }
 
+void check_fill_of_leaves(const Table& table, const std::vector<Member>& members, Place at) {
+    check_leaves(table, members, {at, RowEvent::update, {}});
+}
+
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change) {
     const auto members = list_partitions(clones, table);
     const Table& facts = clones.table(table);
     if (facts.has_children) refuse_several(facts, members, change.at);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-        if (!facts.partitions[i].leaf) continue;
-        check_leaf(facts.partitions[i], members[i], change.at);
-        check_published(facts.partitions[i], change);
-    }
+    check_leaves(facts, members, change);
     if (change.event == RowEvent::update) refuse_moves(facts.oid, change);
     refuse_for_statement(facts.oid, change);
 }

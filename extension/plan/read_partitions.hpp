@@ -60,6 +60,9 @@ void require_owned(const Partition& partition, const Member& member, const std::
 // Refuses a child that has another parent as well.
 void refuse_several(const Table& table, const std::vector<Member>& members, Place at);
 
+// Refuses leaves that zdm can't fill; no trigger or rule sees it.
+void check_fill_of_leaves(const Table& table, const std::vector<Member>& members, Place at);
+
 // Refuses what would come out differently, and notes the partitions of the table and their size.
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change);
 

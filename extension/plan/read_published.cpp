@@ -9,13 +9,13 @@ namespace zdm::plan {
 
 namespace {
 
-// $1 the table.
+// $1 the table and its partitions.
 constexpr auto kOpen =
     "SELECT pg_catalog.quote_ident(p.pubname) FROM pg_catalog.pg_publication p"
     " WHERE p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r"
-    "  WHERE r.prpubid = p.oid AND r.prrelid = $1::oid AND r.prattrs IS NULL)"
+    "  WHERE r.prpubid = p.oid AND r.prrelid = ANY ($1::text[]::oid[]) AND r.prattrs IS NULL)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace n JOIN pg_catalog.pg_class c"
-    "  ON c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.oid = $1::oid)"
+    "  ON c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.oid = ANY ($1::text[]::oid[]))"
     " ORDER BY 1";
 
 // What publications say of the table that name the column. $2 is its number, $3 its new name.
@@ -39,18 +39,24 @@ std::string filter_of(const pg::Row& row) { return "zdm_filter_" + row.text(3); 
 
 }  // namespace
 
+// Changes of a partitioned table are those of its leaves.
+std::vector<std::string> RenameReader::published_oids() const {
+    std::vector<std::string> oids = partition_oids();
+    oids.push_back(std::to_string(relation().oid));
+    return oids;
+}
+
 std::vector<std::string> RenameReader::open_publications() const {
     std::vector<std::string> names;
-    for (const auto& row : ask(kOpen, {std::int64_t{relation().oid}}).rows)
-        names.push_back(row.text(0));
+    for (const auto& row : ask(kOpen, {published_oids()}).rows) names.push_back(row.text(0));
     return names;
 }
 
 bool RenameReader::is_found_by_all() const {
-    return ask("SELECT relreplident = 'f' FROM pg_catalog.pg_class WHERE oid = $1::oid",
-               {std::int64_t{relation().oid}})
-        .front()
-        .flag(0);
+    return !ask("SELECT FROM pg_catalog.pg_class WHERE oid = ANY ($1::text[]::oid[])"
+                " AND relreplident = 'f' AND relkind = 'r'",
+                {published_oids()})
+                .empty();
 }
 
 void RenameReader::note_subscribers() const {

@@ -9,6 +9,7 @@
 #include "plan/describe.hpp"
 #include "plan/hanging.hpp"
 #include "plan/read_data.hpp"
+#include "plan/read_partitions.hpp"
 #include "plan/text.hpp"
 
 #include "pg/compat.hpp"
@@ -57,7 +58,7 @@ constexpr auto kDependents =
     "  AND f.adnum = $2)"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.objid"
     "  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0"
-    "  AND c.relkind IN ('i', 'S'))"
+    "  AND c.relkind IN ('i', 'I', 'S'))"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.oid = d.objid"
     "  AND d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.tgrelid = $1::oid)"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE $3 AND p.oid = d.objid"
@@ -116,15 +117,10 @@ void RenameReader::read() {
     const auto found = r_.target(tree_->relation, tree_->missing_ok, Rehearsal::Use::name);
     if (!found) return;
     table_ = *found;
-    const Place at = r_.source_.place(std::max(tree_->relation->location, 0));
-    if (table().partitioned)
-        refuse(at, "ZD105", pg::state::kFeatureNotSupported, table().qualified + " is partitioned",
-               "zdm can't rename its columns yet.",
-               "Run the statement directly, with a short lock_timeout.");
     // The clone has nothing above it.
     if (relation().partition)
-        refuse(at, "ZD005", pg::sqlstate("42P16"),
-               "cannot rename inherited column \"" + old_ + "\"",
+        refuse(r_.source_.place(std::max(tree_->relation->location, 0)), "ZD005",
+               pg::sqlstate("42P16"), "cannot rename inherited column \"" + old_ + "\"",
                table().qualified + " has what the table above it has.",
                "Rename the column in the table above.");
     if (relation().in_inheritance_tree())
@@ -133,9 +129,14 @@ void RenameReader::read() {
                    " is part of an inheritance tree, of which zdm can't rename a "
                    "column yet",
                {}, "Add a column with the new name, fill it with an UPDATE, and drop the old one.");
+    if (table().partitioned) take_partitions();
     if (table().made_here() || statement_.directives.direct) return direct();
     const std::uint32_t clone = relation().clone;
-    // What is wrong with the names the server says best.
+    // What is wrong with the names the server says best, but it begins with the leaf of the clone.
+    if (table().partitioned && describe_column(clone, old_) && describe_column(clone, new_))
+        refuse(at_, "ZD005", pg::sqlstate("42701"),
+               "column \"" + new_ + "\" of relation \"" + relation().name + "\" already exists", {},
+               "Correct this and try again; nothing was changed.");
     if (!describe_column(clone, old_) || describe_column(clone, new_)) replay();
     RenameColumn rename;
     check_column(rename);
@@ -150,6 +151,7 @@ void RenameReader::read() {
     prepare_views();
     prepare_policies();
     prepare_publications();
+    prepare_partitions(rename);
 
     Action action = start();
     replay();
@@ -159,7 +161,8 @@ void RenameReader::read() {
     rename.definition = facts.definition;
     rename.not_null = facts.not_null;
     if (!facts.identity) rename.default_text = facts.default_text;
-    action.seen = {{{table_, LockMode::access_exclusive}}, false, false};
+    action.seen = {
+        {{table_, LockMode::access_exclusive, LockMode::access_exclusive}}, false, false};
     read_constraints(rename, action.seen);
     read_indexes(rename);
     read_statistics(rename);
@@ -186,8 +189,60 @@ void RenameReader::direct() {
     r_.add(std::move(action));
 }
 
+// Its rows are filled in the leaves, and all partitions change with it.
+void RenameReader::take_partitions() {
+    const auto members = list_partitions(r_.clones_, table_);
+    if (statement_.directives.direct) return;
+    check_fill_of_leaves(table(), members, at_);
+    for (std::size_t i = 0; i < members.size(); ++i)
+        require_owned(table().partitions[i], members[i], "It is changed with its table.", at_);
+    const auto key = find_key_column(table().oid, {old_});
+    if (key)
+        refuse_piece("it is in the partition key of " + key->table,
+                     "Rows find their partition before any trigger runs, so those of an "
+                     "application that knows one of the two columns only would find none.",
+                     retype_ ? "Make a new table that is partitioned by the other type, and move "
+                               "the rows there."
+                             : "Write -- zdm: direct right before the statement to rename it at "
+                               "once, when no application uses the old name any more.");
+}
+
+pg::Result RenameReader::column_of(std::uint32_t oid) const {
+    return ask(kColumn, {std::int64_t{oid}, old_});
+}
+
+Statements RenameReader::dress_of(const pg::Row& column, const std::string& relation) const {
+    Statements dress;
+    const std::string renamed = pg::quote_ident(new_);
+    // A table tells its partitions of some of these, and each says its own.
+    const std::string alter = std::string{"ALTER TABLE "} + (table().partitioned ? "ONLY " : "") +
+                              relation + " ALTER COLUMN " + renamed + " ";
+    if (!column.is_null(3) && !retype_)
+        dress.push_back(alter + "SET STORAGE " + column.text(3) + ";");
+    if (!column.is_null(10) && !retype_)
+        dress.push_back(alter + "SET COMPRESSION " + column.text(10) + ";");
+    if (column.number(4) >= 0) dress.push_back(alter + "SET STATISTICS " + column.text(4) + ";");
+    if (!column.is_null(5)) dress.push_back(alter + "SET (" + column.text(5) + ");");
+    if (!column.is_null(6))
+        dress.push_back("COMMENT ON COLUMN " + relation + "." + renamed + " IS " +
+                        pg::quote_literal(column.text(6)) + ";");
+    return dress;
+}
+
+void RenameReader::refuse_in_row(const pg::Row& column, const std::string& relation) const {
+    const bool here = relation == table().qualified;
+    if (column.flag(8))
+        refuse_piece("it has a security label" + (here ? "" : " in " + relation), {},
+                     "Take the label off, and set it again after.");
+    if (!column.is_null(9))
+        refuse_piece("the row type of " + (here ? "the table" : relation) + " is the type of " +
+                         column.text(9),
+                     "Columns would come in another order in these values.",
+                     "Give that column another type first.");
+}
+
 void RenameReader::check_column(RenameColumn& rename) {
-    const auto found = ask(kColumn, {std::int64_t{relation().oid}, old_});
+    const auto found = column_of(relation().oid);
     const std::string name = pg::quote_ident(old_);
     if (found.empty())
         refuse(
@@ -220,24 +275,8 @@ void RenameReader::check_column(RenameColumn& rename) {
         refuse_piece("its type is a composite one",
                      "Whether it has a value could not be told: IS NULL looks into such a row.",
                      "Write -- zdm: direct right before the statement to run it at once.");
-    if (row.flag(8))
-        refuse_piece("it has a security label", {}, "Take the label off, and set it again after.");
-    if (!row.is_null(9))
-        refuse_piece("the row type of the table is the type of " + row.text(9),
-                     "Columns would come in another order in these values.",
-                     "Give that column another type first.");
-    const std::string alter =
-        "ALTER TABLE " + table().qualified + " ALTER COLUMN " + pg::quote_ident(new_) + " ";
-    if (!row.is_null(3) && !retype_)
-        rename.dress.push_back(alter + "SET STORAGE " + row.text(3) + ";");
-    if (!row.is_null(10) && !retype_)
-        rename.dress.push_back(alter + "SET COMPRESSION " + row.text(10) + ";");
-    if (row.number(4) >= 0) rename.dress.push_back(alter + "SET STATISTICS " + row.text(4) + ";");
-    if (!row.is_null(5)) rename.dress.push_back(alter + "SET (" + row.text(5) + ");");
-    if (!row.is_null(6))
-        rename.dress.push_back("COMMENT ON COLUMN " + table().qualified + "." +
-                               pg::quote_ident(new_) + " IS " + pg::quote_literal(row.text(6)) +
-                               ";");
+    refuse_in_row(row, table().qualified);
+    rename.dress = dress_of(row, table().qualified);
 }
 
 void RenameReader::check_dependents() const {
@@ -253,19 +292,32 @@ void RenameReader::check_dependents() const {
 }
 
 void RenameReader::read_privileges(RenameColumn& rename) const {
-    const auto found = ask(kPrivileges, {std::int64_t{relation().oid}, number_, table().qualified,
-                                         pg::quote_ident(new_)});
+    for (const auto& grant : privileges_of(relation().oid, number_, table().qualified))
+        rename.dress.push_back(grant);
+}
+
+Statements RenameReader::privileges_of(std::uint32_t oid, std::int64_t number,
+                                       const std::string& relation) const {
+    Statements grants;
+    const auto found =
+        ask(kPrivileges, {std::int64_t{oid}, number, relation, pg::quote_ident(new_)});
     for (const auto& row : found.rows) {
         if (!row.flag(1))
             refuse_piece("role " + row.text(2) + ", not the owner, granted privileges on it",
                          "Nobody else can grant them in that role's name.",
                          "Let the owner grant them, and revoke these.");
-        rename.dress.push_back(row.text(0));
+        grants.push_back(row.text(0));
     }
+    return grants;
 }
 
 std::vector<OwnedSequence> RenameReader::sequences() const {
     const auto all = owned_sequences(relation().oid, old_);
+    for (const auto& owned : all)
+        if (owned.is_identity() && table().partitioned)
+            refuse_piece("it is an identity column, and its table is partitioned",
+                         "Its sequence would be made anew in all partitions.",
+                         "Write -- zdm: direct right before the statement to run it at once.");
     for (const auto& owned : all)
         if (owned.is_identity() && !owned.plain)
             refuse_piece("it is an identity column, and its sequence " + owned.name +

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "pg/spi.hpp"
+#include "plan/describe.hpp"
 #include "plan/read_sequences.hpp"
 #include "plan/rehearsal.hpp"
 
@@ -17,6 +19,14 @@ public:
     void read();
 
 protected:
+    // An index or check on the leaf of the clone, in place of one that a partition has otherwise
+    // than its table.
+    struct OwnPiece {
+        std::size_t partition = 0;
+        std::string piece;  // its kind, and its name there, quoted
+        std::string name;   // on the clone
+    };
+
     // Of a change that the caller reads: `old` becomes `renamed` on the clone.
     RenameReader(Rehearsal& rehearsal, const Statement& statement, Place at, std::size_t table,
                  std::string old, std::string renamed)
@@ -37,7 +47,12 @@ protected:
                                    const std::string& instead) const;
 
     // Before the statement runs on the clone.
+    void take_partitions();
     void check_column(RenameColumn& rename);
+    // What its relation says of a column otherwise than its type does; of a partitioned one this is
+    // not carried to partitions.
+    Statements dress_of(const pg::Row& column, const std::string& relation) const;
+    void refuse_in_row(const pg::Row& column, const std::string& relation) const;
     void check_dependents() const;
     void note_subscribers() const;
     // Publications that send all of its columns, also those to come.
@@ -45,12 +60,17 @@ protected:
     // Whether subscribers that have no key find its rows by all columns.
     bool is_found_by_all() const;
     void read_privileges(RenameColumn& rename) const;
+    Statements privileges_of(std::uint32_t oid, std::int64_t number,
+                             const std::string& relation) const;
     std::vector<OwnedSequence> sequences() const;
     void read_sequences(RenameColumn& rename) const;
     void prepare_indexes();
     void prepare_statistics();
     void prepare_triggers(RenameColumn& rename);
     void prepare_trigger(RenameColumn& rename, const pg::Row& row);
+    void check_trigger_parts(const pg::Row& row) const;
+    std::vector<std::string> partition_oids() const;
+    std::vector<std::string> published_oids() const;
     // A trigger anew, with all that belongs to it.
     Statements trigger_again(const pg::Row& row, const std::string& definition) const;
     // Triggers that name the column in their functions or arguments.
@@ -59,6 +79,21 @@ protected:
     void prepare_policies() const;
     pg::Result naming_publications() const;
     void prepare_publications() const;
+    // In partitions: what is refused, and what the leaf of the clone gets.
+    void prepare_partitions(RenameColumn& rename);
+    void prepare_partition(RenameColumn& rename, std::size_t partition, const ColumnFacts& whole);
+    const std::string& tail_of_whole(std::uint32_t index);
+    void check_in_partition(std::size_t partition, std::int64_t number) const;
+    void prepare_parts(std::size_t partition, std::int64_t number);
+    void prepare_checks(std::size_t partition, std::int64_t number);
+    std::string on_leaf(std::size_t partition, const std::string& piece);
+    const std::string* leaf_piece(std::size_t partition, const std::string& piece) const;
+    std::string leaf_clone() const;
+    // What the catalogs say of a column and its relation, a partition or the table itself.
+    pg::Result column_of(std::uint32_t oid) const;
+    static pg::Result indexes_on(std::uint32_t oid, std::int64_t number);
+    static pg::Result constraints_on(std::uint32_t oid, std::int64_t number);
+    pg::Result triggers_on(std::uint32_t oid, std::int64_t number) const;
     // A condition over the table waits on the clone as a policy until the column is renamed there.
     void carry(const std::string& name, const std::string& condition) const;
     std::string carried(const std::string& name) const;
@@ -70,6 +105,14 @@ protected:
     void read_not_null(RenameColumn& rename, const pg::Row& row) const;
     void read_indexes(RenameColumn& rename) const;
     void read_key(CopiedIndex& copy, const pg::Row& row) const;
+    void check_index(const pg::Row& row) const;
+    // Comments and settings of an index, for when its copy has the name.
+    Statements belongings(const pg::Row& row, const std::string& relation) const;
+    // In partitions.
+    void read_parts(RenameColumn& rename) const;
+    void read_checks(RenameColumn& rename) const;
+    static CopiedIndex index_of_leaf(const CopiedPart& part, const pg::Row& row);
+    void read_foreign_key_parts(CopiedConstraint& copy, const pg::Row& row) const;
     std::uint32_t clone_index(const std::string& name) const;
     void read_statistics(RenameColumn& rename) const;
     void read_triggers(RenameColumn& rename) const;
@@ -86,7 +129,10 @@ protected:
     std::string new_;
     std::int64_t number_ = 0;  // of the column in the original
     std::string verb_ = "renamed";
-    bool retype_ = false;  // it gets another type, and storage and name with that
+    bool retype_ = false;                // it gets another type, and storage and name with that
+    std::vector<std::int64_t> numbers_;  // of the column in the partitions
+    std::vector<OwnPiece> own_;
+    std::map<std::uint32_t, std::string> tails_;  // of indexes of the table, from USING on
 };
 
 }  // namespace zdm::plan

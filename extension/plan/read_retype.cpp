@@ -67,6 +67,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
         if (describe_column(relation().oid, name))
             refuse_piece("the table has a column " + pg::quote_ident(name), {}, "Rename that.");
     retype_ = true;
+    if (table().partitioned) take_partitions();
     check_column(copies);
     check_dependents();
     DataReader{r_, statement_}.check_fill(table_, at_);
@@ -84,6 +85,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
     prepare_indexes();
     prepare_statistics();
     prepare_publications();
+    prepare_partitions(copies);
 
     replay();
     on_clone("RENAME COLUMN " + pg::quote_ident(old_) + " TO " + pg::quote_ident(new_));
@@ -97,7 +99,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
         copies.default_text = facts.default_text;
     if (!is_integer(to.type) || !is_integer(old_type_)) retype.sequence_type.clear();
     retype.parked = pg::quote_ident(parked_);
-    seen = {{{table_, LockMode::access_exclusive}}, false, false};
+    seen = {{{table_, LockMode::access_exclusive, LockMode::access_exclusive}}, false, false};
     read_constraints(copies, seen);
     read_indexes(copies);
     read_statistics(copies);
@@ -313,11 +315,24 @@ void RetypeReader::check_up(const Expressions& reader, Node* up) const {
                "It gives rows of applications their value.", "GRANT EXECUTE ON it TO PUBLIC.");
 }
 
+// As it is now, and its parts.
+void RetypeReader::read_primary(RetypeColumn& retype, const CopiedIndex& index) const {
+    const auto tail_of = [](std::uint32_t oid, const std::string& name) {
+        return describe_index(find_index(oid, unquoted(name))).tail;
+    };
+    retype.primary = index.name;
+    retype.primary_tail = tail_of(relation().oid, index.name);
+    for (const auto& part : index.parts)
+        retype.primary_tails.push_back(
+            tail_of(table().partitions.at(part.partition).oid, part.name));
+    const auto facts =
+        describe_constraint(r_.clones_, find_constraint(relation().oid, unquoted(index.name)));
+    retype.primary_columns = facts.columns;
+    retype.primary_definition = facts.definition;
+}
+
 void RetypeReader::check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const {
-    if (index.constraint == "PRIMARY KEY") {
-        retype.primary = index.name;
-        retype.primary_tail = describe_index(find_index(relation().oid, unquoted(index.name))).tail;
-    }
+    if (index.constraint == "PRIMARY KEY") read_primary(retype, index);
     if (!index.unique) return;
     if (index.tail.find("NULLS NOT DISTINCT") != std::string::npos)
         refuse_piece("index " + index.name + " is NULLS NOT DISTINCT",
@@ -331,8 +346,13 @@ void RetypeReader::check_index(RetypeColumn& retype, const CopiedIndex& index, b
             std::string{down_ == nullptr ? "Leave USING out"
                                          : "Leave -- zdm: down out, and USING"} +
                 " where the server needs none, or drop the index before and make it again after.");
-    const std::string original = std::to_string(find_index(relation().oid, unquoted(index.name)));
-    const std::string clone = std::to_string(clone_index(unquoted(index.name)));
+    const std::string original = std::to_string(
+        find_index(index.partition ? table().partitions.at(*index.partition).oid : relation().oid,
+                   unquoted(index.name)));
+    const std::string clone = std::to_string(
+        index.partition ? find_index(relation().leaf_clone,
+                                     *leaf_piece(*index.partition, "index " + index.name))
+                        : clone_index(unquoted(index.name)));
     if (ask(kOtherOrder, {original, clone}).front().flag(0))
         refuse_piece("index " + index.name +
                          " is unique, and changes from or to a collation that is not deterministic",
@@ -346,7 +366,8 @@ void RetypeReader::read_old(RetypeColumn& retype) const {
     for (std::size_t i = 0; i < constraints.size(); ++i) {
         const CopiedConstraint& copy = constraints[i];
         if (copy.foreign_key && !copy.incoming) continue;
-        const std::uint32_t owner = r_.clones_.relation(copy.table).oid;
+        const std::uint32_t owner = copy.partition ? table().partitions.at(*copy.partition).oid
+                                                   : r_.clones_.relation(copy.table).oid;
         const auto oid = find_constraint(owner, unquoted(copy.name));
         const OldConstraint old{i, describe_constraint(r_.clones_, oid).definition};
         (copy.foreign_key ? retype.keys : retype.checks).push_back(old);

@@ -43,6 +43,7 @@ private:
     std::string zone() const;
     void read_default(RetypeColumn& retype) const;
     void check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const;
+    void read_primary(RetypeColumn& retype, const CopiedIndex& index) const;
     void check_subscribers(const Target& to) const;
     void read_old(RetypeColumn& retype) const;
     std::string clone() const;

@@ -4,12 +4,23 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace zdm::plan {
 
 using Statements = std::vector<std::string>;
+
+// What a partition has of an index or foreign key of its table.
+struct CopiedPart {
+    std::size_t partition = 0;  // its place in Table::partitions
+    std::string name;           // that its part of the copy takes over
+    std::string schema = {};    // of an index
+    std::string tail = {};      // of an index that is made otherwise than its table's; else empty
+    Statements after = {};
+    bool replica_identity = false;
+};
 
 // A CHECK or FOREIGN KEY.
 struct CopiedConstraint {
@@ -20,7 +31,9 @@ struct CopiedConstraint {
     std::size_t referenced = 0;  // of a foreign key
     bool incoming = false;       // it refers to the column, and must go before it
     bool valid = true;
-    Statements after;  // comments, once the copy has the name
+    Statements after;                    // comments, once the copy has the name
+    std::vector<CopiedPart> parts = {};  // of a partitioned table's foreign key, parents first
+    std::optional<std::size_t> partition = std::nullopt;  // of one that a leaf alone has
 };
 
 struct CopiedIndex {
@@ -33,6 +46,11 @@ struct CopiedIndex {
     bool replica_identity = false;
     std::string deferrable = {};  // of a UNIQUE: DEFERRABLE ...
     std::string exclusion = {};   // EXCLUDE ...
+    // Of a partitioned table.
+    std::vector<CopiedPart> parts = {};                   // parents first
+    std::optional<std::size_t> partition = std::nullopt;  // of one that a leaf alone has
+    std::string definition = {};                          // UNIQUE (...), PRIMARY KEY (...)
+    std::vector<std::string> columns = {};                // of the key
 
     // Whether its copy is a constraint from the start, while the new column is empty.
     bool is_early() const { return !deferrable.empty() || !exclusion.empty(); }
@@ -80,6 +98,12 @@ struct IdentityFacts {
     std::string clause;  // GENERATED ... AS IDENTITY (...)
 };
 
+// What a partition says of the column otherwise than its table.
+struct PartitionColumn {
+    std::size_t partition = 0;  // its place in Table::partitions
+    Statements dress;
+};
+
 // ALTER TABLE ... RENAME COLUMN
 struct RenameColumn {
     std::string column;
@@ -101,7 +125,8 @@ struct RenameColumn {
     std::vector<ChangedView> views;
     std::vector<ChangedPolicy> policies;
     std::vector<ChangedPublication> publications;
-    std::string hanging;  // what hangs on the old column: hanging.hpp
+    std::string hanging = {};                      // what hangs on the old column: hanging.hpp
+    std::vector<PartitionColumn> partitions = {};  // parents first; those that differ
 };
 
 }  // namespace zdm::plan

@@ -19,6 +19,11 @@ inline void append(Statements& all, const Statements& more) {
     all.insert(all.end(), more.begin(), more.end());
 }
 
+inline void append(Script& all, const Statements& more) { all.append(more); }
+
+inline constexpr auto kCopyNote =
+    "built beside reads and writes; it makes queries of the new version fast";
+
 // One whose plan comes in parts, each in its place.
 class Renaming {
 public:
@@ -45,6 +50,7 @@ public:
 protected:
     void check_alone() const;
     void add_column();
+    void dress_partitions();
     void change_triggers();
     // From what gives the new column its value.
     void fill(const std::string& up);
@@ -58,22 +64,48 @@ protected:
     void build_copy(const CopiedIndex& index, const std::string& name, Slot slot,
                     const std::string& note);
     void defer_copy(const CopiedIndex& index, const std::string& name);
+    void note_deferred(const CopiedIndex& index, const std::string& name);
     void exclude_copy(const CopiedIndex& index, const std::string& name);
     void copy_not_null();
     void copy_constraint(const CopiedConstraint& constraint);
     void copy_statistics();
+
+    // The same of partitioned tables.
+    void copy_in_partitions(std::size_t i);
+    void copy_key_in_partitions(std::size_t i, const std::vector<PartitionIndex>& parts);
+    void build_in_leaf(const PartitionIndex& part, bool unique, const std::string& tail,
+                       const std::string& note);
+    void copy_check_of_leaf(const CopiedConstraint& constraint, const std::string& name);
+    void copy_foreign_key(const CopiedConstraint& constraint, const std::string& name);
+    void name_in_partitions(Script& then, std::size_t i) const;
+    // A primary key over all partitions, made of indexes of the leaves: these, by parts.
+    struct KeyOfAll {
+        std::vector<std::string> indexes;
+        std::vector<std::string> columns;
+        std::string definition;
+        std::string outside;  // how the columns are called before the transaction
+    };
+    void add_primary_keys(Script& then, const CopiedIndex& index, const KeyOfAll& key) const;
+    void name_parts(Script& then, const std::vector<CopiedPart>& parts,
+                    const std::vector<std::string>& names, bool constraint) const;
+    const Partition& partition(std::size_t place) const { return table_.partitions.at(place); }
+
     void contract();
-    void drop_old(Statements& then) const;
+    void drop_old(Script& then) const;
     // The copies take the names of what they are copies of.
-    void take_over(Statements& then) const;
-    void name_not_null(Statements& then) const;
-    void name_index(Statements& then, std::size_t i) const;
-    void name_constraint(Statements& then, std::size_t i) const;
-    void name_statistics(Statements& then) const;
+    void take_over(Script& then) const;
+    void name_not_null(Script& then) const;
+    void name_index(Script& then, std::size_t i) const;
+    void name_constraint(Script& then, std::size_t i) const;
+    void name_statistics(Script& then) const;
     std::vector<TableLock> key_locks() const;
     void add_notes();
     void note_changed();
     void note_mirrors();
+    // What tables need that become partitions meanwhile: columns, and an index over the key before
+    // the primary key changes hands.
+    void note_newcomers(const std::string& columns, const std::string& key,
+                        const std::string& before);
     std::vector<std::string> sequences() const {
         std::vector<std::string> all = rename_.sequences;
         if (!rename_.identity.sequence.empty()) all.push_back(rename_.identity.sequence);
@@ -84,7 +116,7 @@ protected:
         other.table = table;
         return other;
     }
-    Seen exclusive() const { return locks_of({{action_.table, LockMode::access_exclusive}}); }
+    Seen exclusive() const { return lock_all(action_.table, LockMode::access_exclusive); }
     Step ddl(const Action& action, const Statements& statements, const Seen& seen) const {
         Step step = composer_.start(action, StepKind::ddl);
         composer_.lock(step, action, seen);
@@ -99,7 +131,8 @@ protected:
     const Table& table_;
     std::string column_;  // ALTER TABLE t ALTER COLUMN b
     std::string not_null_;
-    std::vector<std::string> indexes_;  // private names, in the order of the facts
+    std::vector<std::string> indexes_;                   // private names, in the order of the facts
+    std::vector<std::vector<std::string>> index_parts_;  // of each, in the order of its parts
     std::vector<std::string> constraints_;
     std::vector<std::string> statistics_;
 };

@@ -37,8 +37,11 @@ struct RetypeColumn {
     std::vector<OldConstraint> keys;       // foreign keys that refer to the column
     std::string primary;                   // name of the primary key that it is in; empty: of none
     std::string primary_tail;              // of an index like that of the key, from USING on
-    std::string old_identity;              // GENERATED ... AS IDENTITY (...), as it is now
-    std::string sequence_type;             // of sequences that it owns, where it changes along
+    Statements primary_tails = {};         // the same of its parts, of a partitioned table
+    std::vector<std::string> primary_columns = {};  // of the key, under the column's own name
+    std::string primary_definition = {};            // likewise: PRIMARY KEY (...)
+    std::string old_identity;                       // GENERATED ... AS IDENTITY (...), as it is now
+    std::string sequence_type;         // of sequences that it owns, where it changes along
     std::vector<Statements> triggers;  // whose functions name the column: made anew for its type
 };
 

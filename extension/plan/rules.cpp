@@ -99,6 +99,18 @@ void Composer::lock(Step& step, const Action& action, const Seen& seen) const {
 
 Seen lock_all(std::size_t table, LockMode mode) { return {{{table, mode, mode}}, false, false}; }
 
+std::vector<std::string> partitions_below(const Table& table, std::size_t partition) {
+    std::set<std::size_t> within = {partition};
+    std::vector<std::string> below;
+    // Parents come first.
+    for (std::size_t i = 0; i < table.partitions.size(); ++i) {
+        if (within.count(table.partitions[i].parent) == 0) continue;
+        within.insert(i);
+        below.push_back(table.partitions[i].qualified);
+    }
+    return below;
+}
+
 std::string rows_of(const Table& table) {
     return (table.is_tree() ? "" : "ONLY ") + table.qualified;
 }
@@ -172,13 +184,13 @@ void Composer::pair(const Action& action, const Pair& pair) {
     back(action, pair.old_column, pair.down, {pair.column}, pair.old_type);
 }
 
-void Composer::with_unsync(const Action& action, const std::vector<std::string>& statements,
-                           const Seen& seen, const std::vector<std::string>& views,
+void Composer::with_unsync(const Action& action, const Script& script, const Seen& seen,
+                           const std::vector<std::string>& views,
                            const std::vector<std::string>& sequences) {
     Rules& rules = rules_of(action);
     rules.sequences.insert(rules.sequences.end(), sequences.begin(), sequences.end());
     rules.views.insert(rules.views.end(), views.begin(), views.end());
-    rules.then.insert(rules.then.end(), statements.begin(), statements.end());
+    rules.then.append(script);
     rules.locks.insert(rules.locks.end(), seen.locks.begin(), seen.locks.end());
 }
 
@@ -362,11 +374,12 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
                         locks_at(unsync, LockMode::share_row_exclusive)}};
         unsync.note = "applications give " + join(rules.columns) + " themselves from here on";
     } else {
-        const std::string then = join(rules.then, " ");
+        const std::string then = join(rules.then.statements(), " ");
         unsync.command = drop + "; " + then;
         unsync.parameters["drop"] = drop;
         unsync.parameters["then"] = then;
-        unsync.parameters["statements"] = std::to_string(rules.then.size());
+        unsync.parameters["statements"] = std::to_string(rules.then.statements().size());
+        rules.then.describe(unsync.parameters);
         guard(unsync, rules.hanging);
         unsync.removal = true;
         unsync.note =

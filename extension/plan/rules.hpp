@@ -11,6 +11,7 @@
 
 #include "plan/actions.hpp"
 #include "plan/compare.hpp"
+#include "plan/script.hpp"
 
 namespace zdm::plan {
 
@@ -74,6 +75,8 @@ bool needs_sync(const Survey& survey, std::size_t table, const Assignment& assig
 
 // Nothing but a lock on a table and all its partitions.
 Seen lock_all(std::size_t table, LockMode mode);
+// All partitions below one of the table's, qualified.
+std::vector<std::string> partitions_below(const Table& table, std::size_t partition);
 // The rows of a table as FROM says it: ONLY, unless they are in its partitions or children too.
 std::string rows_of(const Table& table);
 // Lets a step, whose parameters are complete, go through the rows of all children as well.
@@ -110,8 +113,8 @@ public:
     // Statements for the transaction in which the trigger of the action's table goes: without the
     // trigger, what they remove would refuse rows of the new application. They may lock `seen`, and
     // change these views and sequences.
-    void with_unsync(const Action& action, const std::vector<std::string>& statements,
-                     const Seen& seen, const std::vector<std::string>& views = {},
+    void with_unsync(const Action& action, const Script& script, const Seen& seen,
+                     const std::vector<std::string>& views = {},
                      const std::vector<std::string>& sequences = {});
     // What hangs on a column of the action's table must be what it was (hanging.hpp) when the
     // trigger goes.
@@ -152,7 +155,7 @@ private:
         std::vector<std::string> notes;
         std::vector<Following> news;     // kept in step
         std::vector<Going> olds;         // given back from new ones
-        std::vector<std::string> then;   // statements when the trigger goes
+        Script then;                     // statements when the trigger goes
         std::vector<TableLock> locks;    // that these take
         std::vector<std::string> views;  // that these change
         std::vector<std::string> sequences;
@@ -217,7 +220,18 @@ struct PartitionedPlace {
 };
 void add_partitioned_index(Composer&, const Action&, const CreateIndex&, const PartitionedPlace&);
 // UNIQUE and PRIMARY KEY of one.
-void add_partitioned_unique(Composer&, const Action&, const AddUnique&);
+struct PartitionedKeyPlace {
+    Slot build = Slot::unique_index;
+    Slot take = Slot::enforce;
+    std::string note =  // of the builds
+        "built beside reads and writes; rows that are not unique stop contract here, before any "
+        "constraint is added";
+    bool names_all = false;  // partitions that are partitioned get their names too
+};
+void add_partitioned_unique(Composer&, const Action&, const AddUnique&,
+                            const PartitionedKeyPlace& = {});
+// A foreign key of one: first of each leaf, then of the table.
+void add_partitioned_foreign_key(Composer&, const Action&, const AddForeignKey&, Slot);
 // DROP COLUMN with `-- zdm: down`.
 void drop_with_down(Composer&, const Action&, const DropColumn&);
 // NOT NULL goes in expand; undo brings it back.

@@ -150,7 +150,7 @@ void lock_key(Composer& composer, Step& step, const Action& action, bool to_itse
 }
 
 void add_key_of_leaf(Composer& composer, const Action& action, const AddForeignKey& add,
-                     const Partition& leaf) {
+                     const Partition& leaf, Slot slot) {
     const std::string on_leaf = "ALTER TABLE " + leaf.qualified + " ";
     const bool to_itself = add.referenced == action.table;
     Step step = composer.start_at(action, leaf, StepKind::constraint);
@@ -161,7 +161,7 @@ void add_key_of_leaf(Composer& composer, const Action& action, const AddForeignK
     step.bytes.reset();
     step.note = "new rows of the partition are checked from here on";
     step.parameters["constraint"] = add.name;
-    composer.add(Slot::enforce, step);
+    composer.add(slot, step);
 
     Step validate = composer.start_at(action, leaf, StepKind::validate);
     lock_key(composer, validate, action, to_itself);
@@ -172,18 +172,25 @@ void add_key_of_leaf(Composer& composer, const Action& action, const AddForeignK
     validate.note = "scans beside reads and writes";
     validate.parameters["constraint"] = add.name;
     validate.parameters["drop"] = on_leaf + "DROP CONSTRAINT " + add.name + ";";
-    composer.add(Slot::enforce, validate);
+    composer.add(slot, validate);
 }
+
+void add_partitioned_key(Composer& composer, const Action& action, const AddForeignKey& add) {
+    if (taken_over(composer, action, add.name) != nullptr)
+        refuse_taken_over(composer.table(action), action, add.name);
+    add_count(composer, action, add.name, add.violates, "23503", false);
+    add_partitioned_foreign_key(composer, action, add, Slot::enforce);
+}
+
+}  // namespace
 
 // Before 18 the server knows no NOT VALID here. A key that each leaf has already, and that is
 // valid, is taken over without a scan.
-void add_partitioned_key(Composer& composer, const Action& action, const AddForeignKey& add) {
+void add_partitioned_foreign_key(Composer& composer, const Action& action, const AddForeignKey& add,
+                                 Slot slot) {
     const Table& table = composer.table(action);
-    if (taken_over(composer, action, add.name) != nullptr)
-        refuse_taken_over(table, action, add.name);
-    add_count(composer, action, add.name, add.violates, "23503", false);
     for (const auto& partition : table.partitions)
-        if (partition.leaf) add_key_of_leaf(composer, action, add, partition);
+        if (partition.leaf) add_key_of_leaf(composer, action, add, partition, slot);
     Step step = ddl(composer, action,
                     alter(table) + "ADD CONSTRAINT " + add.name + " " + add.definition + ";",
                     alter(table) + "DROP CONSTRAINT IF EXISTS " + add.name + ";", 1);
@@ -193,10 +200,8 @@ void add_partitioned_key(Composer& composer, const Action& action, const AddFore
             need.mode = step.lock = LockMode::access_exclusive;
     step.note = "takes over those of the partitions: nothing is scanned";
     step.parameters["proven"] = add.name;
-    composer.add(Slot::enforce, step);
+    composer.add(slot, step);
 }
-
-}  // namespace
 
 void plan_action(Composer& composer, const Action& action, const AddCheck& add) {
     const std::string violates = parenthesised(add.expression) + " IS FALSE";

@@ -143,7 +143,7 @@ void PartitionedIndex::add_parents() {
 void PartitionedIndex::add_leaf(const PartitionIndex& own) {
     Step step = start_at(own, StepKind::index);
     step.command = create(index_) + "CONCURRENTLY " + own.name + " ON " + partition(own).qualified +
-                   " " + index_.tail;
+                   " " + (own.build.empty() ? index_.tail : own.build);
     step.undo = {undo_by_drop_index(own.qualified())};
     step.lock = LockMode::share_update_exclusive;
     step.scans = true;

@@ -2,6 +2,8 @@
 // leaf's index is built beside reads and writes and becomes a constraint of the leaf; ADD
 // CONSTRAINT on the table then finds an equal one in each partition, attaches these and builds
 // nothing.
+#include <algorithm>
+
 #include "plan/rules.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
@@ -12,8 +14,13 @@ namespace {
 
 class PartitionedKey {
 public:
-    PartitionedKey(Composer& composer, const Action& action, const AddUnique& add)
-        : composer_(composer), action_(action), add_(add), table_(composer.table(action)) {}
+    PartitionedKey(Composer& composer, const Action& action, const AddUnique& add,
+                   const PartitionedKeyPlace& place)
+        : composer_(composer),
+          action_(action),
+          add_(add),
+          place_(place),
+          table_(composer.table(action)) {}
 
     void add();
 
@@ -23,27 +30,27 @@ private:
     }
     void build(const PartitionIndex& own);
     void take(const PartitionIndex& own);
+    void add_middle(const PartitionIndex& own);
     void add_whole();
     Undos undo_whole(const Step& step);
 
     Composer& composer_;
     const Action& action_;
     const AddUnique& add_;
+    const PartitionedKeyPlace& place_;
     const Table& table_;
 };
 
 void PartitionedKey::build(const PartitionIndex& own) {
     Step step = composer_.start_at(action_, partition(own), StepKind::index);
     step.command = "CREATE UNIQUE INDEX CONCURRENTLY " + own.name + " ON " +
-                   partition(own).qualified + " " + add_.tail;
+                   partition(own).qualified + " " + (own.build.empty() ? add_.tail : own.build);
     step.undo = {undo_by_drop_index(own.qualified())};
     step.lock = LockMode::share_update_exclusive;
     step.scans = true;
-    step.note =
-        "built beside reads and writes; rows that are not unique stop contract here, before any "
-        "constraint is added";
+    step.note = place_.note;
     step.parameters["index"] = own.qualified();
-    composer_.add(Slot::unique_index, step);
+    composer_.add(place_.build, step);
 }
 
 void PartitionedKey::take(const PartitionIndex& own) {
@@ -58,7 +65,26 @@ void PartitionedKey::take(const PartitionIndex& own) {
     step.note = "takes over the index: nothing is scanned";
     step.parameters["path"] = "pinned";
     step.parameters["statements"] = "1";
-    composer_.add(Slot::enforce, step);
+    composer_.add(place_.take, step);
+}
+
+// Of a partition that is partitioned: under the name that the server would not choose.
+void PartitionedKey::add_middle(const PartitionIndex& own) {
+    Step step = composer_.start_at(action_, partition(own), StepKind::ddl);
+    step.rows.reset();
+    step.bytes.reset();
+    step.locks = {{step.relation, LockMode::access_exclusive}};
+    for (const auto& below : partitions_below(table_, own.partition))
+        step.locks.push_back({below, LockMode::access_exclusive});
+    step.lock = LockMode::access_exclusive;
+    const std::string alter = "ALTER TABLE " + step.relation + " ";
+    step.command = alter + "ADD CONSTRAINT " + own.name + " " + add_.definition + ";";
+    step.undo = undo_ddl(step, alter + "DROP CONSTRAINT IF EXISTS " + own.name + ";");
+    step.parameters["path"] = "pinned";
+    step.parameters["statements"] = "1";
+    require_key(step.parameters, add_.columns, add_.primary);
+    step.note = "takes over those of its partitions: nothing is scanned";
+    composer_.add(place_.take, step);
 }
 
 // A key that a leaf had before is its own again.
@@ -90,7 +116,7 @@ void PartitionedKey::add_whole() {
     step.parameters = {{"path", "pinned"}, {"statements", "1"}};
     require_key(step.parameters, add_.columns, add_.primary);
     step.note = "takes over those of the partitions: nothing is scanned";
-    composer_.add(Slot::enforce, step);
+    composer_.add(place_.take, step);
 }
 
 void PartitionedKey::add() {
@@ -99,13 +125,20 @@ void PartitionedKey::add() {
     for (const auto& column : add_.nullable) enforce_not_null(composer_, action_, column, false);
     for (const auto& own : add_.partitions)
         if (partition(own).leaf && !own.is_there()) take(own);
+    // The lowest first.
+    if (place_.names_all)
+        std::for_each(add_.partitions.rbegin(), add_.partitions.rend(),
+                      [&](const PartitionIndex& own) {
+                          if (!partition(own).leaf) add_middle(own);
+                      });
     add_whole();
 }
 
 }  // namespace
 
-void add_partitioned_unique(Composer& composer, const Action& action, const AddUnique& add) {
-    PartitionedKey{composer, action, add}.add();
+void add_partitioned_unique(Composer& composer, const Action& action, const AddUnique& add,
+                            const PartitionedKeyPlace& place) {
+    PartitionedKey{composer, action, add, place}.add();
 }
 
 }  // namespace zdm::plan

@@ -33,6 +33,7 @@ void Renaming::add_column() {
                 "; prepared statements that return all columns (SELECT *) fail once with 0A000, "
                 "\"cached plan must not change result type\", and must be prepared again";
     composer_.add(Slot::structure, step);
+    dress_partitions();
 }
 
 void Renaming::change_triggers() {
@@ -71,7 +72,7 @@ void Renaming::fill(const std::string& up) {
     composer_.add(Slot::data, step);
 
     Step pass = composer_.start(action_, StepKind::last_pass);
-    pass.command = "SELECT count(*) FROM ONLY " + table_.qualified + " WHERE " + predicate;
+    pass.command = "SELECT count(*) FROM " + rows_of(table_) + " WHERE " + predicate;
     pass.lock = LockMode::row_exclusive;
     pass.scans = true;
     pass.note = "proves that no row is left";
@@ -81,16 +82,19 @@ void Renaming::fill(const std::string& up) {
 }
 
 void Renaming::copy_indexes() {
-    for (const auto& index : rename_.indexes) {
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
+        const CopiedIndex& index = rename_.indexes[i];
         const std::string name = composer_.private_name(index.name, "copy");
         indexes_.push_back(name);
-        if (!index.exclusion.empty())
+        if (table_.partitioned)
+            copy_in_partitions(i);
+        else if (!index.exclusion.empty())
             exclude_copy(index, name);
         else if (!index.deferrable.empty())
             defer_copy(index, name);
         else
-            build_copy(index, name, Slot::filled_index,
-                       "built beside reads and writes; it makes queries of the new version fast");
+            build_copy(index, name, Slot::filled_index, kCopyNote);
+        note_deferred(index, name);
     }
 }
 
@@ -120,10 +124,13 @@ void Renaming::defer_copy(const CopiedIndex& index, const std::string& name) {
     step.undo = undo_ddl(step, alter(table_) + "DROP CONSTRAINT " + name + ";");
     step.note = "from here on the copy is checked as late as " + index.name;
     composer_.add(Slot::structure, step);
-    if (index.deferrable == " DEFERRABLE")
-        composer_.note("until contract SET CONSTRAINTS " + index.name +
-                       " DEFERRED leaves out its copy " + name +
-                       ": applications that defer it must say ALL, or name both");
+}
+
+void Renaming::note_deferred(const CopiedIndex& index, const std::string& name) {
+    if (index.deferrable != " DEFERRABLE") return;
+    composer_.note("until contract SET CONSTRAINTS " + index.name +
+                   " DEFERRED leaves out its copy " + name +
+                   ": applications that defer it must say ALL, or name both");
 }
 
 // There is no way to build it beside writes.
@@ -165,9 +172,11 @@ void Renaming::copy_constraint(const CopiedConstraint& constraint) {
     const std::string own = alter(composer_.table(action));
     const std::string name = composer_.private_name(constraint.name, "copy");
     constraints_.push_back(name);
+    if (constraint.partition) return copy_check_of_leaf(constraint, name);
+    if (constraint.foreign_key && table_.partitioned) return copy_foreign_key(constraint, name);
     const LockMode mode =
         constraint.foreign_key ? LockMode::share_row_exclusive : LockMode::access_exclusive;
-    std::vector<TableLock> locks = {{constraint.table, mode}};
+    std::vector<TableLock> locks = {{constraint.table, mode, mode}};
     if (constraint.foreign_key && constraint.referenced != constraint.table)
         locks.push_back({constraint.referenced, mode});
 
@@ -185,7 +194,7 @@ void Renaming::copy_constraint(const CopiedConstraint& constraint) {
         locks[0].mode = LockMode::share_update_exclusive;
         if (locks.size() > 1) locks[1].mode = LockMode::row_share;
     } else {
-        locks = {{constraint.table, LockMode::share_update_exclusive}};
+        locks = lock_all(constraint.table, LockMode::share_update_exclusive).locks;
     }
     Step validate = composer_.start(action, StepKind::validate);
     validate.command = own + "VALIDATE CONSTRAINT " + name;
@@ -216,7 +225,7 @@ void Renaming::copy_statistics() {
 }
 
 // What would hold the old column in place goes first.
-void Renaming::drop_old(Statements& then) const {
+void Renaming::drop_old(Script& then) const {
     for (const auto& constraint : rename_.constraints)
         if (constraint.incoming)
             then.push_back(alter(composer_.facts().tables.at(constraint.table)) +
@@ -233,7 +242,7 @@ void Renaming::drop_old(Statements& then) const {
     then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
 }
 
-void Renaming::take_over(Statements& then) const {
+void Renaming::take_over(Script& then) const {
     if (!rename_.default_text.empty())
         then.push_back(column_ + "SET DEFAULT " + rename_.default_text + ";");
     if (!rename_.identity.sequence.empty()) {
@@ -248,15 +257,16 @@ void Renaming::take_over(Statements& then) const {
     for (const auto& publication : rename_.publications) then.push_back(publication.add);
 }
 
-void Renaming::name_not_null(Statements& then) const {
+void Renaming::name_not_null(Script& then) const {
     if (!not_null_.empty())
         then.push_back(alter(table_) + "RENAME CONSTRAINT " + not_null_ + " TO " +
                        rename_.not_null_name + ";");
     append(then, rename_.not_null_after);
 }
 
-void Renaming::name_index(Statements& then, std::size_t i) const {
+void Renaming::name_index(Script& then, std::size_t i) const {
     const CopiedIndex& index = rename_.indexes[i];
+    if (table_.partitioned) return name_in_partitions(then, i);
     if (index.constraint.empty())
         then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
                        index.name + ";");
@@ -269,14 +279,23 @@ void Renaming::name_index(Statements& then, std::size_t i) const {
     append(then, index.after);
 }
 
-void Renaming::name_constraint(Statements& then, std::size_t i) const {
+void Renaming::name_constraint(Script& then, std::size_t i) const {
     const CopiedConstraint& constraint = rename_.constraints[i];
-    then.push_back(alter(composer_.facts().tables.at(constraint.table)) + "RENAME CONSTRAINT " +
-                   constraints_[i] + " TO " + constraint.name + ";");
+    const std::string rename =
+        "RENAME CONSTRAINT " + constraints_[i] + " TO " + constraint.name + ";";
+    if (constraint.partition) {
+        const std::string& leaf = partition(*constraint.partition).qualified;
+        then.about(leaf, "ALTER TABLE " + leaf + " " + rename);
+        return then.about(leaf, constraint.after);
+    }
+    then.push_back(alter(composer_.facts().tables.at(constraint.table)) + rename);
     append(then, constraint.after);
+    // Those of partitions were made under the same name.
+    name_parts(then, constraint.parts,
+               std::vector<std::string>(constraint.parts.size(), constraints_[i]), true);
 }
 
-void Renaming::name_statistics(Statements& then) const {
+void Renaming::name_statistics(Script& then) const {
     for (std::size_t i = 0; i < rename_.statistics.size(); ++i) {
         const CopiedStatistics& statistics = rename_.statistics[i];
         then.push_back("ALTER STATISTICS " + statistics.schema + "." + statistics_[i] +
@@ -296,7 +315,7 @@ std::vector<TableLock> Renaming::key_locks() const {
 }
 
 void Renaming::contract() {
-    Statements then;
+    Script then;
     drop_old(then);
     take_over(then);
     std::vector<std::string> views;
@@ -338,6 +357,10 @@ void Renaming::add_notes() {
                    "end; " +
                    renamed + " stays there");
     note_mirrors();
+    std::string key;
+    for (const auto& index : rename_.indexes)
+        if (index.constraint == "PRIMARY KEY") key = join(index.columns);
+    note_newcomers(old + " and " + renamed, key, "contract");
     const bool owned = !rename_.sequences.empty() || !rename_.identity.sequence.empty();
     if (!rename_.default_text.empty() || !rename_.identity.sequence.empty())
         composer_.note(

@@ -2,6 +2,7 @@
 // under a private name, filled from it and kept in step. The switch turns both round in one
 // transaction: the new column gets the name, and the old one follows it until contract, for a way
 // back.
+#include <algorithm>
 #include <map>
 
 #include "plan/apart.hpp"
@@ -48,6 +49,9 @@ public:
                        "only, and INSERT until contract, with values of " +
                        retype_.old_type);
         note_mirrors();
+        note_newcomers(name_ + ", and with it " + shadow_ + " before the switch, " +
+                           retype_.parked + " after it",
+                       retype_.primary.empty() ? "" : key_under(shadow_), "the switch");
     }
 
 private:
@@ -63,17 +67,23 @@ private:
     void switch_over();
     void remove();
     void build_second();
-    Statements turn() const;
-    Statements turn_back() const;
-    void forbid_null(Statements& all) const;
-    void add_not_valid(Statements& all, const OldConstraint& old) const;
-    void own_sequences(Statements& all, const std::string& type) const;
+    Script turn() const;
+    Script turn_back() const;
+    void forbid_null(Script& all) const;
+    void drop_constraint(Script& all, const OldConstraint& old) const;
+    void add_not_valid(Script& all, const OldConstraint& old) const;
+    void add_primary(Script& all, std::size_t i) const;
+    void add_old_primary(Script& all, std::size_t i) const;
+    void own_sequences(Script& all, const std::string& type) const;
+    // Either the copies of indexes are the replica identity, or the originals.
+    void identify(Script& all, std::size_t i, bool by_copies) const;
+    Undo validate(const OldConstraint& old) const;
     // Names change hands between two triggers; `create` makes the next one, which fills `column`.
     struct Exchange {
         std::string command;
         std::map<std::string, std::string> parameters;
     };
-    Exchange exchange(const Statements& statements, const std::string& column,
+    Exchange exchange(const Script& script, const std::string& column,
                       const std::string& create) const;
     Undos undo_switch(const Step& step) const;
     std::string what_is_lost() const;
@@ -81,16 +91,32 @@ private:
     bool is_primary(std::size_t index) const {
         return !retype_.primary.empty() && rename_.indexes[index].name == retype_.primary;
     }
-    const Table& owner_of(const OldConstraint& old) const {
-        return composer_.facts().tables.at(rename_.constraints[old.copy].table);
+    const CopiedConstraint& copy_of(const OldConstraint& old) const {
+        return rename_.constraints[old.copy];
     }
-    std::string drop_constraint(const OldConstraint& old) const {
-        return alter(owner_of(old)) + "DROP CONSTRAINT " + rename_.constraints[old.copy].name + ";";
+    // Of one that a leaf alone has, the leaf.
+    std::string alter_owner(const OldConstraint& old) const {
+        const CopiedConstraint& copy = copy_of(old);
+        if (copy.partition) return "ALTER TABLE " + partition(*copy.partition).qualified + " ";
+        return alter(composer_.facts().tables.at(copy.table));
+    }
+    void add_to(Script& all, const OldConstraint& old, const Statements& statements) const {
+        const CopiedConstraint& copy = copy_of(old);
+        if (copy.partition)
+            all.about(partition(*copy.partition).qualified, statements);
+        else
+            all.append(statements);
     }
     static void add_lock(std::vector<TableLock>& locks, std::size_t table) {
         for (const auto& held : locks)
             if (held.table == table) return;
         locks.push_back({table, LockMode::access_exclusive});
+    }
+    // The columns of the primary key, with another name for this one.
+    std::string key_under(const std::string& name) const {
+        std::vector<std::string> columns = retype_.primary_columns;
+        std::replace(columns.begin(), columns.end(), name_, name);
+        return join(columns);
     }
     std::string column(const std::string& name) const {
         return alter(table_) + "ALTER COLUMN " + name + " ";
@@ -98,17 +124,18 @@ private:
     std::string rename(const std::string& from, const std::string& to) const {
         return alter(table_) + "RENAME COLUMN " + from + " TO " + to + ";";
     }
-    void anew(Statements& statements) const {
-        for (const auto& trigger : retype_.triggers) append(statements, trigger);
+    void anew(Script& script) const {
+        for (const auto& trigger : retype_.triggers) script.append(trigger);
     }
 
     const RetypeColumn& retype_;
-    const std::string& name_;    // that the application knows
-    const std::string& shadow_;  // the private name before the switch
-    std::string forward_;        // the trigger before the switch
-    std::string turned_;         // and after it
-    std::string second_;         // the index from which the old primary key could come back
-    std::string helper_;         // the proof of NOT NULL on the way back
+    const std::string& name_;           // that the application knows
+    const std::string& shadow_;         // the private name before the switch
+    std::string forward_;               // the trigger before the switch
+    std::string turned_;                // and after it
+    std::string second_;                // the index from which the old primary key could come back
+    std::vector<std::string> seconds_;  // of a partitioned table: those of the key's parts
+    std::string helper_;                // the proof of NOT NULL on the way back
 };
 
 // Steps name columns in text, and these change their names in between.
@@ -129,7 +156,7 @@ void Retyping::refuse_company() const {
 void Retyping::watch() {
     Step step = composer_.start(action_, StepKind::sync);
     step.command = forward_;
-    composer_.lock(step, action_, locks_of({{action_.table, LockMode::share_row_exclusive}}));
+    composer_.lock(step, action_, lock_all(action_.table, LockMode::share_row_exclusive));
     step.undo = {{StepKind::unsync,
                   composer_.drop_trigger(action_),
                   {{"trigger", kSyncTrigger}},
@@ -143,9 +170,20 @@ void Retyping::watch() {
 
 // The primary key takes its index along when it goes: without another one there is no way back.
 void Retyping::build_second() {
+    const std::string note =
+        "built beside reads and writes; from it the primary key of the old type comes back in a "
+        "rollback";
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
         if (!is_primary(i)) continue;
         const CopiedIndex& index = rename_.indexes[i];
+        for (std::size_t k = 0; k < index.parts.size(); ++k) {
+            const CopiedPart& part = index.parts[k];
+            seconds_.push_back(composer_.private_name(part.name, "old"));
+            if (partition(part.partition).leaf)
+                build_in_leaf({part.partition, seconds_.back(), part.schema}, true,
+                              retype_.primary_tails.at(k), note);
+        }
+        if (table_.partitioned) continue;
         second_ = composer_.private_name(index.name, "old");
         Step step = composer_.start(action_, StepKind::index);
         step.command = "CREATE UNIQUE INDEX CONCURRENTLY " + second_ + " ON " + table_.qualified +
@@ -153,9 +191,7 @@ void Retyping::build_second() {
         step.undo = {undo_by_drop_index(index.schema + "." + second_)};
         step.lock = LockMode::share_update_exclusive;
         step.scans = true;
-        step.note =
-            "built beside reads and writes; from it the primary key of the old type comes "
-            "back in a rollback";
+        step.note = note;
         step.parameters = {{"index", index.schema + "." + second_}};
         composer_.add(Slot::filled_index, step);
     }
@@ -182,13 +218,56 @@ void Retyping::compare_sides() {
                                retype_.given.has_value()}}));
 }
 
+void Retyping::drop_constraint(Script& all, const OldConstraint& old) const {
+    add_to(all, old, {alter_owner(old) + "DROP CONSTRAINT " + copy_of(old).name + ";"});
+}
+
+void Retyping::add_primary(Script& all, std::size_t i) const {
+    if (!table_.partitioned) return name_index(all, i);
+    add_primary_keys(
+        all, rename_.indexes[i],
+        {index_parts_[i], retype_.primary_columns, retype_.primary_definition, key_under(shadow_)});
+    append(all, rename_.indexes[i].after);
+}
+
+void Retyping::add_old_primary(Script& all, std::size_t i) const {
+    const CopiedIndex& index = rename_.indexes[i];
+    if (table_.partitioned)
+        add_primary_keys(all, index,
+                         {seconds_, retype_.primary_columns, retype_.primary_definition,
+                          key_under(retype_.parked)});
+    else
+        all.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " PRIMARY KEY USING INDEX " +
+                      second_ + ";");
+    append(all, index.after);
+}
+
+void Retyping::identify(Script& all, std::size_t i, bool by_copies) const {
+    const CopiedIndex& index = rename_.indexes[i];
+    const std::string by = "REPLICA IDENTITY USING INDEX ";
+    const std::string& name = by_copies ? indexes_[i] : index.name;
+    if (index.replica_identity && index.partition) {
+        const std::string& leaf = partition(*index.partition).qualified;
+        all.about(leaf, "ALTER TABLE " + leaf + " " + by + name + ";");
+    } else if (index.replica_identity) {
+        all.push_back(alter(table_) + by + name + ";");
+    }
+    for (std::size_t k = 0; k < index.parts.size(); ++k) {
+        const CopiedPart& part = index.parts[k];
+        if (!part.replica_identity) continue;
+        const std::string& owner = partition(part.partition).qualified;
+        all.about(owner, "ALTER TABLE " + owner + " " + by +
+                             (by_copies ? index_parts_[i][k] : part.name) + ";");
+    }
+}
+
 // Without the trigger: what the old column forbids goes, the names change hands. Lists of columns
 // know them by number, so they are told which one has the name now.
-Statements Retyping::turn() const {
-    Statements all;
+Script Retyping::turn() const {
+    Script all;
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
-    for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
-    for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
+    for (const auto& key : retype_.keys) drop_constraint(all, key);
+    for (const auto& check : retype_.checks) drop_constraint(all, check);
     if (!retype_.primary.empty())
         all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
     if (is_identity()) {
@@ -207,9 +286,9 @@ Statements Retyping::turn() const {
     }
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
         if (is_primary(i))
-            name_index(all, i);
-        else if (rename_.indexes[i].replica_identity)
-            all.push_back(alter(table_) + "REPLICA IDENTITY USING INDEX " + indexes_[i] + ";");
+            add_primary(all, i);
+        else
+            identify(all, i, true);
     }
     if (rename_.not_null) {
         all.push_back(column(retype_.parked) + "DROP NOT NULL;");
@@ -224,11 +303,11 @@ Statements Retyping::turn() const {
 
 // The copies that have taken names go; what takes the old ones' private names back is dropped
 // later.
-Statements Retyping::turn_back() const {
-    Statements all;
+Script Retyping::turn_back() const {
+    Script all;
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
-    for (const auto& key : retype_.keys) all.push_back(drop_constraint(key));
-    for (const auto& check : retype_.checks) all.push_back(drop_constraint(check));
+    for (const auto& key : retype_.keys) drop_constraint(all, key);
+    for (const auto& check : retype_.checks) drop_constraint(all, check);
     if (!retype_.primary.empty())
         all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
     if (!not_null_.empty())
@@ -243,14 +322,10 @@ Statements Retyping::turn_back() const {
     all.push_back(rename(retype_.parked, name_));
     forbid_null(all);
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
-        const CopiedIndex& index = rename_.indexes[i];
-        if (is_primary(i)) {
-            all.push_back(alter(table_) + "ADD CONSTRAINT " + index.name +
-                          " PRIMARY KEY USING INDEX " + second_ + ";");
-            append(all, index.after);
-        } else if (index.replica_identity) {
-            all.push_back(alter(table_) + "REPLICA IDENTITY USING INDEX " + index.name + ";");
-        }
+        if (is_primary(i))
+            add_old_primary(all, i);
+        else
+            identify(all, i, false);
     }
     if (!retype_.old_default.empty())
         all.push_back(column(name_) + "SET DEFAULT " + retype_.old_default + ";");
@@ -266,7 +341,7 @@ Statements Retyping::turn_back() const {
     return all;
 }
 
-void Retyping::forbid_null(Statements& all) const {
+void Retyping::forbid_null(Script& all) const {
     if (!rename_.not_null) return;
     if (rename_.not_null_name.empty())
         all.push_back(column(name_) + "SET NOT NULL;");
@@ -277,59 +352,72 @@ void Retyping::forbid_null(Statements& all) const {
     append(all, rename_.not_null_after);
 }
 
-void Retyping::add_not_valid(Statements& all, const OldConstraint& old) const {
-    const CopiedConstraint& copy = rename_.constraints[old.copy];
-    all.push_back(alter(owner_of(old)) + "ADD CONSTRAINT " + copy.name + " " + old.definition +
-                  " NOT VALID;");
-    append(all, copy.after);
+void Retyping::add_not_valid(Script& all, const OldConstraint& old) const {
+    const CopiedConstraint& copy = copy_of(old);
+    add_to(
+        all, old,
+        {alter_owner(old) + "ADD CONSTRAINT " + copy.name + " " + old.definition + " NOT VALID;"});
+    add_to(all, old, copy.after);
 }
 
 // As a serial column of the type would have them.
-void Retyping::own_sequences(Statements& all, const std::string& type) const {
+void Retyping::own_sequences(Script& all, const std::string& type) const {
     for (const auto& sequence : rename_.sequences)
         all.push_back("ALTER SEQUENCE " + sequence +
                       (retype_.sequence_type.empty() ? "" : " AS " + type) + " OWNED BY " +
                       table_.qualified + "." + name_ + ";");
 }
 
-Retyping::Exchange Retyping::exchange(const Statements& statements, const std::string& column,
+Retyping::Exchange Retyping::exchange(const Script& script, const std::string& column,
                                       const std::string& create) const {
     const std::string drop = composer_.drop_trigger(action_);
-    const std::string turn = join(statements, " ");
-    return {drop + "; " + turn + " " + create,
-            {{"trigger", kSyncTrigger},
-             {"columns", column},
-             {"unseen", "yes"},
-             {"drop", drop},
-             {"turn", turn},
-             {"create", create},
-             {"statements", std::to_string(statements.size() + 2)}}};
+    const std::string turn = join(script.statements(), " ");
+    Exchange exchange{drop + "; " + turn + " " + create,
+                      {{"trigger", kSyncTrigger},
+                       {"columns", column},
+                       {"unseen", "yes"},
+                       {"drop", drop},
+                       {"turn", turn},
+                       {"create", create},
+                       {"statements", std::to_string(script.statements().size() + 2)}}};
+    script.describe(exchange.parameters);
+    return exchange;
 }
 
 Undos Retyping::undo_switch(const Step& step) const {
     // Under NOT NULL again before anything changes hands. From the count on a value that does not
     // fit is refused, or the way back would have no end.
     Undos parts;
-    if (rename_.not_null)
-        parts = prove_not_null(composer_.start(action_, StepKind::ddl), retype_.parked, helper_,
-                               retype_.parked + ", the old " + name_);
+    if (rename_.not_null) {
+        Step start = composer_.start(action_, StepKind::ddl);
+        composer_.lock(start, action_, exclusive());
+        parts =
+            prove_not_null(start, retype_.parked, helper_, retype_.parked + ", the old " + name_);
+    }
     const Exchange back = exchange(turn_back(), shadow_, forward_);
     parts.push_back({StepKind::sync, back.command, back.parameters, step.locks});
-    for (const auto* side : {&retype_.keys, &retype_.checks}) {
-        for (const auto& old : *side) {
-            const CopiedConstraint& copy = rename_.constraints[old.copy];
-            if (!copy.valid) continue;
-            std::vector<LockNeed> locks = {
-                {owner_of(old).qualified, LockMode::share_update_exclusive}};
-            if (copy.foreign_key && copy.table != action_.table)
-                locks.push_back({table_.qualified, LockMode::row_share});
-            parts.push_back({StepKind::ddl,
-                             alter(owner_of(old)) + "VALIDATE CONSTRAINT " + copy.name + ";",
-                             {{"path", "pinned"}, {"statements", "1"}},
-                             locks});
-        }
-    }
+    for (const auto* side : {&retype_.keys, &retype_.checks})
+        for (const auto& old : *side)
+            if (copy_of(old).valid) parts.push_back(validate(old));
     return parts;
+}
+
+Undo Retyping::validate(const OldConstraint& old) const {
+    const CopiedConstraint& copy = copy_of(old);
+    Undo part{StepKind::ddl,
+              alter_owner(old) + "VALIDATE CONSTRAINT " + copy.name + ";",
+              {{"path", "pinned"}, {"statements", "1"}},
+              {}};
+    if (copy.partition) {
+        const Partition& leaf = partition(*copy.partition);
+        part.locks = {{leaf.qualified, LockMode::share_update_exclusive}};
+        return at_partition(part, table_, leaf);
+    }
+    const Table& owner = composer_.facts().tables.at(copy.table);
+    part.locks = {{owner.qualified, LockMode::share_update_exclusive}};
+    if (copy.foreign_key && copy.table != action_.table)
+        part.locks.push_back({table_.qualified, LockMode::row_share});
+    return part;
 }
 
 // Where new values don't fit the old column.
@@ -352,8 +440,8 @@ std::string Retyping::what_is_lost() const {
 
 void Retyping::switch_over() {
     Step step = composer_.start(action_, StepKind::sync);
-    std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
-    for (const auto& key : retype_.keys) add_lock(locks, rename_.constraints[key.copy].table);
+    std::vector<TableLock> locks = exclusive().locks;
+    for (const auto& key : retype_.keys) add_lock(locks, copy_of(key).table);
     composer_.lock(step, action_, locks_of(locks));
     lock_sequences(step, sequences());
     const Exchange over = exchange(turn(), retype_.parked, turned_);
@@ -375,8 +463,8 @@ void Retyping::switch_over() {
 }
 
 void Retyping::remove() {
-    Statements then = {alter(table_) + "DROP COLUMN " + retype_.parked + ";"};
-    std::vector<TableLock> locks = {{action_.table, LockMode::access_exclusive}};
+    Script then = {alter(table_) + "DROP COLUMN " + retype_.parked + ";"};
+    std::vector<TableLock> locks = exclusive().locks;
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
         if (!is_primary(i)) name_index(then, i);
     for (std::size_t i = 0; i < rename_.constraints.size(); ++i) {
@@ -390,11 +478,13 @@ void Retyping::remove() {
     Step step = composer_.start(action_, StepKind::unsync);
     composer_.lock(step, action_, locks_of(locks));
     const std::string drop = composer_.drop_trigger(action_);
-    step.command = drop + "; " + join(then, " ");
+    const std::string text = join(then.statements(), " ");
+    step.command = drop + "; " + text;
     step.parameters = {{"trigger", kSyncTrigger},
                        {"drop", drop},
-                       {"then", join(then, " ")},
-                       {"statements", std::to_string(then.size())}};
+                       {"then", text},
+                       {"statements", std::to_string(then.statements().size())}};
+    then.describe(step.parameters);
     step.removal = true;
     step.note =
         "in one transaction: the old values go, and the copies take the names; prepared statements "

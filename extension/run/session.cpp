@@ -178,13 +178,19 @@ void set_local(const char* name, const std::string& value) {
 }
 
 void run_statements(const std::string& sql) {
-    pg::call([&] {
-        ListCell* cell;
-        foreach (cell, pg_parse_query(sql.c_str())) {
-            run_raw(lfirst_node(RawStmt, cell), sql.c_str(), CurrentMemoryContext);
+    run_statements(sql, [](int) { return true; });
+}
+
+void run_statements(const std::string& sql, const std::function<bool(int)>& wanted) {
+    const char* const text = sql.c_str();
+    List* const parsed = pg::call([&] { return pg_parse_query(text); });
+    for (int i = 0; i < list_length(parsed); ++i) {
+        if (!wanted(i + 1)) continue;
+        pg::call([&] {
+            run_raw(list_nth_node(RawStmt, parsed, i), text, CurrentMemoryContext);
             CommandCounterIncrement();
-        }
-    });
+        });
+    }
 }
 
 void run_alone(const std::string& sql) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -53,6 +54,8 @@ void set_local(const char* name, const std::string& value);
 // Runs statements one by one at top level: transactional ones inside the current transaction. Needs
 // a transaction to be open.
 void run_statements(const std::string& sql);
+// The same, but only those that are wanted; their numbers begin at 1.
+void run_statements(const std::string& sql, const std::function<bool(int)>& wanted);
 // Runs one statement that manages transactions of its own (CONCURRENTLY), outside any.
 void run_alone(const std::string& sql);
 

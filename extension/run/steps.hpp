@@ -41,6 +41,9 @@ Standing standing_of(const catalog::StoredStep& stored);
 // Throws ZD203 when a partition lacks the constraint that the step takes over from all of them; in
 // the caller's transaction.
 void require_proven(const catalog::StoredStep& stored);
+// Runs the statements of a step in the caller's transaction, but for those about partitions that
+// have left its table.
+void run_script(const catalog::StoredStep& stored, const std::string& sql);
 // Takes away what an interrupted build left.
 void clear_index(const catalog::StoredStep& stored);
 void run_gate(Context& context, const catalog::StoredStep& stored);

@@ -64,7 +64,7 @@ void run_sync(Context& context, const StoredStep& stored) {
         } else {
             // The one that is there goes, columns change their names, another one comes.
             sync::remove(stored.step.relation_oid, parameters.at("drop"));
-            run_statements(turn->second);
+            run_script(stored, turn->second);
             sync::install(stored.step.relation_oid, parameters.at("create"));
         }
         set_mark(context, stored, StepState::done);
@@ -80,7 +80,7 @@ void run_unsync(Context& context, const StoredStep& stored) {
             sync::remove(stored.step.relation_oid, stored.step.command);
         } else {
             sync::remove(stored.step.relation_oid, parameters.at("drop"));
-            run_statements(then->second);
+            run_script(stored, then->second);
         }
         set_mark(context, stored, StepState::done);
     });

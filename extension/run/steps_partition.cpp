@@ -1,6 +1,9 @@
 // The index of a partitioned table: attaching those of its partitions, and the proof that it is
-// valid at the end; a foreign key of all of them. Partitions come and go meanwhile; the catalogs
-// say how each stands now.
+// valid at the end; a key or foreign key of all of them. Partitions come and go meanwhile; the
+// catalogs say how each stands now.
+#include <map>
+#include <sstream>
+
 #include "catalog/migration.hpp"
 #include "pg/fault.hpp"
 #include "pg/spi.hpp"
@@ -24,6 +27,11 @@ using catalog::StepState;
 using catalog::StoredStep;
 
 namespace {
+
+std::uint32_t oid_of(const std::string& relation) {
+    const auto found = pg::query("SELECT pg_catalog.to_regclass($1)::oid", {relation});
+    return static_cast<std::uint32_t>(found.front().number(0));
+}
 
 // Whether it is a partition of the table, or inherits from it, over however many levels.
 bool is_below(std::uint32_t relation, const std::string& table) {
@@ -89,6 +97,24 @@ constexpr auto kWithoutKey = ZDM_TREE
     "     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.attnum))"
     " AND pg_catalog.pg_relation_size(t.oid) > 0 ORDER BY t.oid LIMIT 1";
 
+// Leaves without a primary key, and the index over the columns $2 of which one can be made.
+constexpr auto kKeyless = ZDM_TREE
+    " SELECT t.oid::pg_catalog.regclass::text, pg_catalog.quote_ident(x.relname),"
+    " pg_catalog.pg_relation_size(t.oid) > 0 FROM tree t"
+    " LEFT JOIN LATERAL (SELECT c.relname FROM pg_catalog.pg_index i"
+    "  JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND NOT c.relispartition"
+    "  JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree'"
+    "  WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indimmediate"
+    "  AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS"
+    "   (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid"
+    "    AND k.contype IN ('p', 'u', 'x'))"
+    "  AND $2 = (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY n.n)"
+    "   FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) AS n(n)"
+    "   JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[n.n])"
+    "  ORDER BY c.oid LIMIT 1) x ON true"
+    " WHERE t.kind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k"
+    "  WHERE k.conrelid = t.oid AND k.contype = 'p') ORDER BY t.oid";
+
 #undef ZDM_TREE
 
 // Those that are not valid, the lowest first.
@@ -130,7 +156,57 @@ void require_key(const StoredStep& stored) {
             " ADD CONSTRAINT ... " + what + " USING INDEX; then call zdm_resume, or zdm_rollback."};
 }
 
+// The table is about to get its primary key, and takes over those of its leaves. Leaves that came
+// when the migration was under way have none yet: one is made of an index that somebody has built.
+void take_keys(const StoredStep& stored) {
+    const std::string& key = stored.step.parameters.at("key");
+    const std::string& outside = stored.step.parameters.at("key_outside");
+    const auto keyless =
+        pg::query(kKeyless, {static_cast<std::int64_t>(stored.step.relation_oid), key});
+    for (const auto& leaf : keyless.rows) {
+        const std::string& name = leaf.text(0);
+        if (!leaf.is_null(1)) {
+            run_statements("ALTER TABLE " + name + " ADD PRIMARY KEY USING INDEX " + leaf.text(1) +
+                           ";");
+        } else if (leaf.flag(2)) {
+            throw pg::Error{
+                pg::state::kNotInPrerequisiteState,
+                "ZD203: partition " + name + " has no unique index over (" + outside + ")",
+                "It came when the migration was under way; the server would build the index of its "
+                "primary key under a lock that blocks writes.",
+                "CREATE UNIQUE INDEX CONCURRENTLY ON " + name + " (" + outside +
+                    "); then call zdm_resume, or zdm_rollback."};
+        }
+    }
+}
+
+// Partitions by the numbers of the statements that are about them alone.
+std::map<int, std::string> partitions_in(const StoredStep& stored) {
+    std::map<int, std::string> partitions;
+    const auto about = stored.step.parameters.find("about");
+    if (about == stored.step.parameters.end()) return partitions;
+    std::istringstream lines{about->second};
+    std::string line;
+    while (std::getline(lines, line)) {
+        const auto space = line.find(' ');
+        partitions[std::stoi(line.substr(0, space))] = line.substr(space + 1);
+    }
+    return partitions;
+}
+
 }  // namespace
+
+void run_script(const StoredStep& stored, const std::string& sql) {
+    const auto& parameters = stored.step.parameters;
+    const auto about = partitions_in(stored);
+    const auto key = parameters.find("key_at");
+    const int key_at = key == parameters.end() ? 0 : std::stoi(key->second);
+    run_statements(sql, [&](int number) {
+        if (number == key_at) take_keys(stored);
+        const auto found = about.find(number);
+        return found == about.end() || is_below(oid_of(found->second), stored.step.relation);
+    });
+}
 
 void require_proven(const StoredStep& stored) {
     require_key(stored);

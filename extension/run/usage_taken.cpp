@@ -51,6 +51,13 @@ constexpr auto kColumns =
     " SELECT a.attrelid, a.attnum FROM tree t JOIN pg_attribute a ON a.attrelid = t.oid"
     "  AND a.attname = $2 AND NOT a.attisdropped ORDER BY t.oid <> $1::oid, t.oid";
 
+// A trigger of a table, and what its partitions have of it.
+constexpr auto kTriggers =
+    "WITH RECURSIVE tree(oid, relation) AS (SELECT g.oid, g.tgrelid FROM pg_trigger g"
+    "  WHERE g.tgrelid = $1::oid AND g.tgname = $2 UNION ALL SELECT g.oid, g.tgrelid FROM tree t"
+    "  JOIN pg_trigger g ON g.tgparentid = t.oid) SELECT oid, relation FROM tree"
+    " ORDER BY relation <> $1::oid, relation";
+
 void read_alter(const AlterTableStmt* statement, std::vector<Taken>& taken) {
     if (statement->objtype != OBJECT_TABLE) return;
     const Oid table = find_relation(statement->relation);
@@ -82,12 +89,13 @@ void read_on_table(ObjectType type, List* names, std::vector<Taken>& taken) {
         return RangeVarGetRelid(makeRangeVarFromNameList(parts), NoLock, true);
     });
     if (!OidIsValid(table)) return;
-    if (type == OBJECT_TRIGGER)
-        add(taken, TriggerRelationId, pg::call([&] { return get_trigger_oid(table, name, true); }),
-            0, table);
-    else
-        add(taken, PolicyRelationId,
-            pg::call([&] { return get_relation_policy_oid(table, name, true); }), 0, table);
+    if (type == OBJECT_POLICY)
+        return add(taken, PolicyRelationId,
+                   pg::call([&] { return get_relation_policy_oid(table, name, true); }), 0, table);
+    for (const auto& row :
+         pg::query(kTriggers, {static_cast<std::int64_t>(table), std::string{name}}).rows)
+        add(taken, TriggerRelationId, static_cast<Oid>(row.number(0)), 0,
+            static_cast<Oid>(row.number(1)));
 }
 
 // Of all other kinds: what the server itself would drop. It may refuse a name that means something

@@ -31,9 +31,9 @@ names() {
 
 # Those that take longest begin first, so that none of them is what all wait for at the end.
 longest_first() {
-    awk -v long='crash crash_back standby_lag split_merge fire published workers two_apps_retype two_apps_retype_key two_apps_parts two_apps_children pressure retype
+    awk -v long='crash crash_back standby_lag split_merge fire published workers two_apps_retype two_apps_retype_key two_apps_parts two_apps_children two_apps_rename_parts two_apps_retype_parts pressure retype
             005_folder 007_control 009_terminal 004_up 008_lost
-            partition_ddl backfill_like_update backfill_change' '
+            partition_ddl rename_partitioned retype_partitioned backfill_like_update backfill_change' '
         BEGIN { n = split(long, names) }
         { there[$2] = $0; all[NR] = $2 }
         END {

@@ -137,7 +137,7 @@ sub plan {
     my @ids = sort { $a <=> $b } keys %chosen;
     my @ops = map { $self->plan_op($_) } @ids;
     push @ops, $self->plan_many($ids[-1]) if rand() < 0.1;
-    push @ops, $self->plan_new(one_of(qw(insert insert insert upsert), $self->may('copy'))) if rand() < 0.5;
+    push @ops, $self->plan_new(one_of(qw(insert insert insert), $self->may('upsert'), $self->may('copy'))) if rand() < 0.5;
     $_->{undone} = rand() < 0.05 for @ops;
     return @ops;
 }
@@ -172,7 +172,7 @@ sub plan_op {
     my ($self, $id) = @_;
     my $shape = $self->{shape};
     my @kinds = (qw(update update update update update_locked star find), $self->may('merge'));
-    push @kinds, $self->stays($id) ? 'upsert' : rand() < 0.5 ? 'delete' : 'update';
+    push @kinds, $self->stays($id) ? $self->may('upsert') : rand() < 0.5 ? 'delete' : 'update';
     push @kinds, 'more' if $shape->{more};
     my $kind = one_of(@kinds);
     return { kind => $kind, id => $id, which => int rand @{ $shape->{more} } } if $kind eq 'more';
