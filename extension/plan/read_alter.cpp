@@ -353,6 +353,20 @@ void AlterReader::refuse_drop_in_partitions(const char* column, bool not_null) c
     }
 }
 
+// From the default of the column that goes the trigger tells that an application left it out; a row
+// has that of the table through which it came, and the trigger knows that of the partition.
+void AlterReader::refuse_other_default(const char* column, const ColumnFacts& whole) const {
+    for (const auto& partition : table().partitions) {
+        const auto own = describe_column(partition.oid, column);
+        if (!own || own->default_text == whole.default_text) continue;
+        refuse(
+            r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
+            "-- zdm: down is not supported where a partition has a default of its own",
+            "That of " + whole.name + " in " + partition.qualified + " is not that of the table.",
+            "Give the partition the default of its table before.");
+    }
+}
+
 void AlterReader::drop_column(AlterTableCmd* command) {
     const Given* const down = take(Way::down, command->name);
     const auto before = describe_column(relation().clone, command->name);
@@ -375,6 +389,7 @@ void AlterReader::drop_column(AlterTableCmd* command) {
     if (original) {
         refuse_dependents(command->name, "column " + before->name + " of " + table().qualified);
         if (table().partitioned) refuse_drop_in_partitions(command->name, original->not_null);
+        if (table().partitioned && down != nullptr) refuse_other_default(command->name, *original);
         const bool constant = has_constant_default(relation().oid, command->name);
         drop.given = given(before->name, constant ? original->default_text : "", original->type);
         drop.not_null = original->not_null;

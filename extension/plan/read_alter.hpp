@@ -28,6 +28,8 @@ bool may_rewrite(const ColumnDef* column);
 // GENERATED ALWAYS AS of a column definition, null where it has none.
 Constraint* generation_of(const ColumnDef* column);
 
+struct ColumnFacts;
+
 class AlterReader {
 public:
     AlterReader(Rehearsal& rehearsal, const Statement& statement, AlterTableStmt* alter);
@@ -92,6 +94,7 @@ private:
     void drop_not_null(AlterTableCmd* command);
     void drop_column(AlterTableCmd* command);
     void refuse_dependents_in_partitions(const char* column) const;
+    void refuse_other_default(const char* column, const ColumnFacts& whole) const;
     // Of a partitioned table: what stops it in a partition.
     void refuse_drop_in_partitions(const char* column, bool not_null) const;
     bool is_expensive(AlterTableCmd* command);
