@@ -5,7 +5,7 @@ use warnings;
 use Test::More;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use ZdmCrashShop 'begin_sql';
+use ZdmCrashShop qw(begin_sql share);
 use ZdmTest;
 
 my $node = new_node('parts_killed', extension => 0);
@@ -115,12 +115,12 @@ sub back {
     return;
 }
 
-forward('rename', $_, 'key', 'n') for qw(index:after_commit#2 ddl:before_commit#3 unsync:before_commit#1 unsync:after_commit#1);
-forward('other', $_, 'k', 'amount') for qw(attach:before_commit#2 ddl:after_commit#4 constraint:before_commit#4 unsync:before_commit#1);
-forward('retype', $_, 'k', 'n') for qw(index:after_commit#3 sync:before_commit#2 sync:after_commit#2 unsync:before_commit#1);
-forward('retype_other', $_, 'k', 'n') for qw(sync:before_commit#2 unsync:after_commit#1);
-back('rename', $_) for qw(undo_drop_index:before_mark#1 undo_ddl:before_commit#2);
-back('other', $_) for qw(undo_ddl:after_commit#3 undo_drop_index:before_mark#2);
-back('retype', $_) for qw(undo_sync:before_commit#1 undo_sync:after_commit#1 undo_ddl:before_commit#1);
-back('retype_other', $_) for qw(undo_sync:before_commit#1 undo_ddl:before_commit#1);
+forward('rename', $_, 'key', 'n') for share(0, qw(index:after_commit#2 ddl:before_commit#3 unsync:before_commit#1 unsync:after_commit#1));
+forward('other', $_, 'k', 'amount') for share(1, qw(attach:before_commit#2 ddl:after_commit#4 constraint:before_commit#4 unsync:before_commit#1));
+forward('retype', $_, 'k', 'n') for share(2, qw(index:after_commit#3 sync:before_commit#2 sync:after_commit#2 unsync:before_commit#1));
+forward('retype_other', $_, 'k', 'n') for share(3, qw(sync:before_commit#2 unsync:after_commit#1));
+back('rename', $_) for share(4, qw(undo_drop_index:before_mark#1 undo_ddl:before_commit#2));
+back('other', $_) for share(5, qw(undo_ddl:after_commit#3 undo_drop_index:before_mark#2));
+back('retype', $_) for share(6, qw(undo_sync:before_commit#1 undo_sync:after_commit#1 undo_ddl:before_commit#1));
+back('retype_other', $_) for share(7, qw(undo_sync:before_commit#1 undo_ddl:before_commit#1));
 done_testing();
