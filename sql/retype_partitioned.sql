@@ -105,6 +105,11 @@ BEGIN
     PERFORM zdm_create(migration, sql);
     PERFORM zdm_start(migration, upto);
 END $$;
+-- Statements without what only servers have whose NOT NULL is a constraint with a name (18).
+CREATE FUNCTION unnamed(sql text) RETURNS text LANGUAGE sql AS $$
+    SELECT regexp_replace(regexp_replace(regexp_replace(sql, ' ADD CONSTRAINT \S+ NOT NULL ("[^"]+"|\S+);', ' ALTER COLUMN \1 SET NOT NULL;', 'g'),
+        'ALTER TABLE \S+ RENAME CONSTRAINT \S*not_null\S* TO \S*not_null\S*;( |$)', '', 'g'),
+        'ALTER TABLE (ours\.(keyed|item)_\w+|"ours 2"\."C 1") ALTER COLUMN zdm_\w+_old DROP NOT NULL; ', '', 'g') $$;
 CALL make('before');
 CALL make('plain');
 CALL make('ours');
@@ -125,11 +130,11 @@ DROP TABLE ours.cheap;
 
 \echo # The plan of a key
 SELECT phase || ' ' || kind || coalesce(' ' || relation, '') || coalesce(' [' || lock || ']', '') || CASE WHEN removal THEN ' REMOVAL' ELSE '' END || ': '
-       || replace(command, '; ', E';\n    ') || coalesce(E'\n    undo: ' || replace(undo, '; ', E';\n    '), '')
+       || replace(unnamed(command), '; ', E';\n    ') || coalesce(E'\n    undo: ' || replace(unnamed(undo), '; ', E';\n    '), '')
   FROM zdm_plan('ALTER TABLE ours.keyed ALTER k TYPE bigint') ORDER BY step;
 \echo # Of a column with all
 SELECT phase || ' ' || kind || coalesce(' ' || relation, '') || coalesce(' [' || lock || ']', '') || CASE WHEN removal THEN ' REMOVAL' ELSE '' END || ': '
-       || replace(command, '; ', E';\n    ')
+       || replace(unnamed(command), '; ', E';\n    ')
   FROM zdm_plan('ALTER TABLE ours.item ALTER n TYPE bigint') ORDER BY step;
 
 \echo # Back from ready

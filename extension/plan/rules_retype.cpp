@@ -70,6 +70,7 @@ private:
     Script turn() const;
     Script turn_back() const;
     void forbid_null(Script& all) const;
+    void free_partitions(Script& all) const;
     void drop_constraint(Script& all, const OldConstraint& old) const;
     void add_not_valid(Script& all, const OldConstraint& old) const;
     void add_primary(Script& all, std::size_t i) const;
@@ -292,6 +293,7 @@ Script Retyping::turn() const {
     }
     if (rename_.not_null) {
         all.push_back(column(retype_.parked) + "DROP NOT NULL;");
+        free_partitions(all);
         name_not_null(all);
     }
     for (const auto& key : retype_.keys) name_constraint(all, key.copy);
@@ -339,6 +341,14 @@ Script Retyping::turn_back() const {
     for (const auto& publication : rename_.publications) all.push_back(publication.add);
     anew(all);
     return all;
+}
+
+// Where NOT NULL has a name, a partition that had a key by itself keeps its own, and so the name.
+void Retyping::free_partitions(Script& all) const {
+    if (rename_.not_null_name.empty() || !table_.partitioned) return;
+    for (const auto& part : table_.partitions)
+        all.about(part.qualified, "ALTER TABLE " + part.qualified + " ALTER COLUMN " +
+                                      retype_.parked + " DROP NOT NULL;");
 }
 
 void Retyping::forbid_null(Script& all) const {

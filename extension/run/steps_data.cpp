@@ -33,10 +33,11 @@ void analyze(const std::string& command) {
     run_statements(command);
 }
 
-// A table with children has statistics of all of them, and each child has its own.
-void analyze_children(const Context& context, const StoredStep& stored) {
+// A table with children has statistics of all of them, and each child has its own. From 18 on
+// ANALYZE goes through children by itself, in a transaction for each.
+bool analyze_children(const Context& context, const StoredStep& stored) {
     const auto columns = stored.step.parameters.find("columns");
-    if (columns == stored.step.parameters.end()) return;
+    if (columns == stored.step.parameters.end()) return false;
     const auto task = task_of(context, stored);
     std::vector<backfill::Listed> tables;
     {
@@ -44,12 +45,10 @@ void analyze_children(const Context& context, const StoredStep& stored) {
         tables = backfill::list_leaves(task);
         transaction.commit();
     }
-    for (const auto& listed : tables) {
-        if (listed.leaf.relation == task.relation) continue;
-        pg::Transaction transaction;
-        analyze("ANALYZE " + listed.leaf.name + " (" + columns->second + ")");
-        transaction.commit();
-    }
+    for (const auto& listed : tables)
+        if (listed.leaf.relation != task.relation)
+            run_alone("ANALYZE " + listed.leaf.name + " (" + columns->second + ")");
+    return true;
 }
 
 }  // namespace
@@ -82,22 +81,19 @@ void run_last_pass(Context& context, const StoredStep& stored) {
     mark(context, stored, StepState::done);
 }
 
-// With its partitions a table is analysed in a transaction for each, so that no snapshot is held
-// for long. To do it again does no harm.
+// With its partitions or children a table is analysed in a transaction for each, so that no
+// snapshot is held for long. To do it again does no harm.
 void run_analyze(Context& context, const StoredStep& stored) {
-    if (is_partitioned(stored.step.relation_oid)) {
+    if (is_partitioned(stored.step.relation_oid) || analyze_children(context, stored)) {
         run_alone(stored.step.command);
         mark(context, stored, StepState::done);
         return;
     }
-    analyze_children(context, stored);
-    {
-        pg::Transaction transaction;
-        analyze(stored.step.command);
-        set_mark(context, stored, StepState::done);
-        ZDM_FAULT(fault_name(context, stored) + ":before_commit");
-        transaction.commit();
-    }
+    pg::Transaction transaction;
+    analyze(stored.step.command);
+    set_mark(context, stored, StepState::done);
+    ZDM_FAULT(fault_name(context, stored) + ":before_commit");
+    transaction.commit();
 }
 
 }  // namespace zdm::run::steps
