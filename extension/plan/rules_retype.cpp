@@ -70,7 +70,7 @@ private:
     Script turn() const;
     Script turn_back() const;
     void forbid_null(Script& all) const;
-    void free_partitions(Script& all) const;
+    void free_partitions(Script& all, const std::string& column) const;
     void drop_constraint(Script& all, const OldConstraint& old) const;
     void add_not_valid(Script& all, const OldConstraint& old) const;
     void add_primary(Script& all, std::size_t i) const;
@@ -293,7 +293,7 @@ Script Retyping::turn() const {
     }
     if (rename_.not_null) {
         all.push_back(column(retype_.parked) + "DROP NOT NULL;");
-        free_partitions(all);
+        free_partitions(all, retype_.parked);
         name_not_null(all);
     }
     for (const auto& key : retype_.keys) name_constraint(all, key.copy);
@@ -329,6 +329,11 @@ Script Retyping::turn_back() const {
         else
             identify(all, i, false);
     }
+    // Else it would outlive the trigger that fills the column.
+    if (!not_null_.empty() && table_.partitioned) {
+        all.push_back(column(shadow_) + "DROP NOT NULL;");
+        free_partitions(all, shadow_);
+    }
     if (!retype_.old_default.empty())
         all.push_back(column(name_) + "SET DEFAULT " + retype_.old_default + ";");
     own_sequences(all, retype_.sequence_type);
@@ -343,12 +348,13 @@ Script Retyping::turn_back() const {
     return all;
 }
 
-// Where NOT NULL has a name, a partition that had a key by itself keeps its own, and so the name.
-void Retyping::free_partitions(Script& all) const {
+// Where NOT NULL has a name, a partition that was given a key by itself keeps its own, and the
+// name.
+void Retyping::free_partitions(Script& all, const std::string& column) const {
     if (rename_.not_null_name.empty() || !table_.partitioned) return;
     for (const auto& part : table_.partitions)
-        all.about(part.qualified, "ALTER TABLE " + part.qualified + " ALTER COLUMN " +
-                                      retype_.parked + " DROP NOT NULL;");
+        all.about(part.qualified,
+                  "ALTER TABLE " + part.qualified + " ALTER COLUMN " + column + " DROP NOT NULL;");
 }
 
 void Retyping::forbid_null(Script& all) const {

@@ -14,7 +14,7 @@ my $node = new_node('two_retype_parts', extension => 0);
 
 # The columns change in expand and in the switch, when the old application writes; in a rollback twice more. One that is named changes its type
 # in the switch, and back.
-my %common = (rows => $rows, switched => 1, open => 1, gone => 'none', carry => sub { return },
+my %common = (rows => $rows, own_not_null => 1, switched => 1, open => 1, gone => 'none', carry => sub { return },
     again => { done => 2, 'rolled back' => 4 }, named => { done => 1, 'rolled back' => 2 });
 
 sub number { return 1 + int rand 2_000_000_000 }
