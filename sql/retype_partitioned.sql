@@ -109,7 +109,7 @@ END $$;
 CREATE FUNCTION unnamed(sql text) RETURNS text LANGUAGE sql AS $$
     SELECT regexp_replace(regexp_replace(regexp_replace(sql, ' ADD CONSTRAINT \S+ NOT NULL ("[^"]+"|\S+);', ' ALTER COLUMN \1 SET NOT NULL;', 'g'),
         'ALTER TABLE \S+ RENAME CONSTRAINT \S*not_null\S* TO \S*not_null\S*;( |$)', '', 'g'),
-        'ALTER TABLE (ours\.(keyed|item)_\w+|"ours 2"\."C 1") ALTER COLUMN zdm_\w+_old DROP NOT NULL; ', '', 'g') $$;
+        'ALTER TABLE ((ours\.(keyed|item)_\w+|"ours 2"\."C 1") ALTER COLUMN zdm_\w+_old|(\S+|"ours 2"\."C 1") ALTER COLUMN zdm_\w+_new) DROP NOT NULL; ', '', 'g') $$;
 CALL make('before');
 CALL make('plain');
 CALL make('ours');
