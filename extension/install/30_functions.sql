@@ -21,11 +21,11 @@ CREATE FUNCTION @extschema@.zdm_start(name text, upto text DEFAULT 'ready') RETU
 COMMENT ON FUNCTION @extschema@.zdm_start(text, text) IS 'starts a migration, or lets it go on, up to the state expanded, ready, switched (ready where there is nothing to switch) or done; returns at once, background workers begin when you commit';
 
 CREATE FUNCTION @extschema@.zdm_switch(name text) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_switch(text) IS 'lets a ready migration whose plan has a switch phase go through it, to the state switched: new names and column types are there; an old name goes on for the old application, of a column there is one type at a time; zdm_rollback still goes back';
+COMMENT ON FUNCTION @extschema@.zdm_switch(text) IS 'lets a ready migration whose plan has a switch phase go through it, to the state switched: new names and column types are there; an old name goes on for the old application, of a column there is one type at a time; zdm_rollback still goes back. It fails where an index, constraint or publication over the column has come, gone or been changed since the start (ZD211)';
 
 CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL,
         accept_differences boolean DEFAULT false) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept; a migration that has a switch must be switched first (ZD314). Rows in which old and new columns differ stop it (ZD210): accept_differences lets the old values of these go, when it has stopped at them or before, and is kept; at ready it is about the switch alone';
+COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept; a migration that has a switch must be switched first (ZD314). Rows in which old and new columns differ stop it (ZD210): accept_differences lets the old values of these go, when it has stopped at them or before, and is kept; at ready it is about the switch alone. It fails where a view, policy, publication, index or constraint over a renamed column has come, gone or been changed since the start (ZD211)';
 
 CREATE FUNCTION @extschema@.zdm_verify(name text, examples bigint DEFAULT 20, of regclass DEFAULT NULL,
         first_page bigint DEFAULT 0, pages bigint DEFAULT NULL, going_back boolean DEFAULT false,
