@@ -66,7 +66,8 @@ sub add_standby {
 # answer as psql -At writes it, and the last error.
 sub ask_until {
     my ($node, $db, $sql, $is, $limit) = @_;
-    my $end = time + ($limit // $timeout);
+    my $begin = time;
+    my $end = $begin + ($limit // $timeout);
     my ($session, $answer, $error, $yes);
     while (1) {
         my $result = eval {
@@ -81,7 +82,9 @@ sub ask_until {
             undef $session if !ref $@ || $@->{code} eq 'lost';
         }
         last if time > $end;
-        sleep 0.03;
+        # Who waits long takes the processor from those that are waited for.
+        my $waited = time - $begin;
+        sleep($waited < 0.3 ? 0.03 : $waited < 3 ? $waited / 10 : 0.3);
     }
     $session->close if $session;
     return ($yes, $answer // '', $error // '');
