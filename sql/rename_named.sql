@@ -1,4 +1,4 @@
--- RENAME COLUMN of a column that policies and publications name, and that constraints check late or EXCLUDE: the catalogs
+-- RENAME COLUMN of a column that policies and publications name, and that constraints check late or EXCLUDE: all that follows the column; the catalogs
 -- end as a plain RENAME COLUMN leaves them, or, after a rollback, as they were; applications notice nothing in between.
 \set VERBOSITY default
 \set SHOW_CONTEXT never
@@ -136,20 +136,33 @@ UPDATE ours.thing SET "The keeper" = 'bob' WHERE id = 301;
 SELECT count(*) FROM ours.thing WHERE id > 300;
 RESET ROLE;
 
-\echo # What somebody changed meanwhile is not set back, and what he added does not go
+\echo # What somebody changes on the old column stays; what he puts on the new one would go, and stops contract
 ALTER POLICY mine ON ours.thing USING (owner = current_user);
 CREATE INDEX thing_added ON ours.thing (slot);
 ALTER PUBLICATION ours_list SET TABLE ours.team, ours.thing (id, slot);
+CREATE INDEX thing_lost ON ours.thing (place);
+CREATE STATISTICS ours.thing_lost_too ON place, id FROM ours.thing;
+CREATE VIEW ours.keepers AS SELECT "The keeper" FROM ours.thing;
+ALTER TABLE ours.thing ALTER span SET DEFAULT 'empty', ADD CONSTRAINT thing_crew CHECK (crew <> '');
+GRANT SELECT ("The keeper") ON ours.thing TO PUBLIC;
+GRANT UPDATE (owner) ON ours.thing TO rename_named_owner;
 SELECT zdm_contract('m', force => true, reason => 'a test');
 CALL zdm_wait('m', 'done', '60 s');
-SELECT count(*) FROM pg_policy WHERE polname = 'mine' AND pg_get_expr(polqual, polrelid) !~ 'all' AND polrelid = 'ours.thing'::regclass;
-ALTER POLICY mine ON ours.thing USING (owner = current_user OR owner = 'all');
-DROP INDEX ours.thing_added;
-ALTER PUBLICATION ours_list SET TABLE ours.team, ours.thing (id, owner);
+DROP INDEX ours.thing_lost;
+DROP STATISTICS ours.thing_lost_too;
+DROP VIEW ours.keepers;
+ALTER TABLE ours.thing ALTER span DROP DEFAULT, DROP CONSTRAINT thing_crew;
+GRANT SELECT (owner) ON ours.thing TO PUBLIC;
+GRANT UPDATE ("The keeper") ON ours.thing TO rename_named_owner;
 
 \echo # Done
 SELECT zdm_resume('m');
 CALL zdm_wait('m', 'done', '60 s');
+ALTER POLICY mine ON plain.thing USING (owner = current_user);
+CREATE INDEX thing_added ON plain.thing (slot);
+ALTER PUBLICATION plain_list SET TABLE plain.team, plain.thing (id, slot);
+GRANT UPDATE (owner) ON plain.thing TO rename_named_owner;
+GRANT SELECT (owner) ON plain.thing TO PUBLIC;
 ALTER TABLE plain.thing RENAME owner TO "The keeper";
 ALTER TABLE plain.thing RENAME slot TO place;
 ALTER TABLE plain.thing RENAME during TO span;
@@ -212,43 +225,24 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     RAISE INFO '%: %', SQLSTATE, message USING DETAIL = detail, HINT = hint;
 END $$;
-CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);
-CREATE TABLE odd (id int PRIMARY KEY, a text, b int, c int, d int4range, e text, f int,
-    CONSTRAINT odd_b UNIQUE NULLS NOT DISTINCT (b, id) DEFERRABLE, CONSTRAINT odd_c UNIQUE (id) INCLUDE (c) DEFERRABLE,
-    CONSTRAINT odd_d EXCLUDE USING gist (d WITH &&), CONSTRAINT odd_f EXCLUDE (abs(f) WITH =));
-CREATE POLICY itself ON odd USING (EXISTS (SELECT FROM odd o WHERE o.a = odd.a));
-CALL refused('ALTER TABLE late RENAME id TO z');
-CALL refused('ALTER TABLE odd RENAME a TO z');
-CALL refused('ALTER TABLE odd RENAME b TO z');
-CALL refused('ALTER TABLE odd RENAME c TO z');
-CALL refused('ALTER TABLE odd RENAME f TO z');
-CALL refused('ALTER TABLE odd RENAME d TO z');
+CREATE TABLE odd (id int PRIMARY KEY, d int4range, e text, f int, CONSTRAINT odd_f EXCLUDE (abs(f) WITH =));
 CALL refused('ALTER TABLE odd ALTER f TYPE bigint');
-SET zdm.small_table = 0;
-CALL refused('ALTER TABLE odd RENAME d TO z');
-RESET zdm.small_table;
-CREATE TABLE elsewhere (e text);
-CREATE POLICY there ON elsewhere USING (EXISTS (SELECT FROM odd o WHERE o.e = elsewhere.e));
-CALL refused('ALTER TABLE odd RENAME e TO z');
-DROP POLICY there ON elsewhere;
-CALL refused('ALTER TABLE odd RENAME e TO z');
 CREATE FUNCTION fine(odd) RETURNS bool LANGUAGE sql AS 'SELECT true';
 CREATE POLICY whole ON odd USING (fine(odd));
 CALL refused('ALTER TABLE odd RENAME e TO z');
 DROP POLICY whole ON odd;
--- Two columns that one policy names.
-CREATE POLICY two ON odd USING (e = 'x' OR d IS NULL);
-CALL refused('ALTER TABLE odd RENAME e TO z; ALTER TABLE odd RENAME d TO y');
+CREATE RULE reads_e AS ON INSERT TO odd DO ALSO INSERT INTO ours.team VALUES (NEW.e);
+CALL refused('ALTER TABLE odd RENAME e TO z');
+DROP RULE reads_e ON odd;
 -- Publications of others, and policies, at which a plain change of type stops, too.
 CREATE PUBLICATION theirs FOR TABLE odd (id, e);
 ALTER PUBLICATION theirs OWNER TO rename_named_owner;
 GRANT CREATE ON SCHEMA public TO rename_named_ann;
 ALTER TABLE odd OWNER TO rename_named_ann;
 SET ROLE rename_named_ann;
-CALL refused('ALTER TABLE odd RENAME e TO z');
+CALL refused('ALTER TABLE odd ALTER e TYPE varchar(9)');
 RESET ROLE;
 ALTER TABLE odd OWNER TO CURRENT_USER;
-DROP POLICY two ON odd;
 CALL refused('ALTER TABLE odd ALTER e TYPE varchar(9)');
 DROP PUBLICATION theirs;
 CREATE POLICY two ON odd USING (e = 'x');
@@ -291,7 +285,7 @@ SET ROLE rename_named_ann;
 CALL refused('ALTER TABLE sent RENAME at TO since');
 RESET ROLE;
 DROP PUBLICATION sent_columns;
-DROP TABLE late, odd, elsewhere, sent, shifted CASCADE;
+DROP TABLE odd, sent, shifted CASCADE;
 DROP SCHEMA before, plain, ours CASCADE;
 DROP PUBLICATION before_list, before_filter, before_both, before_apart, plain_list, plain_filter, plain_both, plain_apart, ours_list, ours_filter, ours_both, ours_apart;
 DROP OWNED BY rename_named_ann, rename_named_owner;

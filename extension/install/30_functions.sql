@@ -25,7 +25,7 @@ COMMENT ON FUNCTION @extschema@.zdm_switch(text) IS 'lets a ready migration whos
 
 CREATE FUNCTION @extschema@.zdm_contract(name text, force boolean DEFAULT false, reason text DEFAULT NULL,
         accept_differences boolean DEFAULT false) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept; a migration that has a switch must be switched first (ZD314). Rows in which old and new columns differ stop it (ZD210): accept_differences lets the old values of these go, when it has stopped at them or before, and is kept; at ready it is about the switch alone. It fails where a view, policy, publication, index or constraint over a renamed column has come, gone or been changed since the start (ZD211)';
+COMMENT ON FUNCTION @extschema@.zdm_contract(text, boolean, text, boolean) IS 'enforces and removes what the migration says, once the gate is open; a shut (ZD401) or blind (ZD402) gate refuses unless forced with a reason, which is kept; a migration that has a switch must be switched first (ZD314). Rows in which old and new columns differ stop it (ZD210): accept_differences lets the old values of these go, when it has stopped at them or before, and is kept; at ready it is about the switch alone. It fails where somebody has put something on the new column of a rename, which goes here while the old one takes the name (ZD211)';
 
 CREATE FUNCTION @extschema@.zdm_verify(name text, examples bigint DEFAULT 20, of regclass DEFAULT NULL,
         first_page bigint DEFAULT 0, pages bigint DEFAULT NULL, going_back boolean DEFAULT false,

@@ -14,11 +14,6 @@ std::set<std::string> pieces(const RenameColumn& rename) {
     for (const auto& index : rename.indexes) names.insert(index.name);
     for (const auto& statistics : rename.statistics) names.insert(statistics.name);
     for (const auto& trigger : rename.triggers) names.insert(trigger.name);
-    for (const auto& view : rename.views) names.insert(view.name);
-    // No names of columns or of what has one like theirs.
-    for (const auto& policy : rename.policies) names.insert("policy " + policy.name);
-    for (const auto& publication : rename.publications)
-        names.insert("publication " + publication.name);
     return names;
 }
 
@@ -27,7 +22,6 @@ std::set<std::string> shared(const RenameColumn& rename) {
     std::set<std::string> names;
     for (const auto& constraint : rename.constraints)
         names.insert(std::to_string(constraint.table) + "." + constraint.name);
-    for (const auto& view : rename.views) names.insert(view.name);
     return names;
 }
 
@@ -52,15 +46,6 @@ bool rests_on(const Action& other, std::size_t table, const std::set<std::string
 bool may_hold(const Action& other, std::size_t table) {
     const auto* direct = std::get_if<Direct>(&other.detail);
     return direct != nullptr && !direct->data && names(other, table);
-}
-
-// Whether an action is about a view that contract makes anew.
-bool about_view(const Facts& facts, const Action& other, const RenameColumn& rename) {
-    return std::any_of(rename.views.begin(), rename.views.end(), [&](const ChangedView& view) {
-        return std::any_of(other.names.begin(), other.names.end(), [&](std::size_t named) {
-            return facts.tables.at(named).qualified == view.name;
-        });
-    });
 }
 
 // Whether an action about another table changes what hangs on the column.
@@ -156,12 +141,11 @@ void refuse_in_one_tree(const Facts& facts) {
     }
 }
 
-bool are_apart(const Facts& facts, const Action& action, const RenameColumn& rename,
-               const Action& other) {
+bool are_apart(const Action& action, const RenameColumn& rename, const Action& other) {
     auto mine = pieces(rename);
     mine.insert(rename.column);
     mine.insert(rename.renamed);
-    if (rests_on(other, action.table, mine) || about_view(facts, other, rename)) return false;
+    if (rests_on(other, action.table, mine)) return false;
     if (other.table != action.table)
         return !reaches(other, rename) && !may_hold(other, action.table);
     const auto all = std::visit(Named{}, other.detail);

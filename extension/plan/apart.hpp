@@ -18,7 +18,6 @@ void refuse_in_one_tree(const Facts& facts);
 
 // Whether `other`, an action of the same file, is neither about the column that `action` renames
 // nor about anything that hangs on it.
-bool are_apart(const Facts& facts, const Action& action, const RenameColumn& rename,
-               const Action& other);
+bool are_apart(const Action& action, const RenameColumn& rename, const Action& other);
 
 }  // namespace zdm::plan

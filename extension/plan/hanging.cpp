@@ -35,15 +35,17 @@ namespace {
     "  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relkind IN ('i', 'I')"    \
     " LEFT JOIN pg_catalog.pg_policy p ON p.oid = d.objid"                                        \
     "  AND d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass"                               \
+    " LEFT JOIN pg_catalog.pg_statistic_ext t ON t.oid = d.objid"                                 \
+    "  AND d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass"                        \
     " LEFT JOIN pg_catalog.pg_publication_rel r ON r.oid = d.objid"                               \
     "  AND d.classid = 'pg_catalog.pg_publication_rel'::pg_catalog.regclass"                      \
     " CROSS JOIN LATERAL pg_catalog.pg_identify_object("                                          \
     "  CASE WHEN w.oid IS NULL THEN d.classid"                                                    \
     "   ELSE 'pg_catalog.pg_class'::pg_catalog.regclass END, coalesce(w.ev_class, d.objid), 0) i" \
     " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped"                         \
-    " AND (coalesce(w.oid, c.oid, p.oid, r.oid) IS NOT NULL OR k.contype <> 'n'"                  \
-    "  OR d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)"                        \
-    " AND NOT pg_catalog.starts_with(coalesce(k.conname, c.relname, ''), 'zdm_'))"
+    " AND (coalesce(w.oid, c.oid, p.oid, r.oid, t.oid) IS NOT NULL OR k.contype <> 'n')"          \
+    " AND NOT pg_catalog.starts_with("                                                            \
+    "  coalesce(k.conname, c.relname, t.stxname, ''), 'zdm_'))"
 
 constexpr auto kRead =
     "WITH " ZDM_HANGING
@@ -60,10 +62,28 @@ constexpr auto kChanged = "WITH " ZDM_HANGING
                           " SELECT DISTINCT what || CASE WHEN p.hash IS NULL THEN ' has come'"
                           "  WHEN h.hash IS NULL THEN ' has gone' ELSE ' was changed' END"
                           " FROM planned p FULL JOIN now_there h USING (column_name, what)"
-                          " WHERE p.hash IS DISTINCT FROM h.hash"
-                          " AND ($3 OR what ~ '^(view|policy|publication relation) ') ORDER BY 1";
+                          " WHERE p.hash IS DISTINCT FROM h.hash ORDER BY 1";
 
 #undef ZDM_HANGING
+
+// $2: new columns, each with the one that takes its name. What somebody gave to the new one alone.
+constexpr auto kGiven =
+    "WITH renamed AS (SELECT a.*, o.attname AS other, o.attacl AS other_acl"
+    "  FROM pg_catalog.jsonb_each_text($2::jsonb) j"
+    "  JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::oid AND a.attname = j.key"
+    "  JOIN pg_catalog.pg_attribute o ON o.attrelid = $1::oid AND o.attname = j.value)"
+    " SELECT 'the default of ' || attname || ' has come' FROM renamed WHERE atthasdef"
+    " UNION ALL SELECT 'the NOT NULL of ' || attname || ' has come' FROM renamed WHERE attnotnull"
+    " UNION ALL SELECT 'privileges on ' || attname || ' are not those on ' || other FROM renamed"
+    "  WHERE (SELECT pg_catalog.array_agg(x::text ORDER BY x::text) FROM unnest(attacl) x)"
+    "  IS DISTINCT FROM"
+    "  (SELECT pg_catalog.array_agg(x::text ORDER BY x::text) FROM unnest(other_acl) x)";
+
+std::vector<std::string> texts(const pg::Result& found) {
+    std::vector<std::string> all;
+    for (const auto& row : found.rows) all.push_back(row.text(0));
+    return all;
+}
 
 }  // namespace
 
@@ -71,12 +91,24 @@ std::string read_hanging(std::uint32_t relation, const std::string& column) {
     return ask(kRead, {std::int64_t{relation}, column}).front().text(0);
 }
 
-std::vector<std::string> changed_since(std::uint32_t relation, const std::string& object,
-                                       bool all) {
-    std::vector<std::string> changed;
-    for (const auto& row : ask(kChanged, {std::int64_t{relation}, object, all}).rows)
-        changed.push_back(row.text(0));
-    return changed;
+std::vector<std::string> changed_since(std::uint32_t relation, const std::string& object) {
+    return texts(ask(kChanged, {std::int64_t{relation}, object}));
+}
+
+std::string hangs_nothing(const std::string& column) {
+    return ask("SELECT pg_catalog.to_json($1::text)::text || ': {}'", {column}).front().text(0);
+}
+
+std::string takes_place(const std::string& column, const std::string& by) {
+    return ask("SELECT pg_catalog.to_json($1::text)::text || ': ' ||"
+               " pg_catalog.to_json($2::text)::text",
+               {column, by})
+        .front()
+        .text(0);
+}
+
+std::vector<std::string> given_to(std::uint32_t relation, const std::string& object) {
+    return texts(ask(kGiven, {std::int64_t{relation}, object}));
 }
 
 }  // namespace zdm::plan

@@ -1,5 +1,6 @@
-// A rename or a new type copies what hangs on a column, or makes it anew, as the plan found it:
-// constraints, indexes, statistics, views, policies, publications. Whether it still is so.
+// A new type copies what hangs on a column, or makes it anew, as the plan found it: constraints,
+// indexes, statistics, publications. A rename drops the column that stood in for the new name, with
+// all that hangs on it. Whether nobody has put, changed or removed anything there since.
 // (Triggers and defaults the migration changes itself.)
 #pragma once
 
@@ -13,8 +14,16 @@ namespace zdm::plan {
 // with a hash of its definition.
 std::string read_hanging(std::uint32_t relation, const std::string& column);
 
-// What has come, gone or changed since then, in words; `object` has the members. Not `all`: of
-// views, policies and publications only, since the migration itself makes or drops others.
-std::vector<std::string> changed_since(std::uint32_t relation, const std::string& object, bool all);
+// The same of a column on which nothing may hang but what bears a private name.
+std::string hangs_nothing(const std::string& column);
+
+// What has come, gone or changed since then, in words; `object` has the members.
+std::vector<std::string> changed_since(std::uint32_t relation, const std::string& object);
+
+// That a column will be dropped and `by` take its name, as a member of a JSON object.
+std::string takes_place(const std::string& column, const std::string& by);
+
+// What somebody gave to such columns, and not to those that take their names, in words.
+std::vector<std::string> given_to(std::uint32_t relation, const std::string& object);
 
 }  // namespace zdm::plan

@@ -28,7 +28,8 @@ constexpr auto kConstraints =
     "  OR (c.contype = 'f' AND c.confrelid = $1::oid AND $2::int2 = ANY (c.confkey)))"
     " ORDER BY c.conname, c.conrelid";
 
-// The last one: the index of the partitioned table that it is a part of, over all levels.
+// The last two: the index of the partitioned table that it is a part of, over all levels; whether
+// it alone holds rows apart, at once.
 constexpr auto kIndexes =
     "SELECT c.relname, i.indisvalid, i.indisclustered, i.indisreplident,"
     " pg_catalog.quote_ident(ts.spcname), pg_catalog.obj_description(c.oid, 'pg_class'),"
@@ -39,7 +40,8 @@ constexpr auto kIndexes =
     "   pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) || ' = ' ||"
     "   pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)), ', ')"
     "   FROM unnest(c.reloptions) o) END, k.condeferred, $2::int2 = ANY (k.conkey),"
-    " CASE WHEN c.relispartition THEN pg_catalog.pg_partition_root(i.indexrelid)::oid END"
+    " CASE WHEN c.relispartition THEN pg_catalog.pg_partition_root(i.indexrelid)::oid END,"
+    " i.indisunique AND i.indimmediate AND NOT i.indisexclusion"
     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace"
@@ -99,10 +101,6 @@ constexpr auto kTriggers =
     "   pg_catalog.getdatabaseencoding()) AS given) w"
     " WHERE g.tgrelid = $1::oid AND NOT g.tgisinternal ORDER BY g.tgname";
 
-constexpr auto kTriggerText =
-    "SELECT pg_catalog.pg_get_triggerdef(g.oid) FROM pg_catalog.pg_trigger g"
-    " WHERE g.tgrelid = $1::oid AND pg_catalog.quote_ident(g.tgname) = $2";
-
 std::string comment_on(const std::string& target, const std::string& text) {
     return "COMMENT ON " + target + " IS " + pg::quote_literal(text) + ";";
 }
@@ -121,13 +119,6 @@ public:
         const int name =
             castNode(CreateTrigStmt, source_.statements().front().tree->stmt)->relation->location;
         while (tokens().at(relation_).start != name) ++relation_;
-    }
-    // The same for another table.
-    std::string on(const std::string& table) const {
-        std::size_t last = relation_;
-        while (tokens().at(last + 1).code == '.') last += 2;
-        return source_.text().substr(0, start(relation_)) + table +
-               source_.text().substr(static_cast<std::size_t>(tokens().at(last).end));
     }
     // The same, and for UPDATE OF one column more.
     std::string of_also(const std::string& column) const {
@@ -182,6 +173,7 @@ void RenameReader::prepare_indexes() {
     for (const auto& row : indexes_on(relation().oid, number_).rows) {
         if (row.is_null(4) && row.is_null(12)) continue;
         // What the server says of such a key has neither.
+        if (table().partitioned && !row.is_null(6) && !retype_) continue;
         if (table().partitioned && !row.is_null(6))
             refuse_piece("constraint " + pg::quote_ident(row.text(0)) +
                              " has storage parameters or a tablespace of its own",
@@ -211,8 +203,8 @@ void RenameReader::prepare_statistics() {
     }
 }
 
-void RenameReader::prepare_triggers(RenameColumn& rename) {
-    for (const auto& row : triggers_on(relation().oid, number_).rows) prepare_trigger(rename, row);
+void RenameReader::read_triggers(RenameColumn& rename) const {
+    for (const auto& row : triggers_on(relation().oid, number_).rows) read_trigger(rename, row);
 }
 
 Statements RenameReader::trigger_again(const pg::Row& row, const std::string& definition) const {
@@ -241,40 +233,31 @@ std::vector<Statements> RenameReader::naming_triggers() const {
     return all;
 }
 
-void RenameReader::prepare_trigger(RenameColumn& rename, const pg::Row& row) {
+void RenameReader::read_trigger(RenameColumn& rename, const pg::Row& row) const {
     const std::string name = row.text(0);
     if (row.flag(7))
         refuse_piece("function " + row.text(8) + " of trigger " + name + " names it",
                      "Without the column it would break every write.",
                      "Let the function do without it, e.g. with to_jsonb(NEW), or drop the "
                      "trigger; or rename the column with -- zdm: direct.");
-    const bool when = row.flag(6);
     if (row.flag(10))
         refuse_piece("trigger " + name + " gives its name to function " + row.text(8),
                      "Without the column it would break every write.",
                      "Let the trigger do without it, or drop it before and make it again after; "
                      "or rename the column with -- zdm: direct.");
-    if (!row.flag(5) && !when) return;
-    if (when && row.flag(4))
+    if (row.flag(6) && row.flag(4))
         refuse_piece("trigger " + name + " is BEFORE and names it in WHEN",
                      "It would fire before an application's new column has reached the old one.",
                      "Test the column in its function, or make it an AFTER trigger.");
+    if (!row.flag(5)) return;
     if (row.flag(9))
         refuse_piece("constraint trigger " + name + " names it and another table", {},
                      "Drop it before, and make it again after.");
     check_trigger_parts(row);
     const std::string sql = row.text(1);
-    const TriggerText text{sql};
-    ChangedTrigger trigger;
-    trigger.name = name;
-    trigger.before = trigger_again(row, sql);
-    if (row.flag(5)) trigger.between = trigger_again(row, text.of_also(pg::quote_ident(new_)));
-    trigger.after = {trigger.before.begin() + 2, trigger.before.end()};
-    rename.triggers.push_back(trigger);
-
-    Node* const tree = parse_own(sql);
-    r_.redirect_names(tree);
-    run_utility(tree, sql);
+    rename.triggers.push_back(
+        {name, trigger_again(row, sql),
+         trigger_again(row, TriggerText{sql}.of_also(pg::quote_ident(new_)))});
 }
 
 // It is made again on the table, and the server gives it to the partitions.
@@ -295,14 +278,6 @@ std::vector<std::string> RenameReader::partition_oids() const {
     return oids;
 }
 
-void RenameReader::read_triggers(RenameColumn& rename) const {
-    for (auto& trigger : rename.triggers) {
-        const auto found = ask(kTriggerText, {std::int64_t{relation().clone}, trigger.name});
-        const std::string text = TriggerText{found.front().text(0)}.on(table().qualified);
-        trigger.after.insert(trigger.after.begin(), text + ";");
-    }
-}
-
 // One that an earlier statement of the file made or dropped is not among them.
 std::size_t RenameReader::table_of(std::uint32_t oid, const std::string& constraint) const {
     const std::size_t index = r_.clones_.find(oid);
@@ -310,6 +285,22 @@ std::size_t RenameReader::table_of(std::uint32_t oid, const std::string& constra
         refuse_piece("foreign key " + constraint + " leads to a table that zdm can't change", {},
                      "Drop it before, and add it again after.");
     return index;
+}
+
+// Of a rename: by these names other statements of the file would be about them.
+void RenameReader::name_constraints(RenameColumn& rename) const {
+    for (const auto& row : constraints_on(relation().oid, number_).rows) {
+        const std::string name = pg::quote_ident(row.text(0));
+        if (row.flag(7))
+            refuse_piece("constraint " + name + " reads the row as a whole",
+                         "A row has both columns until contract.", "Let it name its columns.");
+        const std::size_t owner = r_.clones_.find(static_cast<std::uint32_t>(row.number(2)));
+        if (owner == kNoTable) continue;
+        CopiedConstraint constraint;
+        constraint.table = owner;
+        constraint.name = name;
+        rename.constraints.push_back(std::move(constraint));
+    }
 }
 
 void RenameReader::read_constraints(RenameColumn& rename, Seen& seen) {
@@ -342,12 +333,8 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
     if (type == 'u' || type == 'p' || type == 'x') return;
     if (type == 'f' && row.flag(8) && table().partitioned)
         refuse_piece("foreign key " + name + " refers to it, and the table is partitioned",
-                     std::string{"Until "} + (retype_ ? "the switch" : "contract") +
-                         " the new column has no key that it could refer to.",
-                     std::string{"Drop the foreign key before, and add it again after"} +
-                         (retype_ ? "."
-                                  : "; or write -- zdm: direct right before the statement to run "
-                                    "it at once."));
+                     "Until the switch the new column has no key that it could refer to.",
+                     "Drop the foreign key before, and add it again after.");
     if (type != 'c' && type != 'f')
         refuse_piece("constraint " + name + " is of a kind that zdm does not know", {},
                      "Drop it before, and add it again after.");
@@ -433,9 +420,9 @@ void RenameReader::read_indexes(RenameColumn& rename) const {
         CopiedIndex copy;
         copy.name = pg::quote_ident(row.text(0));
         copy.schema = row.text(11);
-        copy.unique = facts.unique;
+        copy.unique = retype_ ? facts.unique : row.flag(16);
         copy.tail = facts.tail;
-        if (!row.is_null(6)) read_key(copy, row);
+        if (retype_ && !row.is_null(6)) read_key(copy, row);
         copy.after = belongings(row, table().qualified);
         copy.replica_identity = row.flag(3);
         rename.indexes.push_back(std::move(copy));
@@ -453,16 +440,11 @@ void RenameReader::read_key(CopiedIndex& copy, const pg::Row& row) const {
         refuse_piece(what + is, why, "Drop it before, and add it again after.");
     };
     if (type == 'x') {
-        if (retype_)
-            refuse_it(" excludes", "Whether it says the same of the new type is not known.");
-        if (table().partitioned) refuse_it(" excludes", "Its index can't be built beside writes.");
-        if (!row.is_null(4)) refuse_it(" excludes, and is in a tablespace of its own", {});
-        const auto clone = find_constraint(relation().clone, row.text(0));
-        copy.exclusion = describe_constraint(r_.clones_, clone).definition;
+        refuse_it(" excludes", "Whether it says the same of the new type is not known.");
     } else if (row.flag(7)) {
         if (type == 'p')
             refuse_it(" is a DEFERRABLE primary key",
-                      "Until contract there would be two, and a UNIQUE can't become one.");
+                      "Until the switch there would be two, and a UNIQUE can't become one.");
         copy.deferrable = row.flag(13) ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE";
     }
     if (table().partitioned) {

@@ -96,7 +96,7 @@ void RenameReader::prepare_partition(RenameColumn& rename, std::size_t place,
     for (const auto& grant : privileges_of(own.oid, number, own.qualified))
         differs.dress.push_back(grant);
     const auto here = describe_column(own.oid, old_);
-    if (here->not_null && !whole.not_null)
+    if (retype_ && here->not_null && !whole.not_null)
         refuse_piece("it is NOT NULL in partition " + own.qualified + ", and not in its table", {},
                      "ALTER TABLE " + own.qualified + " ALTER COLUMN " + here->name +
                          " DROP NOT NULL before, and set it again after.");
@@ -108,15 +108,16 @@ void RenameReader::prepare_partition(RenameColumn& rename, std::size_t place,
                      "after.");
     if (!differs.dress.empty()) rename.partitions.push_back(std::move(differs));
     prepare_parts(place, number);
-    prepare_checks(place, number);
+    if (retype_) prepare_checks(place, number);
 }
 
-// What hangs on it there alone.
+// What hangs on it there alone: a rename takes all of that along but what a trigger says.
 void RenameReader::check_in_partition(std::size_t place, std::int64_t number) const {
     const Partition& own = table().partitions[place];
     std::vector<std::string> names;
-    for (const auto& row : ask(kHanging, {std::int64_t{own.oid}, number}).rows)
-        names.push_back(row.text(0));
+    if (retype_)
+        for (const auto& row : ask(kHanging, {std::int64_t{own.oid}, number}).rows)
+            names.push_back(row.text(0));
     if (!names.empty())
         refuse(at_, "ZD110", pg::sqlstate("2BP01"),
                "other objects depend on column " + pg::quote_ident(old_) + " of partition " +
@@ -144,7 +145,7 @@ void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
     for (const auto& row : indexes_on(own.oid, number).rows) {
         const std::string name = pg::quote_ident(row.text(0));
         const bool alone = row.is_null(15);
-        if (alone && !row.is_null(6))
+        if (retype_ && alone && !row.is_null(6))
             refuse_piece("constraint " + name + " belongs to partition " + own.qualified + " alone",
                          "That is not supported yet.", "Drop it before, and add it again after.");
         if (alone) check_index(row);
@@ -156,7 +157,7 @@ void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
                              ", which is partitioned itself, is not like one of its table",
                          "That is not supported yet.", "Drop it before, and make it again after.");
         const PinnedText pinned;
-        run_own(std::string{"CREATE "} + (facts.unique ? "UNIQUE " : "") + "INDEX " +
+        run_own(std::string{"CREATE "} + (row.flag(16) ? "UNIQUE " : "") + "INDEX " +
                 on_leaf(place, "index " + name) + " ON " + leaf_clone() + " " + facts.tail);
     }
 }
@@ -237,7 +238,7 @@ CopiedIndex RenameReader::index_of_leaf(const CopiedPart& part, const pg::Row& r
     CopiedIndex copy;
     copy.name = part.name;
     copy.schema = part.schema;
-    copy.unique = describe_index(static_cast<std::uint32_t>(row.number(10))).unique;
+    copy.unique = row.flag(16);
     copy.tail = part.tail;
     copy.after = part.after;
     copy.replica_identity = part.replica_identity;

@@ -18,7 +18,7 @@ constexpr auto kOpen =
     "  ON c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.oid = ANY ($1::text[]::oid[]))"
     " ORDER BY 1";
 
-// What publications say of the table that name the column. $2 is its number, $3 its new name.
+// What publications say of the table that name the column. $2 is its number, $3 its name.
 constexpr auto kNaming =
     "SELECT pg_catalog.quote_ident(p.pubname), pg_catalog.pg_has_role(p.pubowner, 'USAGE'),"
     " pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(p.pubowner)), r.oid,"
@@ -34,8 +34,6 @@ constexpr auto kNaming =
     "  WHERE d.classid = 'pg_catalog.pg_publication_rel'::pg_catalog.regclass AND d.objid = r.oid"
     "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"
     "  AND d.refobjsubid = $2) ORDER BY 1";
-
-std::string filter_of(const pg::Row& row) { return "zdm_filter_" + row.text(3); }
 
 }  // namespace
 
@@ -60,9 +58,15 @@ bool RenameReader::is_found_by_all() const {
 }
 
 void RenameReader::note_subscribers() const {
+    const std::string old = pg::quote_ident(old_);
+    for (const auto& row : naming_publications().rows)
+        if (row.flag(6))
+            r_.note(at_, row.text(0) + " lists its columns: subscribers get " + old +
+                             " until contract and " + pg::quote_ident(new_) +
+                             " from then on; they stop there, and go on without loss when the "
+                             "column is renamed with them too");
     const std::vector<std::string> names = open_publications();
     if (names.empty()) return;
-    const std::string old = pg::quote_ident(old_);
     r_.note(at_, table().qualified + " is published by " + join(names) +
                      ": subscribers need column " + pg::quote_ident(new_) +
                      " before this migration starts, or they stop applying; from contract on they "
@@ -76,13 +80,12 @@ void RenameReader::note_subscribers() const {
 
 // Those that name the column in their list of columns or their row filter.
 pg::Result RenameReader::naming_publications() const {
-    const std::string name = pg::quote_ident(retype_ ? old_ : new_);
-    return ask(kNaming, {std::int64_t{relation().oid}, number_, name});
+    return ask(kNaming, {std::int64_t{relation().oid}, number_, pg::quote_ident(old_)});
 }
 
 void RenameReader::prepare_publications() const {
     for (const auto& row : naming_publications().rows) {
-        if (retype_ && row.flag(7))
+        if (row.flag(7))
             refuse_piece("the row filter of publication " + row.text(0) + " names it",
                          "The server refuses the plain statement too.",
                          "Take the table out of the publication until the migration is done.");
@@ -92,7 +95,6 @@ void RenameReader::prepare_publications() const {
                 "Only its owner can change it, at the moment when the columns do.",
                 "Run the migration as a role that has the rights of " + row.text(2) +
                     ", or let it take the table out until the migration is done.");
-        if (!row.is_null(5)) carry(filter_of(row), row.text(5));
     }
 }
 
@@ -102,15 +104,9 @@ void RenameReader::read_publications(RenameColumn& rename) const {
         const std::string alter = "ALTER PUBLICATION " + row.text(0);
         std::string add = alter + " ADD TABLE " + name;
         if (!row.is_null(4)) add += " (" + row.text(4) + ")";
-        if (!row.is_null(5)) add += " WHERE (" + carried(filter_of(row)) + ")";
+        if (!row.is_null(5)) add += " WHERE (" + row.text(5) + ")";
         rename.publications.push_back(
             {row.text(0), alter + " DROP TABLE " + name + ";", add + ";"});
-        if (row.flag(6) && !retype_)
-            r_.note(at_, row.text(0) + " lists its columns: subscribers get " +
-                             pg::quote_ident(old_) + " until contract and " +
-                             pg::quote_ident(new_) +
-                             " from then on; they stop there, and go on without loss when the "
-                             "column is renamed with them too");
     }
 }
 

@@ -39,8 +39,8 @@ constexpr auto kColumn =
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
 
-// What depends on the column and is not copied or moved. $2 is its number, $3 whether it only gets
-// another name: a plain change of its type stops at policies that name it.
+// What depends on the column and is not copied or moved, when it gets another type. $2 is its
+// number.
 constexpr auto kDependents =
     "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
     "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
@@ -61,12 +61,37 @@ constexpr auto kDependents =
     "  AND c.relkind IN ('i', 'I', 'S'))"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.oid = d.objid"
     "  AND d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND g.tgrelid = $1::oid)"
-    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE $3 AND p.oid = d.objid"
-    "  AND d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND p.polrelid = $1::oid)"
-    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class v WHERE v.oid = w.ev_class"
-    "  AND v.relkind = 'v' AND w.rulename = '_RETURN'"
-    "  AND pg_catalog.pg_has_role(v.relowner, 'USAGE'))"
     " ORDER BY 1 LIMIT 5";
+
+// What names the column and follows it to its new name: views, policies, publications, functions.
+constexpr auto kFollowers =
+    "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
+    "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
+    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END"
+    " FROM pg_catalog.pg_depend d"
+    " LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::"
+    "pg_catalog.regclass AND w.oid = d.objid"
+    " WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"
+    " AND d.refobjsubid = $2 AND d.classid IN ('pg_catalog.pg_rewrite'::pg_catalog.regclass,"
+    "  'pg_catalog.pg_policy'::pg_catalog.regclass,"
+    "  'pg_catalog.pg_publication_rel'::pg_catalog.regclass,"
+    "  'pg_catalog.pg_proc'::pg_catalog.regclass) ORDER BY 1";
+
+// Rules of the table or its partitions $1 that name the column $2.
+constexpr auto kRules =
+    "SELECT pg_catalog.pg_describe_object('pg_catalog.pg_rewrite'::pg_catalog.regclass, w.oid, 0)"
+    " FROM pg_catalog.pg_rewrite w WHERE w.ev_class = ANY ($1::text[]::oid[])"
+    " AND EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a"
+    "  ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+    "  WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid"
+    "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    "  AND d.refobjid = w.ev_class AND a.attname = $2) ORDER BY 1 LIMIT 1";
+
+// Policies $1 that read a row as a whole.
+constexpr auto kWholeRow =
+    "SELECT pg_catalog.quote_ident(p.polname) FROM pg_catalog.pg_policy p"
+    " WHERE p.polrelid = $1::oid AND (coalesce(p.polqual::text, '') ||"
+    "  coalesce(p.polwithcheck::text, '')) LIKE '%:varattno 0 %' ORDER BY 1 LIMIT 1";
 
 // $3 the table, $4 the new column, both quoted.
 constexpr auto kPrivileges =
@@ -140,17 +165,14 @@ void RenameReader::read() {
     if (!describe_column(clone, old_) || describe_column(clone, new_)) replay();
     RenameColumn rename;
     check_column(rename);
-    check_dependents();
+    check_readers();
     DataReader{r_, statement_}.check_fill(table_, at_);
     note_subscribers();
+    note_followers();
     read_privileges(rename);
-    read_sequences(rename);
     prepare_indexes();
     prepare_statistics();
-    prepare_triggers(rename);
-    prepare_views();
-    prepare_policies();
-    prepare_publications();
+    read_triggers(rename);
     prepare_partitions(rename);
 
     Action action = start();
@@ -159,17 +181,16 @@ void RenameReader::read() {
     rename.column = pg::quote_ident(old_);
     rename.renamed = facts.name;
     rename.definition = facts.definition;
-    rename.not_null = facts.not_null;
     if (!facts.identity) rename.default_text = facts.default_text;
+    rename.hanging = hangs_nothing(new_);
+    rename.place = takes_place(new_, old_);
+    for (const auto& owned : owned_sequences(relation().oid, old_))
+        rename.sequences.push_back(owned.name);
     action.seen = {
         {{table_, LockMode::access_exclusive, LockMode::access_exclusive}}, false, false};
-    read_constraints(rename, action.seen);
+    name_constraints(rename);
     read_indexes(rename);
     read_statistics(rename);
-    read_triggers(rename);
-    read_views(rename);
-    read_policies(rename);
-    read_publications(rename);
     action.detail = std::move(rename);
     r_.add(std::move(action));
 }
@@ -258,7 +279,7 @@ void RenameReader::check_column(RenameColumn& rename) {
     const pg::Row& row = found.front();
     number_ = row.number(0);
     rename.type = row.text(1);
-    rename.hanging = read_hanging(relation().oid, old_);
+    if (retype_) rename.hanging = read_hanging(relation().oid, old_);
     if (row.flag(7))
         refuse(at_, "ZD005", pg::sqlstate("42809"), "cannot rename column of typed table", {},
                "Rename the attribute of its type.");
@@ -281,7 +302,7 @@ void RenameReader::check_column(RenameColumn& rename) {
 
 void RenameReader::check_dependents() const {
     std::vector<std::string> names;
-    for (const auto& row : ask(kDependents, {std::int64_t{relation().oid}, number_, !retype_}).rows)
+    for (const auto& row : ask(kDependents, {std::int64_t{relation().oid}, number_}).rows)
         names.push_back(row.text(0));
     if (names.empty()) return;
     refuse(at_, "ZD110", pg::sqlstate("2BP01"),
@@ -289,6 +310,29 @@ void RenameReader::check_dependents() const {
                ", and zdm can't move them to another column",
            join(names, "; ") + ".",
            "Drop them before, and make them again over the new column when the migration is done.");
+}
+
+// What reads a row before the trigger has brought it in step, or has no place for one column more.
+void RenameReader::check_readers() const {
+    const auto rules = ask(kRules, {published_oids(), old_});
+    if (!rules.empty())
+        refuse_piece(rules.front().text(0) + " names it",
+                     "A rule sees what a statement says, where an application that knows the other "
+                     "column only says nothing.",
+                     "Make it a trigger, or drop it before and make it again after.");
+    const auto policies = ask(kWholeRow, {std::int64_t{relation().oid}});
+    if (!policies.empty())
+        refuse_piece("policy " + policies.front().text(0) + " reads a row as a whole",
+                     "A row has both columns until contract.", "Let it name its columns.");
+}
+
+void RenameReader::note_followers() const {
+    std::vector<std::string> names;
+    for (const auto& row : ask(kFollowers, {std::int64_t{relation().oid}, number_}).rows)
+        names.push_back(row.text(0));
+    if (names.empty()) return;
+    r_.note(at_, "these name " + pg::quote_ident(old_) + " until contract, and follow it to " +
+                     pg::quote_ident(new_) + " there: " + join(names));
 }
 
 void RenameReader::read_privileges(RenameColumn& rename) const {
@@ -324,16 +368,6 @@ std::vector<OwnedSequence> RenameReader::sequences() const {
                              " has privileges, a comment, or a type of its own",
                          "The sequence is made anew.", "Take them off, and set them again after.");
     return all;
-}
-
-// That of an identity can't be given away: another one takes over its name and its value.
-void RenameReader::read_sequences(RenameColumn& rename) const {
-    for (const auto& owned : sequences()) {
-        if (owned.is_identity())
-            rename.identity = {owned.name, owned.clause(owned.options)};
-        else
-            rename.sequences.push_back(owned.name);
-    }
 }
 
 }  // namespace zdm::plan

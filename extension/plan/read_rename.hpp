@@ -54,7 +54,9 @@ protected:
     Statements dress_of(const pg::Row& column, const std::string& relation) const;
     void refuse_in_row(const pg::Row& column, const std::string& relation) const;
     void check_dependents() const;
+    void check_readers() const;
     void note_subscribers() const;
+    void note_followers() const;
     // Publications that send all of its columns, also those to come.
     std::vector<std::string> open_publications() const;
     // Whether subscribers that have no key find its rows by all columns.
@@ -63,11 +65,10 @@ protected:
     Statements privileges_of(std::uint32_t oid, std::int64_t number,
                              const std::string& relation) const;
     std::vector<OwnedSequence> sequences() const;
-    void read_sequences(RenameColumn& rename) const;
     void prepare_indexes();
     void prepare_statistics();
-    void prepare_triggers(RenameColumn& rename);
-    void prepare_trigger(RenameColumn& rename, const pg::Row& row);
+    void read_triggers(RenameColumn& rename) const;
+    void read_trigger(RenameColumn& rename, const pg::Row& row) const;
     void check_trigger_parts(const pg::Row& row) const;
     std::vector<std::string> partition_oids() const;
     std::vector<std::string> published_oids() const;
@@ -75,8 +76,6 @@ protected:
     Statements trigger_again(const pg::Row& row, const std::string& definition) const;
     // Triggers that name the column in their functions or arguments.
     std::vector<Statements> naming_triggers() const;
-    void prepare_views();
-    void prepare_policies() const;
     pg::Result naming_publications() const;
     void prepare_publications() const;
     // In partitions: what is refused, and what the leaf of the clone gets.
@@ -94,11 +93,9 @@ protected:
     static pg::Result indexes_on(std::uint32_t oid, std::int64_t number);
     static pg::Result constraints_on(std::uint32_t oid, std::int64_t number);
     pg::Result triggers_on(std::uint32_t oid, std::int64_t number) const;
-    // A condition over the table waits on the clone as a policy until the column is renamed there.
-    void carry(const std::string& name, const std::string& condition) const;
-    std::string carried(const std::string& name) const;
 
     // After it: what the server made of them.
+    void name_constraints(RenameColumn& rename) const;
     void read_constraints(RenameColumn& rename, Seen& seen);
     void read_constraint(RenameColumn& rename, Seen& seen, const pg::Row& row);
     std::size_t table_of(std::uint32_t oid, const std::string& constraint) const;
@@ -115,9 +112,6 @@ protected:
     void read_foreign_key_parts(CopiedConstraint& copy, const pg::Row& row) const;
     std::uint32_t clone_index(const std::string& name) const;
     void read_statistics(RenameColumn& rename) const;
-    void read_triggers(RenameColumn& rename) const;
-    void read_views(RenameColumn& rename) const;
-    void read_policies(RenameColumn& rename) const;
     void read_publications(RenameColumn& rename) const;
 
     Rehearsal& r_;

@@ -1,6 +1,6 @@
-// What hangs on a column that gets another name, as pure facts. The copies are over the new column:
-// they are read back from the clone, on which the statement itself was run. Texts are quoted and
-// qualified; each statement is ended.
+// What hangs on a column that gets another name or type, as pure facts. The copies are over the new
+// column: they are read back from the clone, on which the statement itself was run. Texts are
+// quoted and qualified; each statement is ended.
 #pragma once
 
 #include <cstddef>
@@ -41,11 +41,10 @@ struct CopiedIndex {
     std::string schema;
     bool unique = false;
     std::string tail;        // from USING on
-    std::string constraint;  // PRIMARY KEY, UNIQUE or EXCLUDE; empty: a plain index
+    std::string constraint;  // PRIMARY KEY or UNIQUE; empty: a plain index
     Statements after;        // comments, CLUSTER ON, REPLICA IDENTITY, once it has the name
     bool replica_identity = false;
     std::string deferrable = {};  // of a UNIQUE: DEFERRABLE ...
-    std::string exclusion = {};   // EXCLUDE ...
     // Of a partitioned table.
     std::vector<CopiedPart> parts = {};                   // parents first
     std::optional<std::size_t> partition = std::nullopt;  // of one that a leaf alone has
@@ -53,7 +52,7 @@ struct CopiedIndex {
     std::vector<std::string> columns = {};                // of the key
 
     // Whether its copy is a constraint from the start, while the new column is empty.
-    bool is_early() const { return !deferrable.empty() || !exclusion.empty(); }
+    bool is_early() const { return !deferrable.empty(); }
 };
 
 // CREATE STATISTICS
@@ -65,24 +64,11 @@ struct CopiedStatistics {
     Statements after;
 };
 
-// A trigger that names the column, each time with all that belongs to it.
+// A trigger that names the column in UPDATE OF, each time made anew with all that belongs to it.
 struct ChangedTrigger {
     std::string name;
     Statements before;
-    Statements between;  // fires for either column; empty: it need not change
-    Statements after;
-};
-
-// A view that reads the column. Its own columns keep their names.
-struct ChangedView {
-    std::string name;     // qualified
-    std::string command;  // CREATE OR REPLACE VIEW, over the new column
-};
-
-// A policy of the table that names the column.
-struct ChangedPolicy {
-    std::string name;
-    std::string command;  // ALTER POLICY, over the new column
+    Statements between;  // fires for either column
 };
 
 // A publication that names the column in its list of columns or its row filter: what it says of the
@@ -104,7 +90,9 @@ struct PartitionColumn {
     Statements dress;
 };
 
-// ALTER TABLE ... RENAME COLUMN
+// ALTER TABLE ... RENAME COLUMN. The old column takes all that hangs on it along to its new name;
+// the new one beside it, until then, has copies of indexes and statistics only. A change of type
+// copies all the rest as well.
 struct RenameColumn {
     std::string column;
     std::string renamed;  // its name from now on
@@ -116,16 +104,15 @@ struct RenameColumn {
     bool not_null = false;
     std::string not_null_name;  // of its constraint, where the server has such; else empty
     Statements not_null_after;
-    Statements sequences;    // that go over to the new column, qualified
+    Statements sequences;    // that the column owns, qualified
     IdentityFacts identity;  // empty: it is none
     std::vector<CopiedConstraint> constraints;
     std::vector<CopiedIndex> indexes;
     std::vector<CopiedStatistics> statistics;
     std::vector<ChangedTrigger> triggers;
-    std::vector<ChangedView> views;
-    std::vector<ChangedPolicy> policies;
     std::vector<ChangedPublication> publications;
-    std::string hanging = {};                      // what hangs on the old column: hanging.hpp
+    std::string hanging = {};                      // what may hang on a column: hanging.hpp
+    std::string place = {};                        // that the old column will take the name
     std::vector<PartitionColumn> partitions = {};  // parents first; those that differ
 };
 

@@ -1,5 +1,5 @@
 // The parts of the plan of RENAME COLUMN, which a change of type needs as well: a new column beside
-// an old one, and copies of what hangs on that. Pure.
+// an old one, and copies of what hangs on that, for a rename of its indexes and statistics. Pure.
 #pragma once
 
 #include <string>
@@ -41,7 +41,8 @@ public:
         composer_.pair(action_, {rename_.renamed, rename_.type, rename_.column, rename_.column,
                                  rename_.renamed});
         fill(rename_.column);
-        copy_all();
+        copy_indexes();
+        copy_statistics();
         contract();
         composer_.blind("who still reads " + table_.qualified + "." + rename_.column);
         add_notes();
@@ -65,7 +66,6 @@ protected:
                     const std::string& note);
     void defer_copy(const CopiedIndex& index, const std::string& name);
     void note_deferred(const CopiedIndex& index, const std::string& name);
-    void exclude_copy(const CopiedIndex& index, const std::string& name);
     void copy_not_null();
     void copy_constraint(const CopiedConstraint& constraint);
     void copy_statistics();
@@ -90,20 +90,17 @@ protected:
                     const std::vector<std::string>& names, bool constraint) const;
     const Partition& partition(std::size_t place) const { return table_.partitions.at(place); }
 
+    void settle();
     void contract();
-    void drop_old(Script& then) const;
     // The copies take the names of what they are copies of.
-    void take_over(Script& then) const;
     void name_not_null(Script& then) const;
     void name_index(Script& then, std::size_t i) const;
     void name_constraint(Script& then, std::size_t i) const;
     void name_statistics(Script& then) const;
-    std::vector<TableLock> key_locks() const;
     void add_notes();
-    void note_changed();
     void note_mirrors();
-    // What tables need that become partitions meanwhile: columns, and an index over the key before
-    // the primary key changes hands.
+    // What tables need that become partitions meanwhile: columns, and an index over the key, if it
+    // is named, before the primary key changes hands.
     void note_newcomers(const std::string& columns, const std::string& key,
                         const std::string& before);
     std::vector<std::string> sequences() const {

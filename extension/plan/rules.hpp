@@ -111,17 +111,13 @@ public:
     // Both, for one column each, and that they are compared before anything is removed.
     void pair(const Action& action, const Pair& pair);
     // Statements for the transaction in which the trigger of the action's table goes: without the
-    // trigger, what they remove would refuse rows of the new application. They may lock `seen`, and
-    // change these views and sequences.
-    void with_unsync(const Action& action, const Script& script, const Seen& seen,
-                     const std::vector<std::string>& views = {},
-                     const std::vector<std::string>& sequences = {});
-    // What hangs on a column of the action's table must be what it was (hanging.hpp) when the
-    // trigger goes.
-    void as_planned(const Action& action, const std::string& hanging);
-    // The step refuses where it is not: of constraints, indexes and statistics it is told only
-    // where the migration does nothing else that could make or drop them.
-    void guard(Step& step, const std::vector<std::string>& hanging) const;
+    // trigger, what they remove would refuse rows of the new application. They may lock `seen`.
+    void with_unsync(const Action& action, const Script& script, const Seen& seen);
+    // In it the old column takes the place of the new one, on which nobody may have put anything.
+    void takes_place(const Action& action, const RenameColumn& rename);
+    // The step refuses where something else hangs on a column than did when it was planned, or than
+    // may (hanging.hpp).
+    static void guard(Step& step, const std::vector<std::string>& hanging);
     // A step that compares columns, unless there is nothing to compare.
     void verify(Slot slot, const Action& action, const Comparison& comparison);
     // The trigger of the action's table, or of a relation, with these rules: column, mode,
@@ -153,13 +149,12 @@ private:
         std::vector<std::string> reverse;  // likewise, behind all forward ones
         std::vector<std::string> columns;
         std::vector<std::string> notes;
-        std::vector<Following> news;     // kept in step
-        std::vector<Going> olds;         // given back from new ones
-        Script then;                     // statements when the trigger goes
-        std::vector<TableLock> locks;    // that these take
-        std::vector<std::string> views;  // that these change
-        std::vector<std::string> sequences;
+        std::vector<Following> news;       // kept in step
+        std::vector<Going> olds;           // given back from new ones
+        Script then;                       // statements when the trigger goes
+        std::vector<TableLock> locks;      // that these take
         std::vector<std::string> hanging;  // on columns that these remove: hanging.hpp
+        std::vector<std::string> places;   // that other columns take
     };
     Rules& rules_of(const Action& action);
     struct Statistics {

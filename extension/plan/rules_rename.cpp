@@ -1,12 +1,13 @@
-// RENAME COLUMN: a new column beside the old one, kept equal both ways until contract, with a copy
-// of all that hangs on the old one. Contract drops the old column with the trigger, in one
-// transaction, and there the copies take the names.
+// RENAME COLUMN: a new column beside the old one, kept equal both ways until contract, with copies
+// of its indexes, so that queries of the new version are fast. Contract drops it with the trigger,
+// and in the same transaction the old column takes the name: all that hangs on it follows, as after
+// a plain RENAME COLUMN, and nothing is read or written. A change of type copies the rest as well.
 #include <algorithm>
 
 #include "plan/apart.hpp"
+#include "plan/compare.hpp"
 #include "plan/renaming.hpp"
 #include "plan/rules.hpp"
-#include "plan/sequences.hpp"
 #include "plan/text.hpp"
 #include "plan/undo.hpp"
 
@@ -14,7 +15,7 @@ namespace zdm::plan {
 
 void Renaming::check_alone() const {
     for (const auto& other : composer_.facts().actions) {
-        if (&other == &action_ || are_apart(composer_.facts(), action_, rename_, other)) continue;
+        if (&other == &action_ || are_apart(action_, rename_, other)) continue;
         refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
                "column " + rename_.column + " of " + table_.qualified +
                    " can't be renamed together with another statement about it, or about what "
@@ -38,7 +39,6 @@ void Renaming::add_column() {
 
 void Renaming::change_triggers() {
     for (const auto& trigger : rename_.triggers) {
-        if (trigger.between.empty()) continue;
         Step step = ddl(action_, trigger.between, exclusive());
         step.undo = undo_ddl(step, join(trigger.before, " "), LockMode::access_exclusive,
                              static_cast<int>(trigger.before.size()));
@@ -88,8 +88,6 @@ void Renaming::copy_indexes() {
         indexes_.push_back(name);
         if (table_.partitioned)
             copy_in_partitions(i);
-        else if (!index.exclusion.empty())
-            exclude_copy(index, name);
         else if (!index.deferrable.empty())
             defer_copy(index, name);
         else
@@ -131,26 +129,6 @@ void Renaming::note_deferred(const CopiedIndex& index, const std::string& name) 
     composer_.note("until contract SET CONSTRAINTS " + index.name +
                    " DEFERRED leaves out its copy " + name +
                    ": applications that defer it must say ALL, or name both");
-}
-
-// There is no way to build it beside writes.
-void Renaming::exclude_copy(const CopiedIndex& index, const std::string& name) {
-    if (!table_.small)
-        refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
-               "column " + rename_.column + " of " + table_.qualified +
-                   " can't be renamed exactly: constraint " + index.name + " excludes (EXCLUDE)",
-               "Its index can't be built beside writes, and the table is larger than "
-               "zdm.small_table.",
-               "Drop it before, and add it again after; or write -- zdm: direct right before the "
-               "statement to run it at once.");
-    Step step =
-        ddl(action_, {alter(table_) + "ADD CONSTRAINT " + name + " " + index.exclusion + ";"},
-            {{{action_.table, LockMode::access_exclusive}}, true, false});
-    step.undo = undo_ddl(step, alter(table_) + "DROP CONSTRAINT " + name + ";");
-    step.note = "the copy of " + index.name +
-                "; the table is smaller than zdm.small_table: built at once, while " +
-                rename_.renamed + " is empty";
-    composer_.add(Slot::structure, step);
 }
 
 // It is checked after the trigger has run, so that either version may write its own column alone.
@@ -224,39 +202,6 @@ void Renaming::copy_statistics() {
     }
 }
 
-// What would hold the old column in place goes first.
-void Renaming::drop_old(Script& then) const {
-    for (const auto& constraint : rename_.constraints)
-        if (constraint.incoming)
-            then.push_back(alter(composer_.facts().tables.at(constraint.table)) +
-                           "DROP CONSTRAINT " + constraint.name + ";");
-    for (const auto& sequence : rename_.sequences)
-        then.push_back("ALTER SEQUENCE " + sequence + " OWNED BY " + table_.qualified + "." +
-                       rename_.renamed + ";");
-    for (const auto& trigger : rename_.triggers)
-        then.push_back("DROP TRIGGER " + trigger.name + " ON " + table_.qualified + ";");
-    for (const auto& view : rename_.views) then.push_back(view.command);
-    for (const auto& policy : rename_.policies) then.push_back(policy.command);
-    for (const auto& publication : rename_.publications) then.push_back(publication.drop);
-    if (!rename_.identity.sequence.empty()) then.push_back(keep_value(rename_.identity.sequence));
-    then.push_back(alter(table_) + "DROP COLUMN " + rename_.column + ";");
-}
-
-void Renaming::take_over(Script& then) const {
-    if (!rename_.default_text.empty())
-        then.push_back(column_ + "SET DEFAULT " + rename_.default_text + ";");
-    if (!rename_.identity.sequence.empty()) {
-        then.push_back(column_ + "ADD " + rename_.identity.clause + ";");
-        then.push_back(give_value(rename_.identity.sequence));
-    }
-    name_not_null(then);
-    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) name_index(then, i);
-    for (std::size_t i = 0; i < rename_.constraints.size(); ++i) name_constraint(then, i);
-    name_statistics(then);
-    for (const auto& trigger : rename_.triggers) append(then, trigger.after);
-    for (const auto& publication : rename_.publications) then.push_back(publication.add);
-}
-
 void Renaming::name_not_null(Script& then) const {
     if (!not_null_.empty())
         then.push_back(alter(table_) + "RENAME CONSTRAINT " + not_null_ + " TO " +
@@ -304,24 +249,31 @@ void Renaming::name_statistics(Script& then) const {
     }
 }
 
-// Dropping and renaming a foreign key locks both of its tables.
-std::vector<TableLock> Renaming::key_locks() const {
-    std::vector<TableLock> locks;
-    for (const auto& constraint : rename_.constraints)
-        if (constraint.foreign_key)
-            for (const std::size_t table : {constraint.table, constraint.referenced})
-                locks.push_back({table, LockMode::access_exclusive});
-    return locks;
+// Who lets contract go on although values differ chose those of the new column.
+void Renaming::settle() {
+    Step step = composer_.start(action_, StepKind::backfill);
+    const std::string set = rename_.column + " = " + rename_.renamed;
+    const std::string differs = differs_from(rename_.column, rename_.renamed, rename_.type);
+    step.command = "UPDATE " + table_.qualified + " SET " + set + " WHERE " + differs;
+    step.lock = LockMode::row_exclusive;
+    step.scans = true;
+    step.note = "only when contract was told to accept differences: the values of " +
+                rename_.renamed + " stay";
+    step.parameters = {{"set", set},    {"predicate", differs},  {"columns", rename_.column},
+                       {"sync", "yes"}, {"fire_triggers", "no"}, {"accepted", "yes"}};
+    step.assignments = {{rename_.column, rename_.renamed}};
+    composer_.add(Slot::count, step);
 }
 
 void Renaming::contract() {
+    settle();
     Script then;
-    drop_old(then);
-    take_over(then);
-    std::vector<std::string> views;
-    for (const auto& view : rename_.views) views.push_back(view.name);
-    composer_.with_unsync(action_, then, locks_of(key_locks()), views, sequences());
-    composer_.as_planned(action_, rename_.hanging);
+    for (const auto& trigger : rename_.triggers) append(then, trigger.before);
+    then.push_back(alter(table_) + "DROP COLUMN " + rename_.renamed + ";");
+    then.push_back(alter(table_) + "RENAME COLUMN " + rename_.column + " TO " + rename_.renamed +
+                   ";");
+    composer_.with_unsync(action_, then, {});
+    composer_.takes_place(action_, rename_);
 }
 
 void Renaming::note_mirrors() {
@@ -335,34 +287,17 @@ void Renaming::note_mirrors() {
         rename_.column + " with ON CONFLICT at the same moment, one may get 23505");
 }
 
-// What is not about the table alone, in words.
-void Renaming::note_changed() {
-    std::vector<std::string> names;
-    for (const auto& view : rename_.views) names.push_back("view " + view.name);
-    for (const auto& policy : rename_.policies) names.push_back("policy " + policy.name);
-    for (const auto& publication : rename_.publications)
-        names.push_back("publication " + publication.name);
-    if (names.empty()) return;
-    composer_.note("contract makes these name " + rename_.renamed + " instead of " +
-                   rename_.column +
-                   ", and refuses where somebody has changed one of them: " + join(names));
-}
-
 void Renaming::add_notes() {
     const std::string& old = rename_.column;
     const std::string& renamed = rename_.renamed;
-    note_changed();
     composer_.note("until contract " + table_.qualified + " has " + old + " and " + renamed +
                    ": INSERT without a list of columns and SELECT * see one column more, at the "
-                   "end; " +
-                   renamed + " stays there");
+                   "end; from then on " +
+                   renamed + " stands where " + old + " does");
     note_mirrors();
-    std::string key;
-    for (const auto& index : rename_.indexes)
-        if (index.constraint == "PRIMARY KEY") key = join(index.columns);
-    note_newcomers(old + " and " + renamed, key, "contract");
-    const bool owned = !rename_.sequences.empty() || !rename_.identity.sequence.empty();
-    if (!rename_.default_text.empty() || !rename_.identity.sequence.empty())
+    note_newcomers(old + " and " + renamed, {}, {});
+    const bool owned = !rename_.sequences.empty();
+    if (!rename_.default_text.empty() || owned)
         composer_.note(
             "the default of " + old + " gives " + renamed +
             " its value through the trigger until contract: an INSERT of the new version "

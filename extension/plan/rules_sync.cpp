@@ -58,29 +58,21 @@ void Composer::pair(const Action& action, const Pair& pair) {
     back(action, pair.old_column, pair.down, {pair.column}, pair.old_type);
 }
 
-void Composer::with_unsync(const Action& action, const Script& script, const Seen& seen,
-                           const std::vector<std::string>& views,
-                           const std::vector<std::string>& sequences) {
+void Composer::with_unsync(const Action& action, const Script& script, const Seen& seen) {
     Rules& rules = rules_of(action);
-    rules.sequences.insert(rules.sequences.end(), sequences.begin(), sequences.end());
-    rules.views.insert(rules.views.end(), views.begin(), views.end());
     rules.then.append(script);
     rules.locks.insert(rules.locks.end(), seen.locks.begin(), seen.locks.end());
 }
 
-void Composer::as_planned(const Action& action, const std::string& hanging) {
-    if (!hanging.empty()) rules_of(action).hanging.push_back(hanging);
+void Composer::takes_place(const Action& action, const RenameColumn& rename) {
+    Rules& rules = rules_of(action);
+    if (!rename.hanging.empty()) rules.hanging.push_back(rename.hanging);
+    if (!rename.place.empty()) rules.places.push_back(rename.place);
 }
 
-void Composer::guard(Step& step, const std::vector<std::string>& hanging) const {
-    if (join(hanging).empty()) return;
-    const auto is_such = [](const Action& action) {
-        return std::holds_alternative<RenameColumn>(action.detail) ||
-               std::holds_alternative<RetypeColumn>(action.detail);
-    };
-    const bool only = std::all_of(facts_.actions.begin(), facts_.actions.end(), is_such);
-    step.parameters["hanging"] = "{" + join(hanging) + "}";
-    step.parameters["hanging_all"] = only ? "yes" : "no";
+void Composer::guard(Step& step, const std::vector<std::string>& hanging) {
+    if (!hanging.empty() && !join(hanging).empty())
+        step.parameters["hanging"] = "{" + join(hanging) + "}";
 }
 
 std::string Composer::create_trigger(const std::string& relation,
@@ -220,10 +212,6 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
             same->mode = std::max(same->mode, held.mode);
     }
     lock(unsync, *rules.action, seen);
-    // Whoever reads a view locks it before its tables.
-    for (const auto& view : rules.views)
-        unsync.locks.insert(unsync.locks.begin(), {view, LockMode::access_exclusive});
-    lock_sequences(unsync, rules.sequences);
     unsync.parameters = {{"trigger", kSyncTrigger}};
     if (rules.then.empty()) {
         unsync.command = drop;
@@ -240,6 +228,7 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         unsync.parameters["statements"] = std::to_string(rules.then.statements().size());
         rules.then.describe(unsync.parameters);
         guard(unsync, rules.hanging);
+        if (!rules.places.empty()) unsync.parameters["places"] = "{" + join(rules.places) + "}";
         unsync.removal = true;
         unsync.note =
             "in one transaction, so that no row is refused in between; the old version fails from "

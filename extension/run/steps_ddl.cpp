@@ -31,10 +31,12 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
 // (zdm_start); under the step's locks, so that it stays so.
 void require_as_planned(const StoredStep& stored) {
     const auto& parameters = stored.step.parameters;
-    const auto hanging = parameters.find("hanging");
-    if (hanging == parameters.end()) return;
-    const auto changed = plan::changed_since(stored.step.relation_oid, hanging->second,
-                                             parameters.at("hanging_all") == "yes");
+    const auto relation = stored.step.relation_oid;
+    std::vector<std::string> changed;
+    if (const auto hanging = parameters.find("hanging"); hanging != parameters.end())
+        changed = plan::changed_since(relation, hanging->second);
+    if (const auto places = parameters.find("places"); places != parameters.end())
+        for (const auto& given : plan::given_to(relation, places->second)) changed.push_back(given);
     if (changed.empty()) return;
     throw pg::Error{
         pg::state::kNotInPrerequisiteState,

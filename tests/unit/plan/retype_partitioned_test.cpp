@@ -1,6 +1,7 @@
 // ALTER COLUMN TYPE of a partitioned table: what changes hands in partitions, in the switch and on
 // the way back.
 #include "facts.hpp"
+#include "plan/text.hpp"
 
 namespace zdm::plan {
 namespace {
@@ -189,6 +190,148 @@ TEST(PlanRetypePartitioned, ChecksOfALeafGoAndComeWithTheNames) {
     EXPECT_EQ(validated.parameters.at("table"), "public.users");
     ASSERT_EQ(validated.locks.size(), 1u);
     EXPECT_EQ(validated.locks[0].relation, "public.m1");
+    // The copy is made and proved there.
+    EXPECT_EQ(step_of(plan, StepKind::constraint).command,
+              "ALTER TABLE public.m1 ADD CONSTRAINT zdm_own_copy CHECK (zdm_n_new > 0) NOT VALID");
+    EXPECT_EQ(step_of(plan, StepKind::validate).command,
+              "ALTER TABLE public.m1 VALIDATE CONSTRAINT zdm_own_copy");
+    retype.copies.constraints[0].valid = false;
+    for (const auto& step : plan_retype(retype).steps) EXPECT_NE(step.kind, StepKind::validate);
+}
+
+CopiedIndex key_of_all() {
+    CopiedIndex index;
+    index.name = "users_n";
+    index.schema = "public";
+    index.unique = true;
+    index.tail = "USING btree (zdm_n_new, id)";
+    index.constraint = "UNIQUE";
+    index.definition = "UNIQUE (zdm_n_new, id)";
+    index.columns = {"zdm_n_new", "id"};
+    index.parts = {{kFirst, "a_n", "public"},
+                   {kMiddle, "m_n", "public"},
+                   {kLast, "m1_n", "other", "USING btree (zdm_n_new, id) WITH (fillfactor='70')"}};
+    return index;
+}
+
+Lines locked(const Step& step) {
+    Lines names;
+    for (const auto& need : step.locks)
+        names.push_back(std::string{to_text(need.mode)} + " " + need.relation);
+    return names;
+}
+
+TEST(PlanRetypePartitioned, UniqueIsAConstraintBeforeTheSwitch) {
+    RetypeColumn retype = wider();
+    retype.copies.indexes = {key_of_all()};
+    const Plan plan = plan_retype(retype);
+    Lines made;
+    const Step* middle = nullptr;
+    for (const auto& step : plan.steps) {
+        if (step.phase != Phase::migrate || step.kind != StepKind::ddl) continue;
+        made.push_back(step.command);
+        if (step.relation == "public.m") middle = &step;
+    }
+    EXPECT_EQ(made, (Lines{"ALTER TABLE public.a ADD CONSTRAINT zdm_a_n_copy UNIQUE USING INDEX "
+                           "zdm_a_n_copy;",
+                           "ALTER TABLE public.m1 ADD CONSTRAINT zdm_m1_n_copy UNIQUE USING INDEX "
+                           "zdm_m1_n_copy;",
+                           "ALTER TABLE public.m ADD CONSTRAINT zdm_m_n_copy UNIQUE (zdm_n_new, "
+                           "id);",
+                           "ALTER TABLE public.users ADD CONSTRAINT zdm_users_n_copy UNIQUE "
+                           "(zdm_n_new, id);"}));
+    ASSERT_NE(middle, nullptr);
+    EXPECT_EQ(locked(*middle), (Lines{"ACCESS EXCLUSIVE public.m", "ACCESS EXCLUSIVE public.m1"}));
+    EXPECT_EQ(middle->parameters.at("proven_key"), "zdm_n_new, id");
+    EXPECT_EQ(middle->parameters.at("table"), "public.users");
+    EXPECT_EQ(undo_sql(*middle), "ALTER TABLE public.m DROP CONSTRAINT IF EXISTS zdm_m_n_copy;");
+    EXPECT_EQ(split(plan.steps.back().parameters.at("then")),
+              (Lines{"ALTER TABLE public.users DROP COLUMN zdm_n_old",
+                     "ALTER TABLE public.users RENAME CONSTRAINT zdm_users_n_copy TO users_n",
+                     "ALTER TABLE public.a RENAME CONSTRAINT zdm_a_n_copy TO a_n",
+                     "ALTER TABLE public.m RENAME CONSTRAINT zdm_m_n_copy TO m_n",
+                     "ALTER TABLE public.m1 RENAME CONSTRAINT zdm_m1_n_copy TO m1_n"}));
+}
+
+TEST(PlanRetypePartitioned, DeferrableUniqueIsMadeWhileTheColumnIsEmpty) {
+    RetypeColumn retype = wider();
+    retype.copies.indexes = {key_of_all()};
+    retype.copies.indexes[0].deferrable = " DEFERRABLE";
+    const Plan plan = plan_retype(retype);
+    for (const auto& step : plan.steps) {
+        const bool about = step.command.find("zdm_a_n_copy") != std::string::npos;
+        if (about && step.kind != StepKind::unsync) {
+            EXPECT_EQ(step.phase, Phase::expand) << step.command;
+        }
+    }
+    EXPECT_NE(join(plan.notes).find("SET CONSTRAINTS users_n DEFERRED"), std::string::npos);
+}
+
+TEST(PlanRetypePartitioned, PlainIndexesTakeTheirNamesPartByPart) {
+    RetypeColumn retype = wider();
+    retype.copies.indexes = {key_of_all()};
+    CopiedIndex& index = retype.copies.indexes[0];
+    index.unique = false;
+    index.constraint.clear();
+    index.after = {"COMMENT;"};
+    index.parts[0].after = {"CLUSTER;"};
+    const Plan plan = plan_retype(retype);
+    EXPECT_EQ(split(plan.steps.back().parameters.at("then")),
+              (Lines{"ALTER TABLE public.users DROP COLUMN zdm_n_old",
+                     "ALTER INDEX public.zdm_users_n_copy RENAME TO users_n",
+                     "ALTER INDEX public.zdm_a_n_copy RENAME TO a_n", "CLUSTER",
+                     "ALTER INDEX public.zdm_m_n_copy RENAME TO m_n",
+                     "ALTER INDEX other.zdm_m1_n_copy RENAME TO m1_n", "COMMENT"}));
+    EXPECT_EQ(plan.steps.back().parameters.at("about"),
+              "3 public.a\n4 public.a\n5 public.m\n6 public.m1");
+}
+
+TEST(PlanRetypePartitioned, CheckOfTheTableLocksAllPartitions) {
+    RetypeColumn retype = wider();
+    CopiedConstraint check;
+    check.table = kUsers;
+    check.name = "c";
+    check.definition = "CHECK (zdm_n_new > 0)";
+    retype.copies.constraints = {check};
+    retype.checks = {{0, "CHECK (n > 0)"}};
+    const Plan plan = plan_retype(retype);
+    EXPECT_EQ(locked(step_of(plan, StepKind::constraint)),
+              (Lines{"ACCESS EXCLUSIVE public.users", "ACCESS EXCLUSIVE public.a",
+                     "ACCESS EXCLUSIVE public.m", "ACCESS EXCLUSIVE public.m1"}));
+    EXPECT_EQ(step_of(plan, StepKind::validate).locks.size(), 4u);
+    EXPECT_EQ(step_of(plan, StepKind::validate).lock, LockMode::share_update_exclusive);
+}
+
+TEST(PlanRetypePartitioned, ForeignKeyIsTakenOverFromTheLeaves) {
+    RetypeColumn retype = wider();
+    CopiedConstraint key;
+    key.table = kUsers;
+    key.name = "fk";
+    key.definition = "FOREIGN KEY (zdm_n_new) REFERENCES public.orders (m)";
+    key.foreign_key = true;
+    key.referenced = kOrders;
+    key.parts = {{kFirst, "fk"}, {kMiddle, "fk"}, {kLast, "fk_of_m1"}};
+    retype.copies.constraints = {key};
+    Action action = act(kUsers, retype);
+    action.seen.locks.push_back({kOrders, LockMode::access_exclusive});
+    const Plan plan = plan_of({action}, partitioned());
+    Lines copies;
+    for (const auto& step : plan.steps)
+        if (step.command.find("zdm_fk_copy") != std::string::npos && step.phase == Phase::migrate)
+            copies.push_back(step.command);
+    EXPECT_EQ(
+        copies,
+        (Lines{"ALTER TABLE public.a ADD CONSTRAINT zdm_fk_copy " + key.definition + " NOT VALID",
+               "ALTER TABLE public.a VALIDATE CONSTRAINT zdm_fk_copy",
+               "ALTER TABLE public.m1 ADD CONSTRAINT zdm_fk_copy " + key.definition + " NOT VALID",
+               "ALTER TABLE public.m1 VALIDATE CONSTRAINT zdm_fk_copy",
+               "ALTER TABLE public.users ADD CONSTRAINT zdm_fk_copy " + key.definition + ";"}));
+    EXPECT_EQ(split(plan.steps.back().parameters.at("then")),
+              (Lines{"ALTER TABLE public.users DROP COLUMN zdm_n_old",
+                     "ALTER TABLE public.users RENAME CONSTRAINT zdm_fk_copy TO fk",
+                     "ALTER TABLE public.a RENAME CONSTRAINT zdm_fk_copy TO fk",
+                     "ALTER TABLE public.m RENAME CONSTRAINT zdm_fk_copy TO fk",
+                     "ALTER TABLE public.m1 RENAME CONSTRAINT zdm_fk_copy TO fk_of_m1"}));
 }
 
 TEST(PlanRetypePartitioned, ReplicaIdentityOfAPartitionChangesHandsToo) {

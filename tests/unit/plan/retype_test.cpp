@@ -71,7 +71,6 @@ TEST(PlanRetype, WhatHangsOnTheColumnMustStayAsItIs) {
     retype.copies.hanging = R"("n": {"index public.i": "1"})";
     const Plan plan = plan_of({act(kUsers, retype)});
     EXPECT_EQ(turning(plan).parameters.at("hanging"), R"({"n": {"index public.i": "1"}})");
-    EXPECT_EQ(turning(plan).parameters.at("hanging_all"), "yes");
     // From the switch on the old column has another name, and nobody knows it.
     EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.count("hanging"), 0u);
 }
