@@ -105,7 +105,7 @@ SELECT zdm_create('bad', 'ALTER TABLE pg_class ADD COLUMN c int;'); \echo :SQLST
 SELECT zdm_create('bad', 'ALTER TABLE zdm.migration ADD COLUMN c int;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE measures ALTER v SET STATISTICS 100;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE measures_26 ADD COLUMN c int;'); \echo :SQLSTATE
-SELECT zdm_create('bad', 'ALTER TABLE parent RENAME TO elder;'); \echo :SQLSTATE
+SELECT zdm_create('bad', 'DROP TABLE parent;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE of_others ADD COLUMN c int;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'UPDATE of_others SET name = ''x'' WHERE name IS NULL;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'DROP TABLE of_others;'); \echo :SQLSTATE
@@ -138,7 +138,7 @@ SELECT zdm_create('bad', 'DO $$BEGIN NULL; END$$;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'TRUNCATE users;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'VACUUM FULL users;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'LOCK TABLE users;'); \echo :SQLSTATE
-SELECT zdm_create('bad', 'ALTER TABLE users RENAME COLUMN name TO called;'); \echo :SQLSTATE
+SELECT zdm_create('bad', 'ALTER TABLE users RENAME COLUMN called TO label;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER VIEW users_view RENAME TO people_view;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE plain ALTER COLUMN v TYPE text;'); \echo :SQLSTATE
 SELECT zdm_create('bad', 'ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;'); \echo :SQLSTATE

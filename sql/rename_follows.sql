@@ -172,6 +172,7 @@ UPDATE ours.thing SET g = 70, new_g = 71 WHERE id IN (10, 11);
 UPDATE ours.thing SET g = 80 WHERE id = 12;
 SELECT id, g, new_g FROM ours.thing WHERE id BETWEEN 10 AND 13 ORDER BY 1;
 SELECT zdm_contract('differ', force => true, reason => 'a test');
+\set VERBOSITY terse
 CALL zdm_wait('differ', 'done', '60 s');
 SELECT id, g, new_g FROM ours.thing WHERE id BETWEEN 10 AND 13 ORDER BY 1;
 SELECT zdm_contract('differ', force => true, reason => 'a test', accept_differences => true);

@@ -63,16 +63,7 @@ void AlterReader::take_children() {
         refuse(at, "ZD105", pg::state::kFeatureNotSupported,
                "ALTER TABLE ONLY of a table with children is not supported",
                "They would not have what the table has.", "Leave ONLY out.");
-    members_ = list_partitions(r_.clones_, table_);
-    refuse_several(table(), members_, at);
-    for (std::size_t i = 0; i < members_.size(); ++i) {
-        const Partition& child = table().partitions[i];
-        if (members_[i].foreign || !members_[i].heap)
-            refuse(at, "ZD106", pg::state::kWrongObjectType,
-                   "child table " + child.qualified + " is a foreign table, or no heap",
-                   "zdm can't fill its rows.", "Run the statement directly.");
-        require_owned(child, members_[i], "It is changed with the table above.", at);
-    }
+    members_ = list_children(r_.clones_, table_, at);
 }
 
 void AlterReader::check_children(const AlterTableCmd* command) const {

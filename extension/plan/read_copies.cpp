@@ -427,7 +427,7 @@ void RenameReader::read_indexes(RenameColumn& rename) const {
         copy.replica_identity = row.flag(3);
         rename.indexes.push_back(std::move(copy));
     }
-    if (table().partitioned) read_parts(rename);
+    if (table().is_tree()) read_parts(rename);
 }
 
 // The copy of one that may be broken for a while, or that no index alone enforces, is made while

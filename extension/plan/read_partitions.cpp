@@ -203,6 +203,21 @@ void require_owned(const Partition& partition, const Member& member, const std::
         "Give all of them the same owner: ALTER TABLE " + partition.qualified + " OWNER TO ...;");
 }
 
+std::vector<Member> list_children(Clones& clones, std::size_t table, Place at) {
+    auto members = list_partitions(clones, table);
+    const Table& facts = clones.table(table);
+    refuse_several(facts, members, at);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const Partition& child = facts.partitions[i];
+        if (members[i].foreign || !members[i].heap)
+            refuse(at, "ZD106", pg::state::kWrongObjectType,
+                   "child table " + child.qualified + " is a foreign table, or no heap",
+                   "zdm can't fill its rows.", "Run the statement directly.");
+        require_owned(child, members[i], "It is changed with the table above.", at);
+    }
+    return members;
+}
+
 void refuse_several(const Table& table, const std::vector<Member>& members, Place at) {
     for (std::size_t i = 0; i < members.size(); ++i)
         if (members[i].several)

@@ -57,6 +57,10 @@ std::optional<KeyColumn> find_key_column(std::uint32_t table,
 void require_owned(const Partition& partition, const Member& member, const std::string& reason,
                    Place at);
 
+// The same of the tables that inherit from one whose columns change with its own: each belongs to
+// the current user, has rows that zdm can fill, and no other parent.
+std::vector<Member> list_children(Clones& clones, std::size_t table, Place at);
+
 // Refuses a child that has another parent as well.
 void refuse_several(const Table& table, const std::vector<Member>& members, Place at);
 

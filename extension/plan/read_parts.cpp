@@ -7,6 +7,7 @@
 
 #include "pg/bridge.hpp"
 #include "pg/door.hpp"
+#include "pg/transaction.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_rename.hpp"
@@ -54,17 +55,21 @@ constexpr auto kForeignKeyParts =
 
 }  // namespace
 
+std::uint32_t RenameReader::leaf_oid() const {
+    return table().partitioned ? relation().leaf_clone : relation().clone;
+}
+
 std::string RenameReader::leaf_clone() const {
     return "pg_temp." + ask("SELECT pg_catalog.quote_ident(relname) FROM pg_catalog.pg_class"
                             " WHERE oid = $1::oid",
-                            {std::int64_t{relation().leaf_clone}})
+                            {std::int64_t{leaf_oid()}})
                             .front()
                             .text(0);
 }
 
 // A name there for a piece of a partition.
 std::string RenameReader::on_leaf(std::size_t partition, const std::string& piece) {
-    const std::string name = "zdm_own_" + std::to_string(relation().leaf_clone) + "_" +
+    const std::string name = "zdm_own_" + std::to_string(leaf_oid()) + "_" +
                              std::to_string(number_) + "_" + std::to_string(own_.size());
     own_.push_back({partition, piece, name});
     return name;
@@ -125,11 +130,20 @@ void RenameReader::check_in_partition(std::size_t place, std::int64_t number) co
                join(names, "; ") + ".",
                "Drop them before, and make them again when the migration is done.");
     for (const auto& row : triggers_on(own.oid, number).rows)
-        if (!row.flag(11) && (row.flag(7) || row.flag(10)))
-            refuse_piece("trigger " + row.text(0) + " of partition " + own.qualified +
-                             " names it in its function or arguments",
-                         "Without the column it would break every write.",
-                         "Drop the trigger before, and make it again after.");
+        if (!row.flag(11)) check_trigger_of(own, row);
+}
+
+// One that the partition, or child, has by itself.
+void RenameReader::check_trigger_of(const Partition& own, const pg::Row& row) const {
+    const std::string what = "trigger " + row.text(0) + " of " + own.qualified;
+    if (row.flag(7) || row.flag(10))
+        refuse_piece(what + " names it in its function or arguments",
+                     "Without the column it would break every write.",
+                     "Drop the trigger before, and make it again after.");
+    if (row.flag(5) || (row.flag(6) && row.flag(4)))
+        refuse_piece(what + " names it in UPDATE OF or WHEN",
+                     "It would not fire for an application that knows the other column only.",
+                     "Drop the trigger before, and make it again after.");
 }
 
 // Each partition asks for those of its table.
@@ -156,10 +170,30 @@ void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
             refuse_piece("index " + name + " of " + own.qualified +
                              ", which is partitioned itself, is not like one of its table",
                          "That is not supported yet.", "Drop it before, and make it again after.");
-        const PinnedText pinned;
-        run_own(std::string{"CREATE "} + (row.flag(16) ? "UNIQUE " : "") + "INDEX " +
-                on_leaf(place, "index " + name) + " ON " + leaf_clone() + " " + facts.tail);
+        if (!copy_to_leaf(place, name, row.flag(16), facts.tail))
+            r_.note(at_, "index " + name + " of " + own.qualified +
+                             " has columns that its table above does not have, and no copy until "
+                             "contract: queries of the new version can't use it");
     }
+}
+
+// A child may have columns of its own.
+bool RenameReader::copy_to_leaf(std::size_t place, const std::string& index, bool unique,
+                                const std::string& tail) {
+    const PinnedText pinned;
+    const std::string sql = std::string{"CREATE "} + (unique ? "UNIQUE " : "") + "INDEX ";
+    if (table().partitioned) {
+        run_own(sql + on_leaf(place, "index " + index) + " ON " + leaf_clone() + " " + tail);
+        return true;
+    }
+    try {
+        pg::Subtransaction attempt;
+        run_own(sql + "ON " + leaf_clone() + " " + tail);
+    } catch (const pg::Error&) {
+        return false;
+    }
+    run_own(sql + on_leaf(place, "index " + index) + " ON " + leaf_clone() + " " + tail);
+    return true;
 }
 
 void RenameReader::prepare_checks(std::size_t place, std::int64_t number) {
@@ -198,8 +232,7 @@ void RenameReader::read_checks(RenameColumn& rename) const {
             copy.partition = i;
             copy.name = name;
             copy.definition =
-                describe_constraint(r_.clones_, find_constraint(relation().leaf_clone, *piece))
-                    .definition;
+                describe_constraint(r_.clones_, find_constraint(leaf_oid(), *piece)).definition;
             copy.valid = row.flag(10);
             if (!row.is_null(12))
                 copy.after.push_back("COMMENT ON CONSTRAINT " + name + " ON " + own.qualified +
@@ -224,10 +257,12 @@ void RenameReader::read_parts(RenameColumn& rename) const {
             part.schema = row.text(11);
             part.after = belongings(row, own.qualified);
             part.replica_identity = row.flag(3);
-            if (const std::string* const piece = leaf_piece(i, "index " + part.name))
-                part.tail = describe_index(find_index(relation().leaf_clone, *piece)).tail;
-            if (row.is_null(15))
+            const std::string* const piece = leaf_piece(i, "index " + part.name);
+            if (piece != nullptr) part.tail = describe_index(find_index(leaf_oid(), *piece)).tail;
+            if (row.is_null(15) && piece != nullptr)
                 rename.indexes.push_back(index_of_leaf(part, row));
+            else if (row.is_null(15))
+                continue;
             else
                 rename.indexes.at(places.at(row.number(15))).parts.push_back(std::move(part));
         }

@@ -39,6 +39,10 @@ constexpr auto kColumn =
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " WHERE a.attrelid = $1::oid AND a.attname = $2 AND NOT a.attisdropped";
 
+constexpr auto kInherited =
+    "SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attname = $2"
+    " AND NOT attisdropped AND attinhcount > 0";
+
 // What depends on the column and is not copied or moved, when it gets another type. $2 is its
 // number.
 constexpr auto kDependents =
@@ -142,19 +146,9 @@ void RenameReader::read() {
     const auto found = r_.target(tree_->relation, tree_->missing_ok, Rehearsal::Use::name);
     if (!found) return;
     table_ = *found;
-    // The clone has nothing above it.
-    if (relation().partition)
-        refuse(r_.source_.place(std::max(tree_->relation->location, 0)), "ZD005",
-               pg::sqlstate("42P16"), "cannot rename inherited column \"" + old_ + "\"",
-               table().qualified + " has what the table above it has.",
-               "Rename the column in the table above.");
-    if (relation().in_inheritance_tree())
-        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
-               table().qualified +
-                   " is part of an inheritance tree, of which zdm can't rename a "
-                   "column yet",
-               {}, "Add a column with the new name, fill it with an UPDATE, and drop the old one.");
+    refuse_inherited();
     if (table().partitioned) take_partitions();
+    if (table().has_children) take_children();
     if (table().made_here() || statement_.directives.direct) return direct();
     const std::uint32_t clone = relation().clone;
     // What is wrong with the names the server says best, but it begins with the leaf of the clone.
@@ -193,6 +187,32 @@ void RenameReader::read() {
     read_statistics(rename);
     action.detail = std::move(rename);
     r_.add(std::move(action));
+}
+
+// The clone has nothing above it.
+void RenameReader::refuse_inherited() const {
+    const auto above = ask(kInherited, {std::int64_t{relation().oid}, old_});
+    if (above.empty()) return;
+    refuse(r_.source_.place(std::max(tree_->relation->location, 0)), "ZD005", pg::sqlstate("42P16"),
+           "cannot rename inherited column \"" + old_ + "\"",
+           table().qualified + " has what the table above it has.",
+           "Rename the column in the table above.");
+}
+
+void RenameReader::take_children() {
+    if (!tree_->relation->inh)
+        refuse(at_, "ZD005", pg::sqlstate("42P16"),
+               "inherited column \"" + old_ + "\" must be renamed in child tables too", {},
+               "Leave ONLY out.");
+    const auto members = list_children(r_.clones_, table_, at_);
+    if (statement_.directives.direct) return;
+    check_fill_of_leaves(table(), members, at_);
+    for (const auto& child : table().partitions)
+        if (describe_column(child.oid, new_))
+            refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+                   "child table " + child.qualified + " has a column " + pg::quote_ident(new_) +
+                       " already",
+                   "The server would make them one.", "Rename that column first.");
 }
 
 // As written, at once: on a table of this migration, or with the lock and what it means accepted.
@@ -235,8 +255,8 @@ pg::Result RenameReader::column_of(std::uint32_t oid) const {
 Statements RenameReader::dress_of(const pg::Row& column, const std::string& relation) const {
     Statements dress;
     const std::string renamed = pg::quote_ident(new_);
-    // A table tells its partitions of some of these, and each says its own.
-    const std::string alter = std::string{"ALTER TABLE "} + (table().partitioned ? "ONLY " : "") +
+    // A table tells those below it of some of these, and each says its own.
+    const std::string alter = std::string{"ALTER TABLE "} + (table().is_tree() ? "ONLY " : "") +
                               relation + " ALTER COLUMN " + renamed + " ";
     if (!column.is_null(3) && !retype_)
         dress.push_back(alter + "SET STORAGE " + column.text(3) + ";");

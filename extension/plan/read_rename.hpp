@@ -20,7 +20,7 @@ public:
 
 protected:
     // An index or check on the leaf of the clone, in place of one that a partition has otherwise
-    // than its table.
+    // than its table; of a child, on the clone itself.
     struct OwnPiece {
         std::size_t partition = 0;
         std::string piece;  // its kind, and its name there, quoted
@@ -47,7 +47,9 @@ protected:
                                    const std::string& instead) const;
 
     // Before the statement runs on the clone.
+    void refuse_inherited() const;
     void take_partitions();
+    void take_children();
     void check_column(RenameColumn& rename);
     // What its relation says of a column otherwise than its type does; of a partitioned one this is
     // not carried to partitions.
@@ -87,6 +89,10 @@ protected:
     void prepare_checks(std::size_t partition, std::int64_t number);
     std::string on_leaf(std::size_t partition, const std::string& piece);
     const std::string* leaf_piece(std::size_t partition, const std::string& piece) const;
+    bool copy_to_leaf(std::size_t place, const std::string& index, bool unique,
+                      const std::string& tail);
+    void check_trigger_of(const Partition& own, const pg::Row& row) const;
+    std::uint32_t leaf_oid() const;
     std::string leaf_clone() const;
     // What the catalogs say of a column and its relation, a partition or the table itself.
     pg::Result column_of(std::uint32_t oid) const;

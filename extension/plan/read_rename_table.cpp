@@ -122,7 +122,7 @@ void ObjectReader::rename_table(RenameStmt* tree) {
     const auto found = r_.target(tree->relation, tree->missing_ok, Rehearsal::Use::name);
     if (!found) return;
     // Their migrations must not run meanwhile.
-    if (r_.clones_.table(*found).partitioned) list_partitions(r_.clones_, *found);
+    if (r_.clones_.table(*found).is_tree()) list_partitions(r_.clones_, *found);
     const Table& table = r_.clones_.table(*found);
     const Relation& relation = r_.clones_.relation(*found);
     const std::string name{tree->newname};

@@ -313,7 +313,7 @@ void Rehearsal::check_tree(std::size_t index, Place at, Use use) const {
             "Of such tables zdm changes rows (UPDATE, DELETE), indexes and the table's name, and "
             "runs most forms of ALTER TABLE.",
             "Run the statement directly, with a short lock_timeout.");
-    if (clones_.table(index).has_children && (use == Use::anything || use == Use::name))
+    if (clones_.table(index).has_children && use == Use::anything)
         refuse(
             at, "ZD105", pg::state::kFeatureNotSupported, name + " has tables that inherit from it",
             "Of such tables zdm changes rows (UPDATE, DELETE) and indexes, and runs most forms of "

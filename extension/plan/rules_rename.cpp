@@ -69,6 +69,7 @@ void Renaming::fill(const std::string& up) {
                        {"sync", "yes"},
                        {"fire_triggers", "no"}};
     step.assignments = {{rename_.renamed, up}};
+    go_through_tree(step, table_);
     composer_.add(Slot::data, step);
 
     Step pass = composer_.start(action_, StepKind::last_pass);
@@ -78,6 +79,7 @@ void Renaming::fill(const std::string& up) {
     pass.note = "proves that no row is left";
     pass.parameters = {
         {"set", set}, {"predicate", predicate}, {"sync", "yes"}, {"fire_triggers", "no"}};
+    go_through_tree(pass, table_);
     composer_.add(Slot::data, pass);
 }
 
@@ -86,7 +88,7 @@ void Renaming::copy_indexes() {
         const CopiedIndex& index = rename_.indexes[i];
         const std::string name = composer_.private_name(index.name, "copy");
         indexes_.push_back(name);
-        if (table_.partitioned)
+        if (table_.partitioned || index.partition)
             copy_in_partitions(i);
         else if (!index.deferrable.empty())
             defer_copy(index, name);
@@ -262,6 +264,7 @@ void Renaming::settle() {
     step.parameters = {{"set", set},    {"predicate", differs},  {"columns", rename_.column},
                        {"sync", "yes"}, {"fire_triggers", "no"}, {"accepted", "yes"}};
     step.assignments = {{rename_.column, rename_.renamed}};
+    go_through_tree(step, table_);
     composer_.add(Slot::count, step);
 }
 
@@ -272,7 +275,7 @@ void Renaming::contract() {
     then.push_back(alter(table_) + "DROP COLUMN " + rename_.renamed + ";");
     then.push_back(alter(table_) + "RENAME COLUMN " + rename_.column + " TO " + rename_.renamed +
                    ";");
-    composer_.with_unsync(action_, then, {});
+    composer_.with_unsync(action_, then, exclusive());
     composer_.takes_place(action_, rename_);
 }
 

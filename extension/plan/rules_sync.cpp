@@ -149,6 +149,8 @@ void Composer::sync_child(const Rules& rules, const Partition& child,
     sync.parameters.insert(made.begin(), made.end());
     add(Slot::sync, sync);
 
+    // With columns that they name they go in one transaction.
+    if (!rules.then.empty()) return;
     Step unsync = start_at(*rules.action, child, StepKind::unsync);
     unsync.command = drop;
     unsync.lock = LockMode::access_exclusive;
@@ -209,7 +211,8 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         if (same == seen.locks.end())
             seen.locks.push_back(held);
         else
-            same->mode = std::max(same->mode, held.mode);
+            *same = {held.table, std::max(same->mode, held.mode),
+                     std::max(same->partitions, held.partitions)};
     }
     lock(unsync, *rules.action, seen);
     unsync.parameters = {{"trigger", kSyncTrigger}};
@@ -227,6 +230,7 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         unsync.parameters["then"] = then;
         unsync.parameters["statements"] = std::to_string(rules.then.statements().size());
         rules.then.describe(unsync.parameters);
+        if (facts_.tables.at(index).has_children) unsync.parameters["children"] = "yes";
         guard(unsync, rules.hanging);
         if (!rules.places.empty()) unsync.parameters["places"] = "{" + join(rules.places) + "}";
         unsync.removal = true;

@@ -46,6 +46,17 @@ void require_as_planned(const StoredStep& stored) {
         "Make it as it was and call zdm_resume; or zdm_rollback, and plan again."};
 }
 
+// The triggers of tables that inherit, or did when they got them, which name the same columns.
+void remove_from_children(const Context& context, const StoredStep& stored) {
+    if (stored.step.parameters.count("children") == 0) return;
+    for (const auto& other : catalog::load_steps(context.migration().id)) {
+        const auto table = other.step.parameters.find("table");
+        if (other.step.kind == plan::StepKind::sync && table != other.step.parameters.end() &&
+            table->second == stored.step.relation)
+            sync::remove(other.step.relation_oid);
+    }
+}
+
 }  // namespace
 
 void run_ddl(Context& context, const StoredStep& stored) {
@@ -82,6 +93,7 @@ void run_unsync(Context& context, const StoredStep& stored) {
             sync::remove(stored.step.relation_oid, stored.step.command);
         } else {
             sync::remove(stored.step.relation_oid, parameters.at("drop"));
+            remove_from_children(context, stored);
             run_script(stored, then->second);
         }
         set_mark(context, stored, StepState::done);

@@ -142,6 +142,14 @@ void remove(std::uint32_t relation, const std::string& command) {
     forget(relation);
 }
 
+void remove(std::uint32_t relation) {
+    if (has_trigger(relation))
+        remove(relation,
+               std::string{"DROP TRIGGER "} + kTriggerName + " ON " + qualified_name(relation));
+    else
+        forget(relation);
+}
+
 void adopt(std::uint32_t before, std::uint32_t relation) {
     // What was another's number may be that of a relation here.
     if (!has_trigger(before)) forget(before);

@@ -20,6 +20,9 @@ void install(std::uint32_t relation, const std::string& command);
 // it.
 void remove(std::uint32_t relation, const std::string& command);
 
+// The same without a command, of a relation that may be gone.
+void remove(std::uint32_t relation);
+
 // Gives the trigger of a relation that came with a restored dump, where it had the number `before`,
 // evidence of its own and the dependencies that no dump has. Nothing happens when it has none.
 void adopt(std::uint32_t before, std::uint32_t relation);

@@ -168,7 +168,7 @@ is($node->safe_psql($db, sprintf $sum, 'owner'), $rows_before, 'and what both ve
 is($node->safe_psql($db, $litter), '', 'nothing is left behind');
 
 # The workers come back by themselves.
-for my $point (qw(ddl:before_commit sync:before_commit index:after_commit validate:before_commit unsync:before_commit unsync:after_commit)) {
+for my $point (qw(ddl:before_commit sync:before_commit index:after_commit last_pass:before_mark unsync:before_commit unsync:after_commit)) {
     $db = copy_of_base('kill_' . ($point =~ s/:/_/r));
     my $session = stop_at($node, "$point#1", $db);
     start($db);

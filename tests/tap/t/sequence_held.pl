@@ -1,5 +1,5 @@
-# A sequence that changes with its column is locked before its value is read: whoever drew from it and is not done is
-# waited for, by name, and what he drew is not given again.
+# A sequence that changes with the type of its column is locked before its value is read: whoever drew from it and is not done
+# is waited for, by name, and what he drew is not given again. A rename leaves it as it is, and waits for nobody.
 use strict;
 use warnings;
 use Test::More;
@@ -37,7 +37,12 @@ sub held {
 
 value(q{SELECT zdm_create('named', 'ALTER TABLE named RENAME n TO number'); SELECT zdm_start('named', 'ready')});
 is(wait_state($node, 'named', 'ready'), 'ready', 'a rename is ready');
-held('named', q{SELECT zdm_contract('named', force => true, reason => 'a test')}, 'done');
+$holder->query_safe('BEGIN');
+my $drawn = $holder->query_safe("SELECT nextval('named_n_seq')");
+value(q{SELECT zdm_contract('named', force => true, reason => 'a test')});
+is(wait_state($node, 'named', 'done'), 'done', 'contract of a rename waits for nobody who drew');
+is(value("INSERT INTO named (v) VALUES ('beside') RETURNING number - $drawn"), '1', 'and the sequence goes on');
+$holder->query_safe('COMMIT');
 
 for my $table (qw(typed counted)) {
     value("SELECT zdm_create('$table', 'ALTER TABLE $table ALTER n TYPE bigint'); SELECT zdm_start('$table', 'ready')");

@@ -1,5 +1,5 @@
-# A table with children that inherit from it, one of them with a child of its own: columns that come NOT NULL and filled, while
-# an old and a new application write to rows of all of them, through the table and in a child itself, forward and back.
+# A table with children that inherit from it, one of them with a child of its own: columns that come NOT NULL and filled, and one
+# that gets another name, while an old and a new application write to rows of all of them, through the table and in a child itself, forward and back.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -85,7 +85,33 @@ SQL
     },
 };
 
+# A column that gets another name in all of them.
+sub renamed_shape {
+    my ($name) = @_;
+    return {
+        table => 'account', columns => [ $name, qw(amount note) ], values => { $name => $old_values{name}, map { $_ => $old_values{$_} } qw(amount note) },
+        updates => [ [$name], ['amount'], [ $name, 'note' ] ], omits => [qw(amount note)],
+        types => { $name => 'text', amount => 'int', note => 'text' }, more => \@more,
+    };
+}
+my $renamed = {
+    (map { $_ => $case->{$_} } qw(setup rows load first defaults)),
+    name => 'renamed',
+    migration => 'ALTER TABLE account RENAME COLUMN name TO title;',
+    old => renamed_shape('name'),
+    new => renamed_shape('title'),
+    carry => sub {
+        my ($row, $app, $changed) = @_;
+        $row->{title} = $row->{name} if $app eq 'old' && $changed->{name};
+        $row->{name} = $row->{title} if $app eq 'new' && $changed->{title};
+        return;
+    },
+};
+
 my $run = ZdmTwoRun->new($node, $case);
 $run->forward;
 $run->back($_) for qw(expanded backfill ready);
+$run = ZdmTwoRun->new($node, $renamed);
+$run->forward;
+$run->back($_) for qw(backfill ready);
 done_testing();
