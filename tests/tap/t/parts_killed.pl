@@ -116,7 +116,7 @@ sub back {
 }
 
 forward('rename', $_, 'key', 'n') for share(0, qw(index:after_commit#2 ddl:before_commit#3 unsync:before_commit#1 unsync:after_commit#1));
-forward('other', $_, 'k', 'amount') for share(1, qw(attach:before_commit#2 ddl:after_commit#4 constraint:before_commit#4 unsync:before_commit#1));
+forward('other', $_, 'k', 'amount') for share(1, qw(attach:before_commit#2 ddl:after_commit#2 last_pass:before_mark#1 unsync:before_commit#1));
 forward('retype', $_, 'k', 'n') for share(2, qw(index:after_commit#3 sync:before_commit#2 sync:after_commit#2 unsync:before_commit#1));
 forward('retype_other', $_, 'k', 'n') for share(3, qw(sync:before_commit#2 unsync:after_commit#1));
 back('rename', $_) for share(4, qw(undo_drop_index:before_mark#1 undo_ddl:before_commit#2));

@@ -62,7 +62,7 @@ ALTER TABLE task ALTER owner SET STATISTICS 200;
 GRANT ALL ON task, person TO two_apps_app;
 GRANT SELECT (owner) ON task TO public;
 SQL
-    rows => $rows, own_not_null => 1,
+    rows => $rows,
     load => <<"SQL",
 INSERT INTO person SELECT g, 'person ' || g FROM generate_series(1, $people) g;
 INSERT INTO task (id, owner, note) SELECT g, 1 + g % $people, 'note ' || g FROM generate_series(1, $rows) g;
@@ -101,7 +101,7 @@ ALTER TABLE item_2 RENAME CONSTRAINT item_2_pkey TO middle;
 COMMENT ON CONSTRAINT item_pkey ON item IS 'one each';
 GRANT ALL ON item TO two_apps_app;
 SQL
-    rows => $rows, own_not_null => 1,
+    rows => $rows,
     load => "INSERT INTO item (id, shard, code) SELECT g, g % 3, 'code ' || g FROM generate_series(1, $rows) g",
     migration => 'ALTER TABLE item RENAME COLUMN code TO sku;',
     old => item_shape('code'),
