@@ -182,6 +182,45 @@ TEST(PlanRename, NobodyMayPutAnythingOnTheColumnThatGoes) {
     EXPECT_EQ(parameters.at("places"), R"({"mail": "email", "tel": "phone"})");
 }
 
+Facts with_children() {
+    Facts facts = shop();
+    Table& users = facts.tables[kUsers];
+    users.has_children = true;
+    Partition child;
+    child.oid = 300;
+    child.qualified = "public.kid";
+    child.leaf = true;
+    child.parent = kNoTable;
+    users.partitions = {child};
+    return facts;
+}
+
+// A trigger that names a column which is gone would break each write.
+TEST(PlanRename, TriggersOfChildrenGoInTheSameTransaction) {
+    RenameColumn rename = rename_email();
+    rename.indexes = {index_on("kid_email_idx")};
+    rename.indexes[0].partition = 0;
+    const Plan plan = plan_of({act(kUsers, rename)}, with_children());
+    std::size_t syncs = 0;
+    for (const auto& step : plan.steps) {
+        if (step.kind == StepKind::sync) ++syncs;
+        if (step.kind == StepKind::backfill || step.kind == StepKind::last_pass ||
+            step.kind == StepKind::verify) {
+            EXPECT_EQ(step.parameters.count("tree"), 1u) << step.command;
+        }
+    }
+    EXPECT_EQ(syncs, 2u);
+    const Step& last = plan.steps.back();
+    ASSERT_EQ(last.kind, StepKind::unsync);
+    EXPECT_EQ(last.relation, "public.users");
+    EXPECT_EQ(last.parameters.at("children"), "yes");
+    ASSERT_EQ(last.locks.size(), 2u);
+    EXPECT_EQ(last.locks[1].relation, "public.kid");
+    EXPECT_EQ(last.locks[1].mode, LockMode::access_exclusive);
+    EXPECT_EQ(last.parameters.at("partitions"), "public.kid");
+    EXPECT_EQ(step_of(plan, StepKind::index).relation, "public.kid");
+}
+
 TEST(PlanRename, TwoOfOneTableOnlyWithNothingInCommon) {
     RenameColumn other = rename_phone();
     EXPECT_EQ(refusal({act(kUsers, rename_email()), act(kUsers, other)}), "");
