@@ -2,6 +2,9 @@
 # The second table: what the application feels while the first table is filled. Sourced after runs.sh.
 LOAD_COLUMNS='pair way rate capacity rows seconds alone_n alone_p50 alone_p99 alone_max alone_errors with_n with_p50 with_p99 with_max with_errors'
 APPS=()
+# What pgbench writes down for each transaction is in memory: on a disk it is written out half a minute later, in the
+# middle of a window, and commits wait for that.
+LOAD=$(mktemp -d -p "$([ -w /dev/shm ] && say /dev/shm || say "$ZDM_WORK")" zdm.XXXXXX)
 
 pgbench_app() {
     PGAPPNAME=app exec "$ZDM_BIN/pgbench" -n -M prepared -U bench_app -D rows="$ROWS" \
@@ -23,9 +26,7 @@ keep_connected() {
 
 start_apps() {
     local n
-    LOAD=$ZDM_WORK/load
-    rm -rf "$LOAD"
-    mkdir -p "$LOAD"
+    rm -rf "$LOAD"/*
     for ((n = 1; n <= CLIENTS; n++)); do
         keep_connected "app-$n" "$(awk -v rate="$RATE" -v clients="$CLIENTS" 'BEGIN { printf "%.3f", rate / clients }')" &
         APPS+=("$!")
