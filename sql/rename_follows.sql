@@ -14,7 +14,7 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', place);
     PERFORM set_config('search_path', place, true);
     CREATE TABLE late (id int CONSTRAINT late_pkey PRIMARY KEY DEFERRABLE, note text);
-    CREATE TABLE thing (id int PRIMARY KEY, a text, b int, c int, d int4range, e text, f int, g int NOT NULL DEFAULT 7,
+    CREATE TABLE thing (id int PRIMARY KEY, a text, b int, c int DEFAULT 0, d int4range, e text, f int, g int NOT NULL DEFAULT 7,
         twice int GENERATED ALWAYS AS (f * 2) STORED,
         CONSTRAINT thing_b UNIQUE NULLS NOT DISTINCT (b, id) DEFERRABLE, CONSTRAINT thing_c UNIQUE (id) INCLUDE (c) DEFERRABLE,
         CONSTRAINT thing_d EXCLUDE USING gist (d WITH &&), CONSTRAINT thing_f EXCLUDE (abs(f) WITH =) WHERE (f <> 0));

@@ -259,12 +259,10 @@ void RenameReader::read_parts(RenameColumn& rename) const {
             part.replica_identity = row.flag(3);
             const std::string* const piece = leaf_piece(i, "index " + part.name);
             if (piece != nullptr) part.tail = describe_index(find_index(leaf_oid(), *piece)).tail;
-            if (row.is_null(15) && piece != nullptr)
-                rename.indexes.push_back(index_of_leaf(part, row));
-            else if (row.is_null(15))
-                continue;
-            else
+            if (!row.is_null(15))
                 rename.indexes.at(places.at(row.number(15))).parts.push_back(std::move(part));
+            else if (piece != nullptr)
+                rename.indexes.push_back(index_of_leaf(part, row));
         }
     }
 }
