@@ -116,6 +116,10 @@ one_pair() {
     # Who waited for the last row locks is only now counted.
     sleep 1
     stop_apps
+    if [ -n "${ZDM_BENCH_LOGS:-}" ]; then
+        cp -r "$LOAD" "$ZDM_BENCH_LOGS/$pair-$way"
+        say "$first $middle $LAST" >"$ZDM_BENCH_LOGS/$pair-$way/times"
+    fi
     [ -n "$FILLED" ] || FILLED=$(ask_filled)
     {
         printf '%s\t' "$pair" "$way" "$RATE" "$CAPABLE" "$FILLED"

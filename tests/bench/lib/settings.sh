@@ -31,6 +31,7 @@ SIDE_PAIRS=${ZDM_BENCH_SIDE_PAIRS:-$side_pairs}
 read -ra LOAD_WAYS <<<"${ZDM_BENCH_LOAD_WAYS:-none x c d}"
 WINDOW=${ZDM_BENCH_WINDOW:-$window}
 BESIDE=${ZDM_BENCH_BESIDE:-$beside}
+# ZDM_BENCH_LOGS: a folder, which the unprivileged user may write, that keeps what pgbench wrote down, for perl/quarters.pl.
 # No pair begins so many minutes after the benchmarks began (0: whenever it is); one there is always.
 MINUTES=${ZDM_BENCH_MINUTES:-$minutes}
 SHARE=${ZDM_BENCH_SHARE:-50}
