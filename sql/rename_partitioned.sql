@@ -187,7 +187,16 @@ INSERT INTO ours.keyed (region, n) VALUES ('new', -4);
 CREATE TABLE ours.item_new PARTITION OF ours.item FOR VALUES IN ('new');
 INSERT INTO ours.item (id, region, "New name", last) VALUES (3010, 'new', 'p2', 'new');
 ALTER TABLE ours.item DETACH PARTITION ours.item_rest;
+-- What somebody puts on the new column of one partition would go with it.
+CREATE INDEX item_a_lost ON ours.item_a ("New name");
+ALTER TABLE ours.item_b ADD CONSTRAINT item_b_lost CHECK ("New name" <> 'lost'), ALTER "New name" SET DEFAULT 'lost';
+GRANT SELECT ("New name") ON ours.item_c TO PUBLIC;
 SELECT zdm_contract('m', force => true, reason => 'a test');
+CALL zdm_wait('m', 'done', '100 s');
+DROP INDEX ours.item_a_lost;
+ALTER TABLE ours.item_b DROP CONSTRAINT item_b_lost, ALTER "New name" DROP DEFAULT;
+REVOKE SELECT ("New name") ON ours.item_c FROM PUBLIC;
+SELECT zdm_resume('m');
 CALL zdm_wait('m', 'done', '100 s');
 SELECT count(*) FROM pg_constraint WHERE conrelid::regclass::text ~ 'keyed' AND contype = 'p';
 -- What left has both columns still, and all that hung on the old one.

@@ -66,18 +66,42 @@ constexpr auto kChanged = "WITH " ZDM_HANGING
 
 #undef ZDM_HANGING
 
-// $2: new columns, each with the one that takes its name. What somebody gave to the new one alone.
+// $2: new columns of $1 and the tables below it, each with the one that takes its name. What
+// somebody gave to the new one alone; below, also what he hung on it there. (Parts of indexes, and
+// constraints that are inherited, are the table's.)
 constexpr auto kGiven =
-    "WITH renamed AS (SELECT a.*, o.attname AS other, o.attacl AS other_acl"
-    "  FROM pg_catalog.jsonb_each_text($2::jsonb) j"
-    "  JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::oid AND a.attname = j.key"
-    "  JOIN pg_catalog.pg_attribute o ON o.attrelid = $1::oid AND o.attname = j.value)"
-    " SELECT 'the default of ' || attname || ' has come' FROM renamed WHERE atthasdef"
-    " UNION ALL SELECT 'the NOT NULL of ' || attname || ' has come' FROM renamed WHERE attnotnull"
-    " UNION ALL SELECT 'privileges on ' || attname || ' are not those on ' || other FROM renamed"
-    "  WHERE (SELECT pg_catalog.array_agg(x::text ORDER BY x::text) FROM unnest(attacl) x)"
+    "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid"
+    "  FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid),"
+    " renamed AS (SELECT a.*, o.attname AS other, o.attacl AS other_acl,"
+    "  a.attrelid <> $1::oid AS below, CASE WHEN a.attrelid <> $1::oid"
+    "   THEN ' of ' || a.attrelid::pg_catalog.regclass ELSE '' END AS of_table"
+    "  FROM tree t CROSS JOIN pg_catalog.jsonb_each_text($2::jsonb) j"
+    "  JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname = j.key"
+    "  JOIN pg_catalog.pg_attribute o ON o.attrelid = t.oid AND o.attname = j.value)"
+    " SELECT 'the default of ' || attname || of_table || ' has come' FROM renamed WHERE atthasdef"
+    " UNION ALL SELECT 'the NOT NULL of ' || attname || of_table || ' has come' FROM renamed"
+    "  WHERE attnotnull"
+    " UNION ALL SELECT 'privileges on ' || attname || of_table || ' are not those on ' || other"
+    "  FROM renamed WHERE"
+    "  (SELECT pg_catalog.array_agg(x::text ORDER BY x::text) FROM unnest(attacl) x)"
     "  IS DISTINCT FROM"
-    "  (SELECT pg_catalog.array_agg(x::text ORDER BY x::text) FROM unnest(other_acl) x)";
+    "  (SELECT pg_catalog.array_agg(x::text ORDER BY x::text) FROM unnest(other_acl) x)"
+    " UNION ALL SELECT DISTINCT i.type || ' ' || i.identity || ' has come' FROM renamed a"
+    "  JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    "   AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum"
+    "  LEFT JOIN pg_catalog.pg_class c ON c.oid = d.objid AND d.objsubid = 0"
+    "   AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    "  LEFT JOIN pg_catalog.pg_constraint k ON k.oid = d.objid"
+    "   AND d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"
+    "  LEFT JOIN pg_catalog.pg_statistic_ext s ON s.oid = d.objid"
+    "   AND d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass"
+    "  CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i"
+    "  WHERE a.below AND (c.relkind IN ('i', 'I') AND NOT c.relispartition"
+    "   OR k.contype <> 'n' AND k.coninhcount = 0 AND k.conparentid = 0 OR s.oid IS NOT NULL"
+    "   OR d.classid IN ('pg_catalog.pg_rewrite'::pg_catalog.regclass,"
+    "    'pg_catalog.pg_policy'::pg_catalog.regclass))"
+    "  AND NOT pg_catalog.starts_with(coalesce(c.relname, k.conname, s.stxname, ''), 'zdm_')"
+    " ORDER BY 1";
 
 std::vector<std::string> texts(const pg::Result& found) {
     std::vector<std::string> all;
