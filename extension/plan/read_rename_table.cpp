@@ -101,6 +101,12 @@ void ObjectReader::check_new_name(std::size_t table, const std::string& name) co
 // Whether a view can stand in for the table.
 void ObjectReader::check_stand_in(std::size_t table) const {
     const std::string& qualified = r_.clones_.table(table).qualified;
+    if (r_.clones_.table(table).has_children)
+        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
+               "tables inherit from " + qualified,
+               "A view stands under the old name until contract, and takes ONLY " + qualified +
+                   " for all of them.",
+               "Write -- zdm: direct right before the statement to rename it at once.");
     const auto oid = std::int64_t{r_.clones_.relation(table).oid};
     if (ask(kColumns, {oid}).empty())
         refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
