@@ -229,6 +229,9 @@ CALL refused('CREATE TABLE odd_child (n text REFERENCES odd (n)); ALTER TABLE od
 CALL refused('CREATE TABLE odd_child (LIKE odd); ALTER TABLE odd RENAME n TO z');
 CALL refused('GRANT SELECT (n) ON odd TO public; ALTER TABLE odd RENAME n TO z');
 SELECT count(*) > 0 FROM zdm_plan('ALTER TABLE odd_target ADD FOREIGN KEY (id) REFERENCES odd (id); ALTER TABLE odd RENAME n TO z; GRANT SELECT ON odd TO public; INSERT INTO odd_target SELECT id FROM odd');
+CALL refused('ALTER TABLE odd RENAME m TO z; CREATE SEQUENCE odd_seq OWNED BY odd.z');
+CALL refused('ALTER TABLE odd RENAME m TO z; ALTER TABLE odd ADD UNIQUE (n) INCLUDE (z)');
+CALL refused('ALTER TABLE odd RENAME m TO z; CREATE POLICY odd_policy ON odd_target USING (EXISTS (SELECT FROM odd WHERE z = ''x''))');
 CALL refused('ALTER TABLE odd RENAME nothing TO z');
 CALL refused('ALTER TABLE odd RENAME g TO h');
 CALL refused('ALTER TABLE odd ADD y int; ALTER TABLE odd RENAME y TO z');

@@ -181,6 +181,45 @@ SELECT id, new_g FROM ours.thing WHERE id BETWEEN 10 AND 13 ORDER BY 1;
 SELECT kind, rows_done FROM zdm.progress WHERE migration = 'differ' AND kind = 'backfill' ORDER BY step;
 ALTER TABLE ours.thing RENAME new_g TO g;
 
+\echo # What is written between the comparison and the moment when the columns change hands is compared too
+CREATE TABLE ours.late_one (id int PRIMARY KEY, a int UNIQUE, c int);
+INSERT INTO ours.late_one SELECT g, g, g FROM generate_series(1, 100) g;
+CREATE FUNCTION ours.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER of_a AFTER UPDATE OF a ON ours.late_one FOR EACH ROW EXECUTE FUNCTION ours.nothing();
+CALL take('late', 'ALTER TABLE ours.late_one RENAME a TO b');
+CALL zdm_wait('late', 'ready', '60 s');
+CREATE VIEW ours.holds AS SELECT b FROM ours.late_one;
+CREATE SEQUENCE ours.late_seq OWNED BY ours.late_one.b;
+ALTER TABLE ours.late_one DISABLE TRIGGER of_a;
+SELECT zdm_contract('late', force => true, reason => 'a test');
+CALL zdm_wait('late', 'done', '60 s');
+SELECT detail FROM zdm.migrations WHERE name = 'late';
+DROP VIEW ours.holds;
+DROP SEQUENCE ours.late_seq;
+ALTER TABLE ours.late_one ENABLE TRIGGER of_a;
+UPDATE ours.late_one SET a = 1001, b = 1002 WHERE id = 1;
+SELECT zdm_resume('late');
+CALL zdm_wait('late', 'done', '60 s');
+SELECT id, a, b FROM ours.late_one WHERE id = 1;
+-- Nothing happened yet, so there is a way back; and forward again, with what differs accepted, row by row or not at all.
+SELECT zdm_rollback('late');
+CALL zdm_wait('late', 'rolled_back', '60 s');
+UPDATE ours.late_one SET a = 1 WHERE id = 1;
+SELECT zdm_start('late');
+CALL zdm_wait('late', 'ready', '60 s');
+UPDATE ours.late_one SET a = CASE id WHEN 4 THEN 2004 ELSE 2005 END, b = CASE id WHEN 4 THEN 2005 ELSE 2004 END WHERE id IN (4, 5);
+SELECT zdm_set('late', 'max_bad_rows', '100');
+SELECT zdm_contract('late', force => true, reason => 'a test', accept_differences => true);
+CALL zdm_wait('late', 'done', '60 s');
+SELECT hint FROM zdm.migrations WHERE name = 'late';
+UPDATE ours.late_one SET a = 3000 + id, b = 3000 + id WHERE id IN (4, 5);
+SELECT zdm_resume('late');
+CALL zdm_wait('late', 'done', '60 s');
+SELECT id, b FROM ours.late_one WHERE id < 6 ORDER BY id;
+SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE tgrelid = 'ours.late_one'::regclass;
+DROP TABLE ours.late_one;
+DROP FUNCTION ours.nothing();
+
 \echo # Done: the catalogs are those of plain SQL, the order of columns too
 CREATE PROCEDURE all_done() LANGUAGE plpgsql AS $$
 DECLARE r renames;

@@ -137,8 +137,11 @@ pg::Error bad_rows_error(const Task& task, const std::vector<BadRow>& bad, bool 
                      detail,
                      "Correct " + std::string{one ? "this row" : "these rows"} +
                          " (there may be more), then call zdm_resume(" + name +
-                         "). Batches before it stay done. zdm_set(" + name +
-                         ", 'max_bad_rows', '100') lets it go on with the others."};
+                         "). Batches before it stay done." +
+                         (task.every_row ? ""
+                                         : " zdm_set(" + name +
+                                               ", 'max_bad_rows', '100') lets it go on with the "
+                                               "others.")};
     copy_place(first, report);
     return report;
 }

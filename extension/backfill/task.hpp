@@ -23,6 +23,7 @@ struct Task {
     bool sync = false;           // whether a sync trigger keeps new rows from matching
     bool fire_triggers = true;   // of the user, on the rows that are changed
     bool tree = false;           // the rows of tables that inherit from it as well
+    bool every_row = false;      // none may be passed over
     int of = 0;                  // last pass only: the step whose rows it proves
 
     // The table itself, where it is not partitioned.

@@ -304,7 +304,7 @@ bool Work::pass_over_bad_rows(const Batch& batch, bool may) {
     const Tid end{batch.from.block + batch.surveyed, 0};
     const auto bad = find_bad_rows(table_, host_, batch, end, passed_over_here());
     if (bad.empty()) return false;
-    const std::int64_t most = may ? host_.options().max_bad_rows : 0;
+    const std::int64_t most = may && !task_.every_row ? host_.options().max_bad_rows : 0;
     if (most == 0) throw bad_rows_error(task_, bad, batch.reading);
     pass_over(task_, bad, most);
     for (const auto& row : bad) passed_over_[table_.leaf().relation].insert(row.place);

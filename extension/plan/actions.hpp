@@ -156,6 +156,7 @@ struct AddUnique {
     std::string tail;    // of CREATE UNIQUE INDEX, from USING on
     std::string suffix;  // DEFERRABLE ...
     std::vector<std::string> columns;
+    std::vector<std::string> included;  // INCLUDE
     std::vector<std::string> nullable;  // key columns that a primary key must make NOT NULL
     std::string index;                  // USING INDEX: the existing index, without schema
     bool index_made_here = false;

@@ -74,7 +74,11 @@ struct Named {
     Names operator()(const SetDefault& set) const { return one(set.column); }
     Names operator()(const AddCheck& add) const { return add.columns; }
     Names operator()(const AddForeignKey& add) const { return add.columns; }
-    Names operator()(const AddUnique& add) const { return add.columns; }
+    Names operator()(const AddUnique& add) const {
+        Names all = add.columns;
+        all->insert(all->end(), add.included.begin(), add.included.end());
+        return all;
+    }
     Names operator()(const CreateIndex& index) const { return index.columns; }
     Names operator()(const Validate& validate) const { return one(validate.name); }
     Names operator()(const DropConstraint& drop) const { return one(drop.name); }

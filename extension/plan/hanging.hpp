@@ -20,10 +20,15 @@ std::string hangs_nothing(const std::string& column);
 // What has come, gone or changed since then, in words; `object` has the members.
 std::vector<std::string> changed_since(std::uint32_t relation, const std::string& object);
 
-// That a column will be dropped and `by` take its name, as a member of a JSON object.
-std::string takes_place(const std::string& column, const std::string& by);
+// A member of a JSON object. Of `given_to`: a column that will be dropped, and the one that takes
+// its name. Of `changed_triggers`: a trigger, quoted, and its definition, how it is enabled and its
+// comment, a line each.
+std::string json_member(const std::string& name, const std::string& value);
 
 // What somebody gave to such columns, and not to those that take their names, in words.
 std::vector<std::string> given_to(std::uint32_t relation, const std::string& object);
+
+// The triggers that are not as the object says, in words; of a partitioned table their parts too.
+std::vector<std::string> changed_triggers(std::uint32_t relation, const std::string& object);
 
 }  // namespace zdm::plan

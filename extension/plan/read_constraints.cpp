@@ -311,6 +311,8 @@ void AlterReader::add_unique(Constraint* constraint) {
     add.tail = index.tail;
     add.suffix = facts.suffix;
     add.columns = facts.columns;
+    for (int i = 0; i < list_length(constraint->including); ++i)
+        add.included.push_back(quoted(strVal(list_nth(constraint->including, i))));
     add.nullable = nullable;
     if (!using_index.empty()) {
         add.index = quoted(using_index.c_str());

@@ -4,6 +4,7 @@
 #include "pg/bridge.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/hanging.hpp"
 #include "plan/read_rename.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
@@ -255,9 +256,9 @@ void RenameReader::read_trigger(RenameColumn& rename, const pg::Row& row) const 
                      "Drop it before, and make it again after.");
     check_trigger_parts(row);
     const std::string sql = row.text(1);
-    rename.triggers.push_back(
-        {name, trigger_again(row, sql),
-         trigger_again(row, TriggerText{sql}.of_also(pg::quote_ident(new_)))});
+    const std::string both = TriggerText{sql}.of_also(pg::quote_ident(new_));
+    rename.triggers.push_back({name, trigger_again(row, sql), trigger_again(row, both),
+                               json_member(name, both + "\n" + row.text(2) + "\n" + row.text(3))});
 }
 
 // It is made again on the table, and the server gives it to the partitions.

@@ -91,11 +91,17 @@ constexpr auto kRules =
     "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
     "  AND d.refobjid = w.ev_class AND a.attname = $2) ORDER BY 1 LIMIT 1";
 
-// Policies $1 that read a row as a whole.
+// Policies of the table or of what is below it, $1, and checks of these, that read a row as a
+// whole.
 constexpr auto kWholeRow =
-    "SELECT pg_catalog.quote_ident(p.polname) FROM pg_catalog.pg_policy p"
-    " WHERE p.polrelid = $1::oid AND (coalesce(p.polqual::text, '') ||"
-    "  coalesce(p.polwithcheck::text, '')) LIKE '%:varattno 0 %' ORDER BY 1 LIMIT 1";
+    "SELECT 'policy ' || pg_catalog.quote_ident(p.polname) || CASE WHEN p.polrelid <> $2::oid"
+    "  THEN ' of ' || p.polrelid::pg_catalog.regclass ELSE '' END FROM pg_catalog.pg_policy p"
+    " WHERE p.polrelid = ANY ($1::text[]::oid[]) AND (coalesce(p.polqual::text, '') ||"
+    "  coalesce(p.polwithcheck::text, '')) LIKE '%:varattno 0 %'"
+    " UNION ALL SELECT 'constraint ' || pg_catalog.quote_ident(k.conname) || ' of ' ||"
+    "  k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k"
+    " WHERE k.conrelid = ANY ($1::text[]::oid[]) AND k.conrelid <> $2::oid AND k.contype = 'c'"
+    "  AND 0 = ANY (k.conkey) ORDER BY 1 LIMIT 1";
 
 // $3 the table, $4 the new column, both quoted.
 constexpr auto kPrivileges =
@@ -177,7 +183,7 @@ void RenameReader::read() {
     rename.definition = facts.definition;
     if (!facts.identity) rename.default_text = facts.default_text;
     rename.hanging = hangs_nothing(new_);
-    rename.place = takes_place(new_, old_);
+    rename.place = json_member(new_, old_);
     for (const auto& owned : owned_sequences(relation().oid, old_))
         rename.sequences.push_back(owned.name);
     action.seen = {
@@ -204,9 +210,11 @@ void RenameReader::take_children() {
         refuse(at_, "ZD005", pg::sqlstate("42P16"),
                "inherited column \"" + old_ + "\" must be renamed in child tables too", {},
                "Leave ONLY out.");
-    const auto members = list_children(r_.clones_, table_, at_);
-    if (statement_.directives.direct) return;
-    check_fill_of_leaves(table(), members, at_);
+    if (statement_.directives.direct) {
+        list_partitions(r_.clones_, table_);
+        return;
+    }
+    check_fill_of_leaves(table(), list_children(r_.clones_, table_, at_), at_);
     for (const auto& child : table().partitions)
         if (describe_column(child.oid, new_))
             refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
@@ -340,9 +348,9 @@ void RenameReader::check_readers() const {
                      "A rule sees what a statement says, where an application that knows the other "
                      "column only says nothing.",
                      "Make it a trigger, or drop it before and make it again after.");
-    const auto policies = ask(kWholeRow, {std::int64_t{relation().oid}});
-    if (!policies.empty())
-        refuse_piece("policy " + policies.front().text(0) + " reads a row as a whole",
+    const auto whole = ask(kWholeRow, {published_oids(), std::int64_t{relation().oid}});
+    if (!whole.empty())
+        refuse_piece(whole.front().text(0) + " reads a row as a whole",
                      "A row has both columns until contract.", "Let it name its columns.");
 }
 

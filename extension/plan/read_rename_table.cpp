@@ -102,8 +102,7 @@ void ObjectReader::check_new_name(std::size_t table, const std::string& name) co
 void ObjectReader::check_stand_in(std::size_t table) const {
     const std::string& qualified = r_.clones_.table(table).qualified;
     if (r_.clones_.table(table).has_children)
-        refuse(at_, "ZD105", pg::state::kFeatureNotSupported,
-               "tables inherit from " + qualified,
+        refuse(at_, "ZD105", pg::state::kFeatureNotSupported, "tables inherit from " + qualified,
                "A view stands under the old name until contract, and takes ONLY " + qualified +
                    " for all of them.",
                "Write -- zdm: direct right before the statement to rename it at once.");

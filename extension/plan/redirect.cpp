@@ -96,7 +96,11 @@ void visit_relations(Node* statement, RelationVisitor visitor, void* context) {
     case T_CreateStmt: visit_create(castNode(CreateStmt, statement), &visit); break;
     case T_IndexStmt: visitor(castNode(IndexStmt, statement)->relation, context); break;
     case T_CreateTrigStmt: visitor(castNode(CreateTrigStmt, statement)->relation, context); break;
-    case T_CreatePolicyStmt: visitor(castNode(CreatePolicyStmt, statement)->table, context); break;
+    case T_CreatePolicyStmt:
+        visitor(castNode(CreatePolicyStmt, statement)->table, context);
+        visit_tree(castNode(CreatePolicyStmt, statement)->qual, &visit);
+        visit_tree(castNode(CreatePolicyStmt, statement)->with_check, &visit);
+        break;
     case T_CreateStatsStmt:
         visit_each(castNode(CreateStatsStmt, statement)->relations, &visit);
         break;

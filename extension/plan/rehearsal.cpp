@@ -44,8 +44,22 @@ bool names_relation(ObjectType type) {
     }
 }
 
+// The table of OWNED BY table.column; NONE is no table.
+void collect_owner(const CreateSeqStmt* create, RelationVisitor visit, void* context) {
+    for (int i = 0; i < list_length(create->options); ++i) {
+        const auto* const option = static_cast<DefElem*>(list_nth(create->options, i));
+        if (std::strcmp(option->defname, "owned_by") != 0) continue;
+        List* const names = castNode(List, option->arg);
+        if (list_length(names) < 2) continue;
+        visit(makeRangeVarFromNameList(list_truncate(list_copy(names), list_length(names) - 1)),
+              context);
+    }
+}
+
 void collect_statement(Node* statement, RelationVisitor visit, void* context) {
     visit_relations(statement, visit, context);
+    if (IsA(statement, CreateSeqStmt))
+        return collect_owner(castNode(CreateSeqStmt, statement), visit, context);
     if (IsA(statement, ViewStmt) && castNode(ViewStmt, statement)->replace) {
         visit(castNode(ViewStmt, statement)->view, context);
     } else if (IsA(statement, DropStmt)) {

@@ -68,7 +68,8 @@ struct CopiedStatistics {
 struct ChangedTrigger {
     std::string name;
     Statements before;
-    Statements between;  // fires for either column
+    Statements between;     // fires for either column
+    std::string made = {};  // how it then is, as a member of a JSON object (hanging.hpp)
 };
 
 // A publication that names the column in its list of columns or its row filter: what it says of the

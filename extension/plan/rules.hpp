@@ -149,12 +149,13 @@ private:
         std::vector<std::string> reverse;  // likewise, behind all forward ones
         std::vector<std::string> columns;
         std::vector<std::string> notes;
-        std::vector<Following> news;       // kept in step
-        std::vector<Going> olds;           // given back from new ones
-        Script then;                       // statements when the trigger goes
-        std::vector<TableLock> locks;      // that these take
-        std::vector<std::string> hanging;  // on columns that these remove: hanging.hpp
-        std::vector<std::string> places;   // that other columns take
+        std::vector<Following> news;        // kept in step
+        std::vector<Going> olds;            // given back from new ones
+        Script then;                        // statements when the trigger goes
+        std::vector<TableLock> locks;       // that these take
+        std::vector<std::string> hanging;   // on columns that these remove: hanging.hpp
+        std::vector<std::string> places;    // that other columns take
+        std::vector<std::string> triggers;  // that these make anew, as they must be before
     };
     Rules& rules_of(const Action& action);
     struct Statistics {

@@ -68,6 +68,8 @@ void Composer::takes_place(const Action& action, const RenameColumn& rename) {
     Rules& rules = rules_of(action);
     if (!rename.hanging.empty()) rules.hanging.push_back(rename.hanging);
     if (!rename.place.empty()) rules.places.push_back(rename.place);
+    for (const auto& trigger : rename.triggers)
+        if (!trigger.made.empty()) rules.triggers.push_back(trigger.made);
 }
 
 void Composer::guard(Step& step, const std::vector<std::string>& hanging) {
@@ -233,6 +235,8 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         if (facts_.tables.at(index).has_children) unsync.parameters["children"] = "yes";
         guard(unsync, rules.hanging);
         if (!rules.places.empty()) unsync.parameters["places"] = "{" + join(rules.places) + "}";
+        if (!rules.triggers.empty())
+            unsync.parameters["triggers"] = "{" + join(rules.triggers) + "}";
         unsync.removal = true;
         unsync.note =
             "in one transaction, so that no row is refused in between; the old version fails from "

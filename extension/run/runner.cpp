@@ -128,15 +128,24 @@ void forget_gone_relations(std::int64_t id) {
             sync::forget(stored.step.relation_oid);
 }
 
+// A removal that is one transaction and failed did not happen: going back is still possible.
+void take_back_begin(const Migration& migration, const StoredStep* stored) {
+    if (migration.state != State::contracting || stored == nullptr || !stored->step.removal) return;
+    if (stored->step.kind == plan::StepKind::unsync || stored->step.kind == plan::StepKind::ddl)
+        catalog::set_step(migration.id, stored->number, catalog::StepState::pending);
+}
+
 void record_failure(const Migration& migration, const StoredStep* stored, const pg::Error& error) {
     pg::Transaction transaction;
     const auto step = stored == nullptr ? std::nullopt : std::optional<int>{stored->number};
     catalog::Failure failure{step, pg::sqlstate_text(error.sqlstate), with_code(error),
                              detail_for(stored, error), hint_for(migration, error)};
     // Of two workers that fail together one says why.
-    if (catalog::set_failed(migration.id, migration.state, failure))
+    if (catalog::set_failed(migration.id, migration.state, failure)) {
         catalog::add_event(migration.id, "failed", step,
                            failure.message + (failure.detail.empty() ? "" : " " + failure.detail));
+        take_back_begin(migration, stored);
+    }
     forget_gone_relations(migration.id);
     transaction.commit();
 }

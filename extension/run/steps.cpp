@@ -237,6 +237,8 @@ backfill::Task task_of(const Context& context, const StoredStep& stored, const c
         context.options().fire_triggers && parameter(stored, "fire_triggers") != "no";
     task.sync = parameter(stored, "sync") == "yes";
     task.tree = parameter(stored, "tree") == "yes";
+    // Of a row that is passed over the value would go that somebody chose.
+    task.every_row = parameter(stored, "accepted") == "yes";
     const std::string of = parameter(stored, "of");
     task.of = of.empty() ? 0 : std::stoi(of);
     return task;

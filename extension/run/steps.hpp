@@ -49,6 +49,13 @@ void clear_index(const catalog::StoredStep& stored);
 void run_gate(Context& context, const catalog::StoredStep& stored);
 void run_count(Context& context, const catalog::StoredStep& stored);
 void run_verify(Context& context, const catalog::StoredStep& stored);
+// Thrown where what the comparison of a table's columns said may not be true any more.
+struct Outdated {};
+// Throws Outdated if so, and ZD203 where nobody keeps the columns of a child equal; in the caller's
+// transaction, under its locks.
+void require_verified(const Context& context, const catalog::StoredStep& stored);
+// Compares again.
+void verify_again(Context& context, const catalog::StoredStep& stored);
 void run_validate(Context& context, const catalog::StoredStep& stored, bool resumed);
 }  // namespace steps
 

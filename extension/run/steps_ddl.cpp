@@ -37,6 +37,9 @@ void require_as_planned(const StoredStep& stored) {
         changed = plan::changed_since(relation, hanging->second);
     if (const auto places = parameters.find("places"); places != parameters.end())
         for (const auto& given : plan::given_to(relation, places->second)) changed.push_back(given);
+    if (const auto triggers = parameters.find("triggers"); triggers != parameters.end())
+        for (const auto& trigger : plan::changed_triggers(relation, triggers->second))
+            changed.push_back(trigger);
     if (changed.empty()) return;
     throw pg::Error{
         pg::state::kNotInPrerequisiteState,
@@ -84,10 +87,13 @@ void run_sync(Context& context, const StoredStep& stored) {
     });
 }
 
-void run_unsync(Context& context, const StoredStep& stored) {
+namespace {
+
+void remove_sync(Context& context, const StoredStep& stored) {
     under_locks(context, stored.step, fault_name(context, stored), [&] {
         const auto& parameters = stored.step.parameters;
         require_as_planned(stored);
+        require_verified(context, stored);
         const auto then = parameters.find("then");
         if (then == parameters.end()) {
             sync::remove(stored.step.relation_oid, stored.step.command);
@@ -98,6 +104,18 @@ void run_unsync(Context& context, const StoredStep& stored) {
         }
         set_mark(context, stored, StepState::done);
     });
+}
+
+}  // namespace
+
+void run_unsync(Context& context, const StoredStep& stored) {
+    for (;;) {
+        try {
+            return remove_sync(context, stored);
+        } catch (const Outdated&) {
+        }
+        verify_again(context, stored);
+    }
 }
 
 // Waits for no application: rows that others hold make it fail after a moment and start again.

@@ -5,30 +5,160 @@
 #include "pg/transaction.hpp"
 #include "run/differences.hpp"
 #include "run/steps.hpp"
+#include "sync/install.hpp"
 
 namespace zdm::run::steps {
 
-void run_verify(Context& context, const catalog::StoredStep& stored) {
-    const auto& migration = context.migration();
+using catalog::StoredStep;
+
+namespace {
+
+// $1 the table; it and all below it, and of those that inherit whether they have its trigger.
+constexpr auto kTree =
+    "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid"
+    "  FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid)"
+    " SELECT t.oid, t.oid::pg_catalog.regclass, EXISTS (SELECT FROM pg_catalog.pg_trigger g"
+    "  WHERE g.tgrelid = t.oid AND g.tgname = $2) FROM tree t ORDER BY t.oid";
+
+pg::Result tree_of(const StoredStep& stored) {
+    return pg::query(kTree,
+                     {std::int64_t{stored.step.relation_oid}, std::string{sync::kTriggerName}});
+}
+
+// What changes when a later write could have made columns differ: which tables there are, and how
+// often an application gave both columns of a row and not the same.
+struct Witness {
+    std::string text;
+    bool counted = false;  // it ever did
+};
+
+Witness look(const StoredStep& stored) {
+    Witness witness;
+    for (const auto& row : tree_of(stored).rows) {
+        const auto relation = static_cast<std::uint32_t>(row.number(0));
+        const auto times = sync::differences(relation).value_or(0);
+        witness.text += row.text(0) + ":" + std::to_string(times) + " ";
+        witness.counted = witness.counted || times > 0;
+    }
+    return witness;
+}
+
+// Who was counted and is not done yet writes a row that no comparison sees.
+void wait_for_writers(Context& context) {
+    std::string began;
+    for (;;) {
+        pg::Transaction transaction;
+        const auto found = pg::query(
+            "SELECT pg_catalog.pg_snapshot_xmax(s)::text, $1 = '' OR"
+            " pg_catalog.pg_snapshot_xmin(s) >= nullif($1, '')::pg_catalog.xid8"
+            " FROM pg_catalog.pg_current_snapshot() s",
+            {began});
+        transaction.commit();
+        if (!began.empty() && found.front().flag(1)) break;
+        if (began.empty()) began = found.front().text(0);
+        context.stop_if_asked();
+        context.sleep(
+            std::chrono::milliseconds{50},
+            "waiting for transactions that were writing when the comparison was to begin");
+    }
+    context.show_waiting(std::nullopt);
+}
+
+// The comparison that the removal of the step rests on.
+const StoredStep* verification_of(const std::vector<StoredStep>& steps, const StoredStep& stored) {
+    for (const auto& other : steps)
+        if (other.step.kind == plan::StepKind::verify && other.step.phase == stored.step.phase &&
+            other.step.relation_oid == stored.step.relation_oid)
+            return &other;
+    return nullptr;
+}
+
+struct Compared {
+    Differences differences;
+    std::string witness;  // of the time before
+};
+
+Compared compare(Context& context, const StoredStep& stored) {
+    Witness before;
+    {
+        pg::Transaction transaction;
+        before = look(stored);
+        transaction.commit();
+    }
+    if (before.counted) wait_for_writers(context);
     const auto found =
         backfill::count_matches(task_of(context, stored, "differs"), context, "verify");
     if (found.outcome == backfill::Outcome::stopped) throw Stopped{};
-    const Differences differences{stored.step.relation, stored.step.parameters.at("old"),
-                                  stored.step.parameters.at("new"), found.rows, found.examples};
+    return {{stored.step.relation, stored.step.parameters.at("old"),
+             stored.step.parameters.at("new"), found.rows, found.examples},
+            before.text};
+}
+
+}  // namespace
+
+void run_verify(Context& context, const StoredStep& stored) {
+    const auto& migration = context.migration();
+    const Compared compared = compare(context, stored);
+    const Differences& differences = compared.differences;
     // Who accepts them while they are compared has done so in time.
-    if (found.rows > 0) context.stop_if_asked();
+    if (differences.rows > 0) context.stop_if_asked();
     const std::string& accepted = migration.differences_accepted_by;
-    if (found.rows > 0 && accepted.empty())
+    if (differences.rows > 0 && accepted.empty())
         throw refusal(pg::quote_literal(migration.name), differences);
     context.show_waiting(std::nullopt);
     pg::Transaction transaction;
-    catalog::add_result(migration.id, stored.number,
-                        {{"rows_different", std::to_string(found.rows)}});
-    if (found.rows > 0)
+    catalog::add_result(
+        migration.id, stored.number,
+        {{"rows_different", std::to_string(differences.rows)}, {"witness", compared.witness}});
+    if (differences.rows > 0)
         catalog::add_event(migration.id, "differences", stored.number,
                            accepted + " accepted that " + describe(differences));
     set_mark(context, stored, catalog::StepState::done);
     ZDM_FAULT(fault_name(context, stored) + ":before_commit");
+    transaction.commit();
+}
+
+void require_verified(const Context& context, const StoredStep& stored) {
+    if (stored.step.parameters.count("places") == 0) return;
+    if (stored.step.parameters.count("children") != 0)
+        for (const auto& row : tree_of(stored).rows)
+            if (!row.flag(2))
+                throw pg::Error{
+                    pg::state::kNotInPrerequisiteState,
+                    "ZD203: child table " + row.text(1) + " has no trigger of this migration",
+                    "It came when the migration was under way: nobody keeps its columns equal.",
+                    "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
+                    "then give it the columns of the table above, and put it in again. Or "
+                    "zdm_rollback."};
+    const auto steps = catalog::load_steps(context.migration().id);
+    const StoredStep* const verified = verification_of(steps, stored);
+    if (verified == nullptr) return;
+    const auto before = catalog::read_result(context.migration().id, verified->number, "witness");
+    if (!before || *before != look(stored).text) throw Outdated{};
+}
+
+// What an application wrote since, nobody has accepted.
+void verify_again(Context& context, const StoredStep& stored) {
+    const auto& migration = context.migration();
+    std::vector<StoredStep> steps;
+    {
+        pg::Transaction transaction;
+        steps = catalog::load_steps(migration.id);
+        transaction.commit();
+    }
+    const StoredStep& verified = *verification_of(steps, stored);
+    const Compared compared = compare(context, verified);
+    if (compared.differences.rows > 0) {
+        pg::Error error = refusal(pg::quote_literal(migration.name), compared.differences);
+        if (!migration.differences_accepted_by.empty())
+            error.hint =
+                "They were written after the others had been settled. Correct the rows, then call "
+                "zdm_resume(" +
+                pg::quote_literal(migration.name) + ").";
+        throw error;
+    }
+    pg::Transaction transaction;
+    catalog::add_result(migration.id, verified.number, {{"witness", compared.witness}});
     transaction.commit();
 }
 
