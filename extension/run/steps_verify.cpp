@@ -73,6 +73,20 @@ const StoredStep* verification_of(const std::vector<StoredStep>& steps, const St
     return nullptr;
 }
 
+// Of tables that inherit, where columns will change hands.
+void require_triggers(const StoredStep& removal) {
+    if (removal.step.parameters.count("children") == 0) return;
+    for (const auto& row : tree_of(removal).rows)
+        if (!row.flag(2))
+            throw pg::Error{
+                pg::state::kNotInPrerequisiteState,
+                "ZD203: child table " + row.text(1) + " has no trigger of this migration",
+                "It came when the migration was under way: nobody keeps its columns equal.",
+                "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
+                "then give it the columns of the table above, and put it in again. Or "
+                "zdm_rollback."};
+}
+
 struct Compared {
     Differences differences;
     std::string witness;  // of the time before
@@ -82,6 +96,12 @@ Compared compare(Context& context, const StoredStep& stored) {
     Witness before;
     {
         pg::Transaction transaction;
+        // Before anybody's values are settled.
+        for (const auto& other : catalog::load_steps(context.migration().id))
+            if (other.step.kind == plan::StepKind::unsync &&
+                other.step.phase == stored.step.phase &&
+                other.step.relation_oid == stored.step.relation_oid)
+                require_triggers(other);
         before = look(stored);
         transaction.commit();
     }
@@ -120,16 +140,7 @@ void run_verify(Context& context, const StoredStep& stored) {
 
 void require_verified(const Context& context, const StoredStep& stored) {
     if (stored.step.parameters.count("places") == 0) return;
-    if (stored.step.parameters.count("children") != 0)
-        for (const auto& row : tree_of(stored).rows)
-            if (!row.flag(2))
-                throw pg::Error{
-                    pg::state::kNotInPrerequisiteState,
-                    "ZD203: child table " + row.text(1) + " has no trigger of this migration",
-                    "It came when the migration was under way: nobody keeps its columns equal.",
-                    "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
-                    "then give it the columns of the table above, and put it in again. Or "
-                    "zdm_rollback."};
+    require_triggers(stored);
     const auto steps = catalog::load_steps(context.migration().id);
     const StoredStep* const verified = verification_of(steps, stored);
     if (verified == nullptr) return;
