@@ -67,12 +67,16 @@ constexpr auto kChanged = "WITH " ZDM_HANGING
 
 #undef ZDM_HANGING
 
+// $1 and all below it.
+#define ZDM_TREE                                                           \
+    "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid" \
+    "  FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid)"
+
 // $2: new columns of $1 and the tables below it, each with the one that takes its name. What
 // somebody gave to the new one alone; below, also what he hung on it there. (Parts of indexes, and
 // constraints that are inherited, are the table's.)
-constexpr auto kGiven =
-    "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid"
-    "  FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid),"
+constexpr auto kGiven = ZDM_TREE
+    ","
     " renamed AS (SELECT a.*, o.attname AS other, o.attacl AS other_acl,"
     "  a.attrelid <> $1::oid AS below, CASE WHEN a.attrelid <> $1::oid"
     "   THEN ' of ' || a.attrelid::pg_catalog.regclass ELSE '' END AS of_table"
@@ -102,9 +106,8 @@ constexpr auto kGiven =
     "  AND NOT pg_catalog.starts_with(coalesce(c.relname, k.conname, s.stxname, ''), 'zdm_')"
     " ORDER BY 1";
 
-constexpr auto kTriggers =
-    "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid"
-    "  FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid)"
+// $2: triggers of $1, each with how it must be; of a partitioned table its parts are as it is.
+constexpr auto kTriggers = ZDM_TREE
     " SELECT 'trigger ' || j.key || ' was changed' FROM pg_catalog.jsonb_each_text($2::jsonb) j"
     " LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid = $1::oid"
     "  AND pg_catalog.quote_ident(g.tgname) = j.key WHERE j.value IS DISTINCT FROM"
@@ -113,6 +116,8 @@ constexpr auto kTriggers =
     " OR EXISTS (SELECT FROM tree t JOIN pg_catalog.pg_trigger p ON p.tgrelid = t.oid"
     "  WHERE p.tgname = g.tgname AND p.tgparentid <> 0 AND (p.tgenabled <> g.tgenabled"
     "   OR pg_catalog.obj_description(p.oid, 'pg_trigger') IS NOT NULL)) ORDER BY 1";
+
+#undef ZDM_TREE
 
 std::vector<std::string> texts(const pg::Result& found) {
     std::vector<std::string> all;

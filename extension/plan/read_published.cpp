@@ -37,8 +37,14 @@ constexpr auto kNaming =
 
 }  // namespace
 
-// Changes of a partitioned table are those of its leaves.
-std::vector<std::string> RenameReader::published_oids() const {
+std::vector<std::string> RenameReader::partition_oids() const {
+    std::vector<std::string> oids;
+    for (const auto& partition : table().partitions) oids.push_back(std::to_string(partition.oid));
+    return oids;
+}
+
+// The table and all below it: changes of a partitioned one are those of its leaves.
+std::vector<std::string> RenameReader::tree_oids() const {
     std::vector<std::string> oids = partition_oids();
     oids.push_back(std::to_string(relation().oid));
     return oids;
@@ -46,14 +52,14 @@ std::vector<std::string> RenameReader::published_oids() const {
 
 std::vector<std::string> RenameReader::open_publications() const {
     std::vector<std::string> names;
-    for (const auto& row : ask(kOpen, {published_oids()}).rows) names.push_back(row.text(0));
+    for (const auto& row : ask(kOpen, {tree_oids()}).rows) names.push_back(row.text(0));
     return names;
 }
 
 bool RenameReader::is_found_by_all() const {
     return !ask("SELECT FROM pg_catalog.pg_class WHERE oid = ANY ($1::text[]::oid[])"
                 " AND relreplident = 'f' AND relkind = 'r'",
-                {published_oids()})
+                {tree_oids()})
                 .empty();
 }
 

@@ -43,17 +43,21 @@ constexpr auto kInherited =
     "SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attname = $2"
     " AND NOT attisdropped AND attinhcount > 0";
 
+// What depends on the column $2 of $1, in words; a view for its rule.
+#define ZDM_DEPENDENTS                                                                           \
+    "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"                                      \
+    "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)" \
+    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END"                   \
+    " FROM pg_catalog.pg_depend d"                                                               \
+    " LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::"                \
+    "pg_catalog.regclass AND w.oid = d.objid"                                                    \
+    " WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"  \
+    " AND d.refobjsubid = $2"
+
 // What depends on the column and is not copied or moved, when it gets another type. $2 is its
 // number.
-constexpr auto kDependents =
-    "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
-    "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
-    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END"
-    " FROM pg_catalog.pg_depend d"
-    " LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::"
-    "pg_catalog.regclass AND w.oid = d.objid"
-    " WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"
-    " AND d.refobjsubid = $2 AND d.classid NOT IN ("
+constexpr auto kDependents = ZDM_DEPENDENTS
+    " AND d.classid NOT IN ("
     "  'pg_catalog.pg_constraint'::pg_catalog.regclass,"
     "  'pg_catalog.pg_publication_rel'::pg_catalog.regclass,"
     "  'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)"
@@ -68,15 +72,8 @@ constexpr auto kDependents =
     " ORDER BY 1 LIMIT 5";
 
 // What names the column and follows it to its new name: views, policies, publications, functions.
-constexpr auto kFollowers =
-    "SELECT DISTINCT CASE WHEN w.ev_class IS NOT NULL THEN"
-    "  pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0)"
-    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) END"
-    " FROM pg_catalog.pg_depend d"
-    " LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::"
-    "pg_catalog.regclass AND w.oid = d.objid"
-    " WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1::oid"
-    " AND d.refobjsubid = $2 AND d.classid IN ('pg_catalog.pg_rewrite'::pg_catalog.regclass,"
+constexpr auto kFollowers = ZDM_DEPENDENTS
+    " AND d.classid IN ('pg_catalog.pg_rewrite'::pg_catalog.regclass,"
     "  'pg_catalog.pg_policy'::pg_catalog.regclass,"
     "  'pg_catalog.pg_publication_rel'::pg_catalog.regclass,"
     "  'pg_catalog.pg_proc'::pg_catalog.regclass) ORDER BY 1";
@@ -102,6 +99,8 @@ constexpr auto kWholeRow =
     "  k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k"
     " WHERE k.conrelid = ANY ($1::text[]::oid[]) AND k.conrelid <> $2::oid AND k.contype = 'c'"
     "  AND 0 = ANY (k.conkey) ORDER BY 1 LIMIT 1";
+
+#undef ZDM_DEPENDENTS
 
 // $3 the table, $4 the new column, both quoted.
 constexpr auto kPrivileges =
@@ -342,13 +341,13 @@ void RenameReader::check_dependents() const {
 
 // What reads a row before the trigger has brought it in step, or has no place for one column more.
 void RenameReader::check_readers() const {
-    const auto rules = ask(kRules, {published_oids(), old_});
+    const auto rules = ask(kRules, {tree_oids(), old_});
     if (!rules.empty())
         refuse_piece(rules.front().text(0) + " names it",
                      "A rule sees what a statement says, where an application that knows the other "
                      "column only says nothing.",
                      "Make it a trigger, or drop it before and make it again after.");
-    const auto whole = ask(kWholeRow, {published_oids(), std::int64_t{relation().oid}});
+    const auto whole = ask(kWholeRow, {tree_oids(), std::int64_t{relation().oid}});
     if (!whole.empty())
         refuse_piece(whole.front().text(0) + " reads a row as a whole",
                      "A row has both columns until contract.", "Let it name its columns.");

@@ -13,6 +13,9 @@
 
 namespace zdm::plan {
 
+// COMMENT ON, of what is already named in SQL.
+std::string comment_on(const std::string& target, const std::string& text);
+
 class RenameReader {
 public:
     RenameReader(Rehearsal& rehearsal, const Statement& statement, RenameStmt* tree);
@@ -73,7 +76,7 @@ protected:
     void read_trigger(RenameColumn& rename, const pg::Row& row) const;
     void check_trigger_parts(const pg::Row& row) const;
     std::vector<std::string> partition_oids() const;
-    std::vector<std::string> published_oids() const;
+    std::vector<std::string> tree_oids() const;
     // A trigger anew, with all that belongs to it.
     Statements trigger_again(const pg::Row& row, const std::string& definition) const;
     // Triggers that name the column in their functions or arguments.

@@ -62,20 +62,28 @@ std::vector<Holder> holders_of(const std::string& relation, std::uint32_t owner)
     return holders;
 }
 
-// Whoever is in the way of the step, in words; nullopt when an attempt may succeed.
-std::optional<std::string> in_the_way(const plan::Step& step, std::uint32_t owner,
-                                      double deadline_ms) {
+// Whoever makes an attempt at one of the locks vain, in words.
+std::optional<std::string> holder_of(const std::vector<plan::LockNeed>& locks, std::uint32_t owner,
+                                     double deadline_ms) {
     pg::Transaction transaction;
-    std::optional<std::string> reason;
-    for (const auto& need : step.locks) {
+    std::optional<std::string> said;
+    for (const auto& need : locks) {
         const auto holders = holders_of(need.relation, owner);
         if (const Holder* holder = hopeless(holders, need.mode, deadline_ms)) {
-            reason = "waiting for a lock: " + describe(*holder);
+            said = describe(*holder);
             break;
         }
     }
     transaction.commit();
-    return reason;
+    return said;
+}
+
+// Whoever is in the way of the step, in words; nullopt when an attempt may succeed.
+std::optional<std::string> in_the_way(const plan::Step& step, std::uint32_t owner,
+                                      double deadline_ms) {
+    const auto holder = holder_of(step.locks, owner, deadline_ms);
+    if (!holder) return std::nullopt;
+    return "waiting for a lock: " + *holder;
 }
 
 [[noreturn]] void not_available(const std::string& relation) {
@@ -181,6 +189,13 @@ void stop_if_told(Context& context) {
 void stop_if_asked(Context& context) {
     context.stop_if_asked();
     if (is_to_be_left(context)) throw Stopped{};
+}
+
+std::optional<std::string> older_writer(const std::vector<std::string>& relations,
+                                        std::uint32_t owner, double ms) {
+    std::vector<plan::LockNeed> locks;
+    for (const auto& relation : relations) locks.push_back({relation, plan::LockMode::share});
+    return holder_of(locks, owner, ms);
 }
 
 plan::Step with_exclusive_locks(plan::Step step) {

@@ -2,8 +2,11 @@
 // later.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "plan/plan.hpp"
 #include "run/context.hpp"
@@ -22,6 +25,11 @@ void stop_if_asked(Context& context);
 // Stopped when the migration is paused or rolled back meanwhile. `name` is for fault points.
 void under_locks(Context& context, const plan::Step& step, const std::string& name,
                  const std::function<void()>& body);
+
+// Who may have been writing to one of the relations for longer than that, in words: a transaction
+// that holds a lock of writers. In a transaction of its own.
+std::optional<std::string> older_writer(const std::vector<std::string>& relations,
+                                        std::uint32_t owner, double ms);
 
 // The step with all its locks at ACCESS EXCLUSIVE: what dropping a constraint needs.
 plan::Step with_exclusive_locks(plan::Step step);

@@ -128,11 +128,15 @@ void forget_gone_relations(std::int64_t id) {
             sync::forget(stored.step.relation_oid);
 }
 
-// A removal that is one transaction and failed did not happen: going back is still possible.
+// A removal that is one transaction and failed did not happen, unless it failed behind its commit:
+// going back is still possible.
 void take_back_begin(const Migration& migration, const StoredStep* stored) {
     if (migration.state != State::contracting || stored == nullptr || !stored->step.removal) return;
-    if (stored->step.kind == plan::StepKind::unsync || stored->step.kind == plan::StepKind::ddl)
-        catalog::set_step(migration.id, stored->number, catalog::StepState::pending);
+    if (stored->step.kind != plan::StepKind::unsync && stored->step.kind != plan::StepKind::ddl)
+        return;
+    for (const auto& now : catalog::load_steps(migration.id))
+        if (now.number == stored->number && now.state == catalog::StepState::running)
+            catalog::set_step(migration.id, now.number, catalog::StepState::pending);
 }
 
 void record_failure(const Migration& migration, const StoredStep* stored, const pg::Error& error) {

@@ -1,9 +1,12 @@
 // Old and new columns compared, before anything is removed.
+#include <chrono>
+
 #include "backfill/engine.hpp"
 #include "pg/fault.hpp"
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "run/differences.hpp"
+#include "run/locks.hpp"
 #include "run/steps.hpp"
 #include "sync/install.hpp"
 
@@ -29,6 +32,7 @@ pg::Result tree_of(const StoredStep& stored) {
 // often an application gave both columns of a row and not the same.
 struct Witness {
     std::string text;
+    std::vector<std::string> tables;
     bool counted = false;  // it ever did
 };
 
@@ -38,39 +42,41 @@ Witness look(const StoredStep& stored) {
         const auto relation = static_cast<std::uint32_t>(row.number(0));
         const auto times = sync::differences(relation).value_or(0);
         witness.text += row.text(0) + ":" + std::to_string(times) + " ";
+        witness.tables.push_back(row.text(1));
         witness.counted = witness.counted || times > 0;
     }
     return witness;
 }
 
-// Who was counted and is not done yet writes a row that no comparison sees.
-void wait_for_writers(Context& context) {
-    std::string began;
+// A transaction counts its rows when it is about to commit, and until it has (a standby may take
+// its time) no comparison sees them.
+void wait_for_writers(Context& context, const std::vector<std::string>& tables) {
+    const auto began = std::chrono::steady_clock::now();
     for (;;) {
-        pg::Transaction transaction;
-        const auto found = pg::query(
-            "SELECT pg_catalog.pg_snapshot_xmax(s)::text, $1 = '' OR"
-            " pg_catalog.pg_snapshot_xmin(s) >= nullif($1, '')::pg_catalog.xid8"
-            " FROM pg_catalog.pg_current_snapshot() s",
-            {began});
-        transaction.commit();
-        if (!began.empty() && found.front().flag(1)) break;
-        if (began.empty()) began = found.front().text(0);
-        context.stop_if_asked();
-        context.sleep(
-            std::chrono::milliseconds{50},
-            "waiting for transactions that were writing when the comparison was to begin");
+        const std::chrono::duration<double, std::milli> spent =
+            std::chrono::steady_clock::now() - began;
+        const auto writer = older_writer(tables, context.migration().owner, spent.count());
+        if (!writer) break;
+        stop_if_asked(context);
+        context.sleep(std::chrono::milliseconds{100},
+                      "before rows are compared, waiting for who may be writing some: " + *writer);
     }
     context.show_waiting(std::nullopt);
 }
 
-// The comparison that the removal of the step rests on.
-const StoredStep* verification_of(const std::vector<StoredStep>& steps, const StoredStep& stored) {
+// Of one table, in one phase, there is one comparison, and one transaction that rests on it.
+const StoredStep* sibling(const std::vector<StoredStep>& steps, const StoredStep& stored,
+                          plan::StepKind kind) {
     for (const auto& other : steps)
-        if (other.step.kind == plan::StepKind::verify && other.step.phase == stored.step.phase &&
+        if (other.step.kind == kind && other.step.phase == stored.step.phase &&
             other.step.relation_oid == stored.step.relation_oid)
             return &other;
     return nullptr;
+}
+
+// Whether columns change hands in the step, by what the comparison said.
+bool takes_places(const StoredStep* stored) {
+    return stored != nullptr && stored->step.parameters.count("places") != 0;
 }
 
 // Of tables that inherit, where columns will change hands.
@@ -87,25 +93,28 @@ void require_triggers(const StoredStep& removal) {
                 "zdm_rollback."};
 }
 
+// Before anybody's values are compared or settled.
+Witness prepare(Context& context, const StoredStep& stored) {
+    Witness witness;
+    pg::Transaction transaction;
+    const auto steps = catalog::load_steps(context.migration().id);
+    const StoredStep* const removal = sibling(steps, stored, plan::StepKind::unsync);
+    if (takes_places(removal)) {
+        require_triggers(*removal);
+        witness = look(stored);
+    }
+    transaction.commit();
+    return witness;
+}
+
 struct Compared {
     Differences differences;
     std::string witness;  // of the time before
 };
 
 Compared compare(Context& context, const StoredStep& stored) {
-    Witness before;
-    {
-        pg::Transaction transaction;
-        // Before anybody's values are settled.
-        for (const auto& other : catalog::load_steps(context.migration().id))
-            if (other.step.kind == plan::StepKind::unsync &&
-                other.step.phase == stored.step.phase &&
-                other.step.relation_oid == stored.step.relation_oid)
-                require_triggers(other);
-        before = look(stored);
-        transaction.commit();
-    }
-    if (before.counted) wait_for_writers(context);
+    const Witness before = prepare(context, stored);
+    if (before.counted) wait_for_writers(context, before.tables);
     const auto found =
         backfill::count_matches(task_of(context, stored, "differs"), context, "verify");
     if (found.outcome == backfill::Outcome::stopped) throw Stopped{};
@@ -139,10 +148,10 @@ void run_verify(Context& context, const StoredStep& stored) {
 }
 
 void require_verified(const Context& context, const StoredStep& stored) {
-    if (stored.step.parameters.count("places") == 0) return;
+    if (!takes_places(&stored)) return;
     require_triggers(stored);
     const auto steps = catalog::load_steps(context.migration().id);
-    const StoredStep* const verified = verification_of(steps, stored);
+    const StoredStep* const verified = sibling(steps, stored, plan::StepKind::verify);
     if (verified == nullptr) return;
     const auto before = catalog::read_result(context.migration().id, verified->number, "witness");
     if (!before || *before != look(stored).text) throw Outdated{};
@@ -157,7 +166,7 @@ void verify_again(Context& context, const StoredStep& stored) {
         steps = catalog::load_steps(migration.id);
         transaction.commit();
     }
-    const StoredStep& verified = *verification_of(steps, stored);
+    const StoredStep& verified = *sibling(steps, stored, plan::StepKind::verify);
     const Compared compared = compare(context, verified);
     if (compared.differences.rows > 0) {
         pg::Error error = refusal(pg::quote_literal(migration.name), compared.differences);

@@ -97,4 +97,39 @@ is(value(q{SELECT count(*) FROM pg_locks WHERE relation = 'w'::regclass AND NOT 
 ok(kill9($node, worker_pid($node, 'w')), 'kill -9');
 is(wait_state($node, 'w', 'done'), 'done', 'after which it ends');
 
+# --- a rename: what is written after the comparison is compared before the columns change hands ---
+sub renamed {
+    my ($name) = @_;
+    value("CREATE TABLE $name (id int PRIMARY KEY, a int); INSERT INTO $name SELECT g, g FROM generate_series(1, 100) g;"
+            . "SELECT zdm_create('$name', 'ALTER TABLE $name RENAME a TO b'); SELECT zdm_start('$name')");
+    is(wait_state($node, $name, 'ready'), 'ready', "$name: a rename is ready");
+    return;
+}
+my $writer = $node->background_psql('postgres');
+$writer->query_safe(q{SET application_name = 'writer'});
+
+# Contract finds somebody who writes, waits for his lock in contract, and then looks whether it is still so.
+sub written_during {
+    my ($name, $waiting) = @_;
+    $writer->query_safe("BEGIN; UPDATE $name SET a = 1001, b = 1002 WHERE id = 1");
+    contract($name);
+    ok(poll_until($node, "SELECT waiting_for LIKE '$waiting' FROM zdm.migrations WHERE name = '$name'"), "$name: he is waited for, by name");
+    is(value("UPDATE $name SET b = 5 WHERE id = 5 RETURNING a"), '5', "$name: nobody waits for that");
+    $writer->query_safe('COMMIT');
+    is(wait_state($node, $name, 'failed'), 'failed', "$name: it fails");
+    like(failed($name), qr/ZD210: 1 row of public\.$name differs: b is not what a gives\|For example: \(\d+,\d+\), id = 1\./, "$name: with his row");
+    value("UPDATE $name SET a = 7, b = 7 WHERE id = 1; SELECT zdm_resume('$name')");
+    is(wait_state($node, $name, 'done'), 'done', "$name: corrected it ends");
+    is(value("SELECT b FROM $name WHERE id = 1"), '7', "$name: with the value");
+    return;
+}
+renamed('r');
+written_during('r', 'waiting for a lock: %(writer%');
+# Where rows were counted before, whoever is writing may be counted already and not be seen yet.
+renamed('s');
+value('UPDATE s SET a = 3, b = 4 WHERE id = 2');
+value('UPDATE s SET a = 4 WHERE id = 2');
+written_during('s', 'before rows are compared, %(writer%ROW EXCLUSIVE on public.s%');
+$writer->quit;
+
 done_testing();

@@ -1,6 +1,6 @@
-// RENAME COLUMN of a partitioned table: what the server does not carry to the partitions, or only
-// under locks while it scans them. Indexes and keys are copied leaf by leaf, as those that are
-// new; parts of partitions get the names that they had.
+// Copies in partitions and children: what the server does not carry there, or only under locks
+// while it scans them. Indexes and keys are copied leaf by leaf, as those that are new; after a
+// change of type parts of partitions get the names that they had.
 #include <algorithm>
 
 #include "plan/renaming.hpp"
