@@ -14,7 +14,7 @@
 #include "pg/compat.hpp"
 
 extern "C" {
-#include "common/md5.h"
+#include "common/hashfn.h"
 }
 
 namespace zdm::run {
@@ -99,6 +99,19 @@ plan::Plan plan_as_owner(const Migration& m) {
     return plan_now(m.sql);
 }
 
+// One zdm_create at a time may make a migration of this name: whoever comes second waits and then
+// finds it. Without that it would plan against what the first one has long built, and be refused for
+// it. Held until the caller's transaction ends, as the new row of the name is.
+void claim_name(const std::string& name) {
+    constexpr uint16 kSpace = 0x5A46;
+    const uint64 hash = hash_bytes_extended(reinterpret_cast<const unsigned char*>(name.data()),
+                                            static_cast<int>(name.size()), 0);
+    LOCKTAG tag;
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(hash >> 32),
+                         static_cast<uint32>(hash), kSpace);
+    pg::call([&] { LockAcquire(&tag, ExclusiveLock, false, false); });
+}
+
 // One zdm_start at a time may claim a relation; held until the caller's transaction ends.
 void claim_relations(const plan::Plan& plan) {
     constexpr uint16 kSpace = 0x5A45;
@@ -165,7 +178,12 @@ std::int64_t create(const std::string& name, const std::string& sql) {
     require_writable();
     check_name(name);
     const catalog::NewMigration wanted = new_migration(name, sql);
-    if (const auto known = catalog::lock_migration(name)) {
+    auto known = catalog::lock_migration(name);
+    if (!known) {
+        claim_name(name);
+        known = catalog::lock_migration(name);
+    }
+    if (known) {
         const Migration& m = *known;
         if (!pg::call([&] { return has_privs_of_role(GetUserId(), m.owner); }))
             throw pg::Error{pg::state::kDuplicateObject,
