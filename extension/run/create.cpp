@@ -100,8 +100,8 @@ plan::Plan plan_as_owner(const Migration& m) {
 }
 
 // One zdm_create at a time may make a migration of this name: whoever comes second waits and then
-// finds it. Without that it would plan against what the first one has long built, and be refused for
-// it. Held until the caller's transaction ends, as the new row of the name is.
+// finds it. Without that it would plan against what the first one has long built, and be refused
+// for it. Held until the caller's transaction ends, as the new row of the name is.
 void claim_name(const std::string& name) {
     constexpr uint16 kSpace = 0x5A46;
     const uint64 hash = hash_bytes_extended(reinterpret_cast<const unsigned char*>(name.data()),
