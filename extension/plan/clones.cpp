@@ -33,7 +33,8 @@ constexpr auto kDescribe =
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = $1::oid";
 
-// Dropped columns leave nothing: names, not numbers, are what is compared.
+// Dropped columns leave nothing: names, not numbers, are what is compared. Without those that $2
+// has.
 constexpr auto kColumns =
     "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname) || ' ' ||"
     "  pg_catalog.format_type(a.atttypid, a.atttypmod) ||"
@@ -58,7 +59,9 @@ constexpr auto kColumns =
     " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
     " LEFT JOIN pg_catalog.pg_constraint n ON n.conrelid = a.attrelid AND n.contype = 'n'"
     "  AND n.conkey = ARRAY[a.attnum]"
-    " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped";
+    " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT EXISTS"
+    "  (SELECT FROM pg_catalog.pg_attribute o WHERE o.attrelid = $2::oid AND o.attname = "
+    "a.attname)";
 
 // So that the server refuses on the clone what it refuses on the original.
 constexpr auto kPartitionKey =
@@ -190,7 +193,8 @@ void Clones::make(const std::vector<std::uint32_t>& relations) {
 
 void Clones::make_table(std::size_t index) {
     Relation& relation = relations_[index];
-    const auto columns = ask(kColumns, {std::int64_t{relation.oid}}).front().text(0);
+    const auto columns =
+        ask(kColumns, {std::int64_t{relation.oid}, std::int64_t{0}}).front().text(0);
     const auto key = ask(kPartitionKey, {std::int64_t{relation.oid}});
     relation.clone = make_temporary(relation.clone_name,
                                     "(" + columns + ")" + (key.empty() ? "" : key.front().text(0)));
@@ -221,6 +225,17 @@ std::string Clones::make_leaf(Relation& relation, const std::string& before,
     relation.leaf_clone =
         make_temporary(name, before + "pg_temp." + pg::quote_ident(relation.clone_name) + after);
     return name;
+}
+
+std::uint32_t Clones::make_child(std::size_t index, std::uint32_t child) {
+    Relation& relation = relations_.at(index);
+    const auto own = ask(kColumns, {std::int64_t{child}, std::int64_t{relation.clone}});
+    const std::string name = free_name("zdm_leaf");
+    const std::uint32_t clone =
+        make_temporary(name, "(" + own.front().text(0) + ") INHERITS (pg_temp." +
+                                 pg::quote_ident(relation.clone_name) + ")");
+    give_to_owner(relation, name);
+    return clone;
 }
 
 // So that the functions in its constraints and indexes run as they do in the original's: as its

@@ -35,8 +35,6 @@ struct Relation {
     bool dropped = false;       // by the SQL: the clone is gone
     bool parked = false;        // has stepped back: names differ from the original's
     bool row_security = false;  // hides rows from the current user
-
-    bool in_inheritance_tree() const { return inherits && kind != 'p' && !partition; }
 };
 
 class Clones {
@@ -53,6 +51,9 @@ public:
     void bring_forward(std::size_t index);
     // Lets the names of other schemas step back.
     void make_room(const std::string& schema);
+    // The clone of a child of such a table, below its clone and with the columns that it alone has;
+    // gives its OID.
+    std::uint32_t make_child(std::size_t index, std::uint32_t child);
     // A clone that the SQL dropped.
     void forget(std::size_t index);
     // The index of an original or a clone, kNoTable when it is neither.

@@ -422,12 +422,6 @@ bool AlterReader::change_type(AlterTableCmd* command, Action& action) {
         if (down != nullptr) refuse_needless_down(r_.source_, *down);
         return false;
     }
-    if (relation().in_inheritance_tree())
-        refuse(action.at, "ZD105", pg::state::kFeatureNotSupported,
-               table().qualified +
-                   " is part of an inheritance tree, of which zdm can't change a type "
-                   "yet that rewrites the table",
-               {}, "Add a column of the new type, fill it with an UPDATE, and drop the old one.");
     RetypeReader reader{r_, statement_, action.at, table_, command, down};
     action.detail = reader.read([&] { replay(command, false); }, action.seen);
     r_.add(std::move(action));

@@ -24,6 +24,7 @@ bool suits_children(const AlterTableCmd* command) {
     switch (command->subtype) {
     case AT_AddColumn:
     case AT_ColumnDefault:
+    case AT_AlterColumnType:
     case AT_DropNotNull:
     case AT_SetNotNull:
     case AT_AddConstraint:
@@ -68,11 +69,13 @@ void AlterReader::take_children() {
 
 void AlterReader::check_children(const AlterTableCmd* command) const {
     if (!suits_children(command))
-        refuse(r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
-               "this is not supported yet for " + table().qualified + ", from which tables inherit",
-               "Of such tables zdm adds and drops columns and constraints, sets and drops defaults "
-               "and NOT NULL, and sets options of the table itself.",
-               "Run it directly, with a short lock_timeout.");
+        refuse(
+            r_.source_.place(piece_.start), "ZD105", pg::state::kFeatureNotSupported,
+            "this is not supported yet for " + table().qualified + ", from which tables inherit",
+            "Of such tables zdm adds and drops columns and constraints, changes names and types of "
+            "columns, sets and drops defaults and NOT NULL, and sets options of the table "
+            "itself.",
+            "Run it directly, with a short lock_timeout.");
     switch (command->subtype) {
     case AT_AddColumn: return refuse_column_of_child(castNode(ColumnDef, command->def)->colname);
     case AT_ColumnDefault: return require_like_children(command->name, true);

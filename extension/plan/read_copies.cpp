@@ -275,7 +275,7 @@ Statements RenameReader::belongings(const pg::Row& row, const std::string& relat
     return all;
 }
 
-void RenameReader::read_indexes(RenameColumn& rename) const {
+void RenameReader::read_indexes(RenameColumn& rename) {
     for (const auto& row : indexes_on(relation().oid, number_).rows) {
         check_index(row);
         const IndexFacts facts = describe_index(clone_index(row.text(0)));

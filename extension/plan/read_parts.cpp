@@ -2,6 +2,7 @@
 // the table has names of its own there, and perhaps storage; what a leaf has beside that is copied
 // if it is an index, a check or a default, else refused by name. Texts over the new column are read
 // from the one leaf of the clone.
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -53,23 +54,42 @@ constexpr auto kForeignKeyParts =
     " pg_catalog.obj_description(k.oid, 'pg_constraint') FROM tree t"
     " JOIN pg_catalog.pg_constraint k ON k.oid = t.oid AND k.oid <> $1::oid";
 
-}  // namespace
-
-std::uint32_t RenameReader::leaf_oid() const {
-    return table().partitioned ? relation().leaf_clone : relation().clone;
+std::string temporary_name(std::uint32_t clone) {
+    const auto named =
+        ask("SELECT pg_catalog.quote_ident(relname) FROM pg_catalog.pg_class WHERE oid = $1::oid",
+            {std::int64_t{clone}});
+    return "pg_temp." + named.front().text(0);
 }
 
-std::string RenameReader::leaf_clone() const {
-    return "pg_temp." + ask("SELECT pg_catalog.quote_ident(relname) FROM pg_catalog.pg_class"
-                            " WHERE oid = $1::oid",
-                            {std::int64_t{leaf_oid()}})
-                            .front()
-                            .text(0);
+}  // namespace
+
+std::uint32_t RenameReader::leaf_oid(std::size_t place) {
+    if (table().partitioned) return relation().leaf_clone;
+    const auto [child, fresh] = children_.try_emplace(place, 0);
+    if (fresh) child->second = r_.clones_.make_child(table_, table().partitions.at(place).oid);
+    return child->second;
+}
+
+std::string RenameReader::called() const {
+    return table().partitioned ? "partition " : "child table ";
+}
+
+std::string RenameReader::leaf_clone(std::size_t place) { return temporary_name(leaf_oid(place)); }
+
+void RenameReader::drop_children() {
+    for (const auto& [place, child] : children_) run_own("DROP TABLE " + temporary_name(child));
+    children_.clear();
+}
+
+bool RenameReader::has_below(std::size_t place) const {
+    const auto& all = table().partitions;
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Partition& other) { return other.parent == place; });
 }
 
 // A name there for a piece of a partition.
 std::string RenameReader::on_leaf(std::size_t partition, const std::string& piece) {
-    const std::string name = "zdm_own_" + std::to_string(leaf_oid()) + "_" +
+    const std::string name = "zdm_own_" + std::to_string(leaf_oid(partition)) + "_" +
                              std::to_string(number_) + "_" + std::to_string(own_.size());
     own_.push_back({partition, piece, name});
     return name;
@@ -101,16 +121,18 @@ void RenameReader::prepare_partition(RenameColumn& rename, std::size_t place,
     for (const auto& grant : privileges_of(own.oid, number, own.qualified))
         differs.dress.push_back(grant);
     const auto here = describe_column(own.oid, old_);
-    if (retype_ && here->not_null && !whole.not_null)
-        refuse_piece("it is NOT NULL in partition " + own.qualified + ", and not in its table", {},
+    if (retype_ && here->not_null != whole.not_null)
+        refuse_piece("it is " + std::string{here->not_null ? "" : "not "} + "NOT NULL in " +
+                         called() + own.qualified + ", otherwise than in its table",
+                     {},
                      "ALTER TABLE " + own.qualified + " ALTER COLUMN " + here->name +
-                         " DROP NOT NULL before, and set it again after.");
+                         (here->not_null ? " DROP NOT NULL before, and set it again after."
+                                         : " SET NOT NULL before, and drop it again after."));
     if (here->default_text != whole.default_text)
-        refuse_piece("its default in partition " + own.qualified + " is not that of its table",
+        refuse_piece("its default in " + called() + own.qualified + " is not that of its table",
                      "From a default the trigger tells that an application left the column out, "
                      "and a row gets that of the table through which it comes.",
-                     "Give the partition the default of its table before, and its own again "
-                     "after.");
+                     "Give it the default of its table before, and its own again after.");
     if (!differs.dress.empty()) rename.partitions.push_back(std::move(differs));
     prepare_parts(place, number);
     if (retype_) prepare_checks(place, number);
@@ -125,7 +147,7 @@ void RenameReader::check_in_partition(std::size_t place, std::int64_t number) co
             names.push_back(row.text(0));
     if (!names.empty())
         refuse(at_, "ZD110", pg::sqlstate("2BP01"),
-               "other objects depend on column " + pg::quote_ident(old_) + " of partition " +
+               "other objects depend on column " + pg::quote_ident(old_) + " of " + called() +
                    own.qualified,
                join(names, "; ") + ".",
                "Drop them before, and make them again when the migration is done.");
@@ -159,9 +181,7 @@ void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
     for (const auto& row : indexes_on(own.oid, number).rows) {
         const std::string name = pg::quote_ident(row.text(0));
         const bool alone = row.is_null(15);
-        if (retype_ && alone && !row.is_null(6))
-            refuse_piece("constraint " + name + " belongs to partition " + own.qualified + " alone",
-                         "That is not supported yet.", "Drop it before, and add it again after.");
+        if (retype_ && alone && !row.is_null(6)) check_key_of_leaf(row, own);
         if (alone) check_index(row);
         const IndexFacts facts = describe_index(static_cast<std::uint32_t>(row.number(10)));
         if (!alone && facts.tail == tail_of_whole(static_cast<std::uint32_t>(row.number(15))))
@@ -170,30 +190,24 @@ void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
             refuse_piece("index " + name + " of " + own.qualified +
                              ", which is partitioned itself, is not like one of its table",
                          "That is not supported yet.", "Drop it before, and make it again after.");
-        if (!copy_to_leaf(place, name, row.flag(16), facts.tail))
-            r_.note(at_, "index " + name + " of " + own.qualified +
-                             " has columns that its table above does not have, and no copy until "
-                             "contract: queries of the new version can't use it");
+        copy_to_leaf(place, name, row.flag(16), facts.tail);
     }
 }
 
-// A child may have columns of its own.
-bool RenameReader::copy_to_leaf(std::size_t place, const std::string& index, bool unique,
+// Its copy is a unique index until the switch.
+void RenameReader::check_key_of_leaf(const pg::Row& row, const Partition& own) const {
+    if (row.text(6) != "x" && row.flag(16)) return;
+    refuse_piece("constraint " + pg::quote_ident(row.text(0)) + ", which " + own.qualified +
+                     " alone has, " +
+                     (row.flag(7) ? "is DEFERRABLE" : "is not enforced by a unique index alone"),
+                 "That is not supported yet.", "Drop it before, and add it again after.");
+}
+
+void RenameReader::copy_to_leaf(std::size_t place, const std::string& index, bool unique,
                                 const std::string& tail) {
     const PinnedText pinned;
-    const std::string sql = std::string{"CREATE "} + (unique ? "UNIQUE " : "") + "INDEX ";
-    if (table().partitioned) {
-        run_own(sql + on_leaf(place, "index " + index) + " ON " + leaf_clone() + " " + tail);
-        return true;
-    }
-    try {
-        pg::Subtransaction attempt;
-        run_own(sql + "ON " + leaf_clone() + " " + tail);
-    } catch (const pg::Error&) {
-        return false;
-    }
-    run_own(sql + on_leaf(place, "index " + index) + " ON " + leaf_clone() + " " + tail);
-    return true;
+    run_own(std::string{"CREATE "} + (unique ? "UNIQUE " : "") + "INDEX " +
+            on_leaf(place, "index " + index) + " ON " + leaf_clone(place) + " " + tail);
 }
 
 void RenameReader::prepare_checks(std::size_t place, std::int64_t number) {
@@ -202,16 +216,17 @@ void RenameReader::prepare_checks(std::size_t place, std::int64_t number) {
         if (row.text(1) != "c" || row.number(14) > 0) continue;
         const std::string name = pg::quote_ident(row.text(0));
         const std::string what =
-            "constraint " + name + ", which partition " + own.qualified + " alone has,";
+            "constraint " + name + ", which " + called() + own.qualified + " alone has,";
         if (row.flag(7))
             refuse_piece(what + " reads the row as a whole",
                          "A row has both columns until contract.", "Let it name its columns.");
-        if (!own.leaf || row.text(6) == "false")
-            refuse_piece(what + (own.leaf ? " is NOT ENFORCED" : " holds in its partitions too"),
+        const bool spreads = !own.leaf || (has_below(place) && !row.flag(11));
+        if (spreads || row.text(6) == "false")
+            refuse_piece(what + (spreads ? " holds in what is below it too" : " is NOT ENFORCED"),
                          "That is not supported yet.", "Drop it before, and add it again after.");
         const auto facts =
             describe_constraint(r_.clones_, static_cast<std::uint32_t>(row.number(13)));
-        const std::string sql = "ALTER TABLE " + leaf_clone() + " ADD CONSTRAINT " +
+        const std::string sql = "ALTER TABLE " + leaf_clone(place) + " ADD CONSTRAINT " +
                                 on_leaf(place, "check " + name) + " " + facts.definition;
         const PinnedText pinned;
         std::optional<pg::AsUser> owner;
@@ -220,7 +235,7 @@ void RenameReader::prepare_checks(std::size_t place, std::int64_t number) {
     }
 }
 
-void RenameReader::read_checks(RenameColumn& rename) const {
+void RenameReader::read_checks(RenameColumn& rename) {
     for (std::size_t i = 0; i < numbers_.size(); ++i) {
         const Partition& own = table().partitions[i];
         for (const auto& row : constraints_on(own.oid, numbers_[i]).rows) {
@@ -232,7 +247,7 @@ void RenameReader::read_checks(RenameColumn& rename) const {
             copy.partition = i;
             copy.name = name;
             copy.definition =
-                describe_constraint(r_.clones_, find_constraint(leaf_oid(), *piece)).definition;
+                describe_constraint(r_.clones_, find_constraint(leaf_oid(i), *piece)).definition;
             copy.valid = row.flag(10);
             if (!row.is_null(12))
                 copy.after.push_back("COMMENT ON CONSTRAINT " + name + " ON " + own.qualified +
@@ -242,7 +257,7 @@ void RenameReader::read_checks(RenameColumn& rename) const {
     }
 }
 
-void RenameReader::read_parts(RenameColumn& rename) const {
+void RenameReader::read_parts(RenameColumn& rename) {
     std::map<std::int64_t, std::size_t> places;
     for (const auto& row : indexes_on(relation().oid, number_).rows) {
         const std::size_t place = places.size();
@@ -258,7 +273,7 @@ void RenameReader::read_parts(RenameColumn& rename) const {
             part.after = belongings(row, own.qualified);
             part.replica_identity = row.flag(3);
             const std::string* const piece = leaf_piece(i, "index " + part.name);
-            if (piece != nullptr) part.tail = describe_index(find_index(leaf_oid(), *piece)).tail;
+            if (piece != nullptr) part.tail = describe_index(find_index(leaf_oid(i), *piece)).tail;
             if (!row.is_null(15))
                 rename.indexes.at(places.at(row.number(15))).parts.push_back(std::move(part));
             else if (piece != nullptr)
@@ -267,7 +282,7 @@ void RenameReader::read_parts(RenameColumn& rename) const {
     }
 }
 
-CopiedIndex RenameReader::index_of_leaf(const CopiedPart& part, const pg::Row& row) {
+CopiedIndex RenameReader::index_of_leaf(const CopiedPart& part, const pg::Row& row) const {
     CopiedIndex copy;
     copy.name = part.name;
     copy.schema = part.schema;
@@ -276,6 +291,7 @@ CopiedIndex RenameReader::index_of_leaf(const CopiedPart& part, const pg::Row& r
     copy.after = part.after;
     copy.replica_identity = part.replica_identity;
     copy.partition = part.partition;
+    if (retype_ && !row.is_null(6)) copy.constraint = row.text(6) == "p" ? "PRIMARY KEY" : "UNIQUE";
     return copy;
 }
 

@@ -190,6 +190,7 @@ void RenameReader::read() {
     name_constraints(rename);
     read_indexes(rename);
     read_statistics(rename);
+    drop_children();
     action.detail = std::move(rename);
     r_.add(std::move(action));
 }

@@ -23,7 +23,7 @@ public:
 
 protected:
     // An index or check on the leaf of the clone, in place of one that a partition has otherwise
-    // than its table; of a child, on the clone itself.
+    // than its table; of a child, on a clone of that.
     struct OwnPiece {
         std::size_t partition = 0;
         std::string piece;  // its kind, and its name there, quoted
@@ -92,11 +92,16 @@ protected:
     void prepare_checks(std::size_t partition, std::int64_t number);
     std::string on_leaf(std::size_t partition, const std::string& piece);
     const std::string* leaf_piece(std::size_t partition, const std::string& piece) const;
-    bool copy_to_leaf(std::size_t place, const std::string& index, bool unique,
+    void copy_to_leaf(std::size_t place, const std::string& index, bool unique,
                       const std::string& tail);
+    void check_key_of_leaf(const pg::Row& row, const Partition& own) const;
     void check_trigger_of(const Partition& own, const pg::Row& row) const;
-    std::uint32_t leaf_oid() const;
-    std::string leaf_clone() const;
+    // What stands for it among the clones: the one leaf, or a child of its own.
+    std::uint32_t leaf_oid(std::size_t partition);
+    std::string leaf_clone(std::size_t partition);
+    void drop_children();
+    bool has_below(std::size_t partition) const;
+    std::string called() const;  // what it has below it
     // What the catalogs say of a column and its relation, a partition or the table itself.
     pg::Result column_of(std::uint32_t oid) const;
     static pg::Result indexes_on(std::uint32_t oid, std::int64_t number);
@@ -109,15 +114,15 @@ protected:
     void read_constraint(RenameColumn& rename, Seen& seen, const pg::Row& row);
     std::size_t table_of(std::uint32_t oid, const std::string& constraint) const;
     void read_not_null(RenameColumn& rename, const pg::Row& row) const;
-    void read_indexes(RenameColumn& rename) const;
+    void read_indexes(RenameColumn& rename);
     void read_key(CopiedIndex& copy, const pg::Row& row) const;
     void check_index(const pg::Row& row) const;
     // Comments and settings of an index, for when its copy has the name.
     Statements belongings(const pg::Row& row, const std::string& relation) const;
     // In partitions.
-    void read_parts(RenameColumn& rename) const;
-    void read_checks(RenameColumn& rename) const;
-    static CopiedIndex index_of_leaf(const CopiedPart& part, const pg::Row& row);
+    void read_parts(RenameColumn& rename);
+    void read_checks(RenameColumn& rename);
+    CopiedIndex index_of_leaf(const CopiedPart& part, const pg::Row& row) const;
     void read_foreign_key_parts(CopiedConstraint& copy, const pg::Row& row) const;
     std::uint32_t clone_index(const std::string& name) const;
     void read_statistics(RenameColumn& rename) const;
@@ -135,7 +140,8 @@ protected:
     bool retype_ = false;                // it gets another type, and storage and name with that
     std::vector<std::int64_t> numbers_;  // of the column in the partitions
     std::vector<OwnPiece> own_;
-    std::map<std::uint32_t, std::string> tails_;  // of indexes of the table, from USING on
+    std::map<std::size_t, std::uint32_t> children_;  // clones of children, by their place
+    std::map<std::uint32_t, std::string> tails_;     // of indexes of the table, from USING on
 };
 
 }  // namespace zdm::plan

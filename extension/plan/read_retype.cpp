@@ -11,6 +11,7 @@
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/read_data.hpp"
+#include "plan/read_partitions.hpp"
 #include "plan/replay.hpp"
 #include "plan/text.hpp"
 
@@ -35,6 +36,19 @@ constexpr auto kOtherOrder =
     " JOIN pg_catalog.pg_collation c ON c.oid IN (a.indcollation[i], b.indcollation[i])"
     " WHERE a.indexrelid = $1::oid AND b.indexrelid = $2::oid"
     " AND a.indcollation[i] <> b.indcollation[i] AND NOT c.collisdeterministic)";
+
+// $1 a child, $2 the number of its column.
+constexpr auto kIsLocal =
+    "SELECT attislocal FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum = $2";
+
+constexpr auto kOwnNotNull =
+    "SELECT conname, conislocal FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid"
+    " AND contype = 'n' AND conkey = ARRAY[$2::int2]";
+
+// $1 a child, $2 the name of a constraint.
+constexpr auto kOwnCheck =
+    "SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2"
+    " AND contype = 'c' AND conislocal AND coninhcount > 0";
 
 // Whether an old value, as text, is the new one.
 bool keeps_value(const std::string& from, const std::string& to) {
@@ -68,6 +82,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
             refuse_piece("the table has a column " + pg::quote_ident(name), {}, "Rename that.");
     retype_ = true;
     if (table().partitioned) take_partitions();
+    if (table().has_children) check_children();
     check_column(copies);
     check_dependents();
     DataReader{r_, statement_}.check_fill(table_, at_);
@@ -106,8 +121,13 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
     read_publications(copies);
     on_clone("RENAME COLUMN " + pg::quote_ident(new_) + " TO " + pg::quote_ident(old_));
     read_old(retype);
+    if (table().has_children) read_own(retype);
 
-    for (const auto& index : copies.indexes) check_index(retype, index, exact);
+    for (std::size_t i = 0; i < copies.indexes.size(); ++i) {
+        if (copies.indexes[i].constraint == "PRIMARY KEY") read_primary(retype, i);
+        if (copies.indexes[i].unique) check_index(copies.indexes[i], exact);
+    }
+    drop_children();
     for (const auto& constraint : copies.constraints)
         if (constraint.foreign_key && !exact)
             refuse_piece("foreign key " + constraint.name +
@@ -315,25 +335,64 @@ void RetypeReader::check_up(const Expressions& reader, Node* up) const {
                "It gives rows of applications their value.", "GRANT EXECUTE ON it TO PUBLIC.");
 }
 
+void RetypeReader::check_children() {
+    check_fill_of_leaves(table(), list_children(r_.clones_, table_, at_), at_);
+    for (const auto& child : table().partitions)
+        for (const auto& name : {new_, parked_})
+            if (describe_column(child.oid, name))
+                refuse_piece(
+                    "child table " + child.qualified + " has a column " + pg::quote_ident(name), {},
+                    "Rename that.");
+}
+
+// What a child has by itself as well as from the table above.
+void RetypeReader::read_own(RetypeColumn& retype) const {
+    for (std::size_t i = 0; i < table().partitions.size(); ++i) {
+        const std::int64_t child{table().partitions[i].oid};
+        if (ask(kIsLocal, {child, numbers_[i]}).front().flag(0)) retype.own_columns.push_back(i);
+        for (auto& check : retype.copies.constraints)
+            if (!check.foreign_key && !check.partition &&
+                !ask(kOwnCheck, {child, unquoted(check.name)}).empty())
+                check.own.push_back(i);
+        if (!retype.copies.not_null_name.empty()) read_own_not_null(retype, i);
+    }
+}
+
+void RetypeReader::read_own_not_null(RetypeColumn& retype, std::size_t place) const {
+    const Partition& child = table().partitions[place];
+    const auto found = ask(kOwnNotNull, {std::int64_t{child.oid}, numbers_[place]});
+    if (found.empty()) return;
+    const std::string name = pg::quote_ident(found.front().text(0));
+    if (name != retype.copies.not_null_name)
+        refuse_piece("its NOT NULL is constraint " + name + " in child table " + child.qualified +
+                         ", and " + retype.copies.not_null_name + " in its table",
+                     "The server renames both together, or none.",
+                     "Give both one name: drop it in the child table, and in its table drop NOT "
+                     "NULL and set it again.");
+    if (found.front().flag(1)) retype.own_not_null.push_back(place);
+}
+
 // As it is now, and its parts.
-void RetypeReader::read_primary(RetypeColumn& retype, const CopiedIndex& index) const {
+void RetypeReader::read_primary(RetypeColumn& retype, std::size_t place) const {
+    const CopiedIndex& index = retype.copies.indexes[place];
     const auto tail_of = [](std::uint32_t oid, const std::string& name) {
         return describe_index(find_index(oid, unquoted(name))).tail;
     };
-    retype.primary = index.name;
-    retype.primary_tail = tail_of(relation().oid, index.name);
+    const std::uint32_t owner =
+        index.partition ? table().partitions.at(*index.partition).oid : relation().oid;
+    OldPrimary primary;
+    primary.index = place;
+    primary.tail = tail_of(owner, index.name);
     for (const auto& part : index.parts)
-        retype.primary_tails.push_back(
-            tail_of(table().partitions.at(part.partition).oid, part.name));
+        primary.tails.push_back(tail_of(table().partitions.at(part.partition).oid, part.name));
     const auto facts =
-        describe_constraint(r_.clones_, find_constraint(relation().oid, unquoted(index.name)));
-    retype.primary_columns = facts.columns;
-    retype.primary_definition = facts.definition;
+        describe_constraint(r_.clones_, find_constraint(owner, unquoted(index.name)));
+    primary.columns = facts.columns;
+    primary.definition = facts.definition;
+    retype.primaries.push_back(std::move(primary));
 }
 
-void RetypeReader::check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const {
-    if (index.constraint == "PRIMARY KEY") read_primary(retype, index);
-    if (!index.unique) return;
+void RetypeReader::check_index(const CopiedIndex& index, bool exact) {
     if (index.tail.find("NULLS NOT DISTINCT") != std::string::npos)
         refuse_piece("index " + index.name + " is NULLS NOT DISTINCT",
                      "New values that don't fit the old type are NULL there.",
@@ -350,7 +409,7 @@ void RetypeReader::check_index(RetypeColumn& retype, const CopiedIndex& index, b
         find_index(index.partition ? table().partitions.at(*index.partition).oid : relation().oid,
                    unquoted(index.name)));
     const std::string clone = std::to_string(
-        index.partition ? find_index(relation().leaf_clone,
+        index.partition ? find_index(leaf_oid(*index.partition),
                                      *leaf_piece(*index.partition, "index " + index.name))
                         : clone_index(unquoted(index.name)));
     if (ask(kOtherOrder, {original, clone}).front().flag(0))

@@ -42,8 +42,11 @@ private:
     bool is_cast(Node* up, const std::string& plain) const;
     std::string zone() const;
     void read_default(RetypeColumn& retype) const;
-    void check_index(RetypeColumn& retype, const CopiedIndex& index, bool exact) const;
-    void read_primary(RetypeColumn& retype, const CopiedIndex& index) const;
+    void check_index(const CopiedIndex& index, bool exact);
+    void read_primary(RetypeColumn& retype, std::size_t place) const;
+    void check_children();
+    void read_own(RetypeColumn& retype) const;
+    void read_own_not_null(RetypeColumn& retype, std::size_t place) const;
     void check_subscribers(const Target& to) const;
     void read_old(RetypeColumn& retype) const;
     std::string clone() const;

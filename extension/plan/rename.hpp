@@ -34,6 +34,7 @@ struct CopiedConstraint {
     Statements after;                    // comments, once the copy has the name
     std::vector<CopiedPart> parts = {};  // of a partitioned table's foreign key, parents first
     std::optional<std::size_t> partition = std::nullopt;  // of one that a leaf alone has
+    std::vector<std::size_t> own = {};  // children that have a check by themselves as well
 };
 
 struct CopiedIndex {

@@ -75,6 +75,9 @@ protected:
     void copy_key_in_partitions(std::size_t i, const std::vector<PartitionIndex>& parts);
     void build_in_leaf(const PartitionIndex& part, bool unique, const std::string& tail,
                        const std::string& note);
+    // NOT VALID, on a partition or child.
+    void add_check_to(std::size_t place, const CopiedConstraint& constraint,
+                      const std::string& name);
     void copy_check_of_leaf(const CopiedConstraint& constraint, const std::string& name);
     void copy_foreign_key(const CopiedConstraint& constraint, const std::string& name);
     void name_in_partitions(Script& then, std::size_t i) const;

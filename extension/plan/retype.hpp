@@ -17,6 +17,15 @@ struct OldConstraint {
     std::string definition;  // over the old type, under the column's name
 };
 
+// A primary key that the column is in, of the table or of one child, as it is before the switch.
+struct OldPrimary {
+    std::size_t index = 0;             // in indexes of the copies
+    std::string tail;                  // of an index like that of the key, from USING on
+    Statements tails;                  // the same of its parts, of a partitioned table
+    std::vector<std::string> columns;  // of the key, under the column's own name
+    std::string definition;            // likewise: PRIMARY KEY (...)
+};
+
 // ALTER TABLE ... ALTER COLUMN ... TYPE
 struct RetypeColumn {
     // The shadow column is the new one, under a private name until the switch. Its copies are over
@@ -35,12 +44,12 @@ struct RetypeColumn {
     std::optional<Down> given;             // `-- zdm: down` instead of a cast back
     std::vector<OldConstraint> checks;     // they must not refuse rows of the new version
     std::vector<OldConstraint> keys;       // foreign keys that refer to the column
-    std::string primary;                   // name of the primary key that it is in; empty: of none
-    std::string primary_tail;              // of an index like that of the key, from USING on
-    Statements primary_tails = {};         // the same of its parts, of a partitioned table
-    std::vector<std::string> primary_columns = {};  // of the key, under the column's own name
-    std::string primary_definition = {};            // likewise: PRIMARY KEY (...)
-    std::string old_identity;                       // GENERATED ... AS IDENTITY (...), as it is now
+    std::vector<OldPrimary> primaries;
+    // Children, by their place, that have the column, or its NOT NULL, by themselves as well: it
+    // would stay there when that of the table goes.
+    std::vector<std::size_t> own_columns;
+    std::vector<std::size_t> own_not_null;
+    std::string old_identity;          // GENERATED ... AS IDENTITY (...), as it is now
     std::string sequence_type;         // of sequences that it owns, where it changes along
     std::vector<Statements> triggers;  // whose functions name the column: made anew for its type
 };

@@ -125,8 +125,15 @@ public:
     std::string create_trigger(const Action& action, const std::vector<std::string>& rules) const;
     std::string create_trigger(const std::string& relation,
                                const std::vector<std::string>& rules) const;
+    // The same of a table that inherits from the action's; `made`: the parameters of the step.
+    Step sync_child(const Action& action, const Partition& child,
+                    const std::vector<std::string>& rules,
+                    const std::map<std::string, std::string>& made) const;
+    // CREATE TRIGGER behind the name of the relation.
+    std::string trigger_tail(const std::vector<std::string>& rules) const;
     std::string drop_trigger(const Action& action) const;
     std::string drop_trigger(const std::string& relation) const;
+    Seen lock_trigger(std::size_t index, LockMode mode) const;
     // Remembers the columns of a table that a backfill gives values.
     void analyze(const Action& action, const std::string& column);
     // Tables of the migration that get rows in migrate: what follows must wait for them.
@@ -162,10 +169,8 @@ private:
         const Action* action = nullptr;
         std::vector<std::string> columns;
     };
-    Seen lock_trigger(std::size_t index, LockMode mode) const;
     void finish_sync();
-    void sync_child(const Rules& rules, const Partition& child,
-                    const std::vector<std::string>& arguments, const std::string& note);
+    void unsync_child(const Rules& rules, const Partition& child, const Step& sync);
     void finish_unsync(std::size_t index, const Rules& rules, const std::string& create,
                        const std::string& drop);
     void finish_verify(std::size_t index, const Rules& rules);

@@ -79,6 +79,9 @@ void Renaming::copy_constraint(const CopiedConstraint& constraint) {
     constraints_.push_back(name);
     if (constraint.partition) return copy_check_of_leaf(constraint, name);
     if (constraint.foreign_key && table_.partitioned) return copy_foreign_key(constraint, name);
+    // From the lowest up, so that what comes from above finds it there.
+    for (auto child = constraint.own.rbegin(); child != constraint.own.rend(); ++child)
+        add_check_to(*child, constraint, name);
     const LockMode mode =
         constraint.foreign_key ? LockMode::share_row_exclusive : LockMode::access_exclusive;
     std::vector<TableLock> locks = {{constraint.table, mode, mode}};
@@ -138,7 +141,7 @@ void Renaming::name_not_null(Script& then) const {
 
 void Renaming::name_index(Script& then, std::size_t i) const {
     const CopiedIndex& index = rename_.indexes[i];
-    if (table_.partitioned) return name_in_partitions(then, i);
+    if (table_.partitioned || index.partition) return name_in_partitions(then, i);
     if (index.constraint.empty())
         then.push_back("ALTER INDEX " + index.schema + "." + indexes_[i] + " RENAME TO " +
                        index.name + ";");

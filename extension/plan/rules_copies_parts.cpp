@@ -115,19 +115,29 @@ void Renaming::copy_foreign_key(const CopiedConstraint& constraint, const std::s
     add_partitioned_foreign_key(composer_, action, add, Slot::copy);
 }
 
-void Renaming::copy_check_of_leaf(const CopiedConstraint& constraint, const std::string& name) {
-    const Partition& leaf = partition(*constraint.partition);
+void Renaming::add_check_to(std::size_t place, const CopiedConstraint& constraint,
+                            const std::string& name) {
+    const Partition& leaf = partition(place);
     const std::string own = "ALTER TABLE " + leaf.qualified + " ";
     Step add = composer_.start_at(action_, leaf, StepKind::constraint);
     add.locks = {{leaf.qualified, LockMode::access_exclusive}};
+    for (const auto& below : partitions_below(table_, place))
+        add.locks.push_back({below, LockMode::access_exclusive});
     add.lock = LockMode::access_exclusive;
     add.command = own + "ADD CONSTRAINT " + name + " " + constraint.definition + " NOT VALID";
     add.undo = undo_ddl(add, own + "DROP CONSTRAINT IF EXISTS " + name + ";");
-    add.note = "the copy of " + constraint.name + ", which this partition alone has";
+    add.note = "the copy of " + constraint.name + ", which this table " +
+               (constraint.partition ? "alone has" : "has by itself as well");
     add.parameters["constraint"] = name;
     composer_.add(Slot::copy, add);
+}
+
+void Renaming::copy_check_of_leaf(const CopiedConstraint& constraint, const std::string& name) {
+    add_check_to(*constraint.partition, constraint, name);
     if (!constraint.valid) return;
 
+    const Partition& leaf = partition(*constraint.partition);
+    const std::string own = "ALTER TABLE " + leaf.qualified + " ";
     Step validate = composer_.start_at(action_, leaf, StepKind::validate);
     validate.command = own + "VALIDATE CONSTRAINT " + name;
     validate.locks = {{leaf.qualified, LockMode::share_update_exclusive}};
@@ -174,6 +184,10 @@ void Renaming::add_primary_keys(Script& then, const CopiedIndex& index, const Ke
 
 void Renaming::note_newcomers(const std::string& columns, const std::string& key,
                               const std::string& before) {
+    if (table_.has_children)
+        composer_.note("a table that inherits from " + table_.qualified +
+                       " and is made between the start and contract has no trigger, which stops "
+                       "what comes next: make it before or after");
     if (!table_.partitioned) return;
     std::string note = "until contract a table that becomes a partition of " + table_.qualified +
                        " needs " + columns;
@@ -188,7 +202,10 @@ void Renaming::name_in_partitions(Script& then, std::size_t i) const {
     const CopiedIndex& index = rename_.indexes[i];
     if (index.partition) {
         const std::string& leaf = partition(*index.partition).qualified;
-        then.about(leaf, rename_index(index.schema, indexes_[i], index.name));
+        then.about(leaf, index.constraint.empty()
+                             ? rename_index(index.schema, indexes_[i], index.name)
+                             : "ALTER TABLE " + leaf + " ADD CONSTRAINT " + index.name + " " +
+                                   index.constraint + " USING INDEX " + indexes_[i] + ";");
         return then.about(leaf, index.after);
     }
     if (index.constraint == "PRIMARY KEY") {

@@ -131,10 +131,6 @@ void Renaming::add_notes() {
                    renamed + " stands where " + old + " does");
     note_mirrors();
     note_newcomers(old + " and " + renamed, {}, {});
-    if (table_.has_children)
-        composer_.note("a table that inherits from " + table_.qualified +
-                       " and is made between the start and contract has no trigger, which stops "
-                       "contract: make it before or after");
     const bool owned = !rename_.sequences.empty();
     if (!rename_.default_text.empty() || owned)
         composer_.note(

@@ -23,15 +23,14 @@ public:
           retype_(retype),
           name_(retype.copies.column),
           shadow_(retype.copies.renamed),
-          forward_(composer.create_trigger(action,
-                                           {unquoted(shadow_), "step", retype.up, std::string{}})),
-          turned_(composer.create_trigger(
-              action, {unquoted(name_), "taken", retype.up_again, put_there(retype),
-                       unquoted(retype.parked), "step", retype.down, std::string{}})) {}
+          forward_({unquoted(shadow_), "step", retype.up, std::string{}}),
+          turned_({unquoted(name_), "taken", retype.up_again, put_there(retype),
+                   unquoted(retype.parked), "step", retype.down, std::string{}}) {}
 
     void plan() {
         refuse_company();
         if (retype_.given) check_down(*retype_.given, name_, retype_.parked);
+        add_own_columns();
         add_column();
         watch();
         fill(retype_.up);
@@ -49,9 +48,11 @@ public:
                        "only, and INSERT until contract, with values of " +
                        retype_.old_type);
         note_mirrors();
-        note_newcomers(name_ + ", and with it " + shadow_ + " before the switch, " +
-                           retype_.parked + " after it",
-                       retype_.primary.empty() ? "" : key_under(shadow_), "the switch");
+        note_newcomers(
+            name_ + ", and with it " + shadow_ + " before the switch, " + retype_.parked +
+                " after it",
+            retype_.primaries.empty() ? "" : key_under(retype_.primaries.front(), shadow_),
+            "the switch");
     }
 
 private:
@@ -62,6 +63,7 @@ private:
                differs_from(retype.parked, retype.down, retype.old_type);
     }
     void refuse_company() const;
+    void add_own_columns();
     void watch();
     void compare_sides();
     void switch_over();
@@ -71,9 +73,11 @@ private:
     Script turn_back() const;
     void forbid_null(Script& all) const;
     void free_partitions(Script& all, const std::string& column) const;
+    void own_not_null(Script& all) const;
     void drop_constraint(Script& all, const OldConstraint& old) const;
+    void drop_primaries(Script& all) const;
     void add_not_valid(Script& all, const OldConstraint& old) const;
-    void add_primary(Script& all, std::size_t i) const;
+    void add_primary(Script& all, const OldPrimary& primary) const;
     void add_old_primary(Script& all, std::size_t i) const;
     void own_sequences(Script& all, const std::string& type) const;
     // Either the copies of indexes are the replica identity, or the originals.
@@ -85,12 +89,13 @@ private:
         std::map<std::string, std::string> parameters;
     };
     Exchange exchange(const Script& script, const std::string& column,
-                      const std::string& create) const;
+                      const std::vector<std::string>& rules) const;
     Undos undo_switch(const Step& step) const;
     std::string what_is_lost() const;
     bool is_identity() const { return !rename_.identity.sequence.empty(); }
     bool is_primary(std::size_t index) const {
-        return !retype_.primary.empty() && rename_.indexes[index].name == retype_.primary;
+        return std::any_of(retype_.primaries.begin(), retype_.primaries.end(),
+                           [&](const OldPrimary& primary) { return primary.index == index; });
     }
     const CopiedConstraint& copy_of(const OldConstraint& old) const {
         return rename_.constraints[old.copy];
@@ -113,9 +118,9 @@ private:
             if (held.table == table) return;
         locks.push_back({table, LockMode::access_exclusive});
     }
-    // The columns of the primary key, with another name for this one.
-    std::string key_under(const std::string& name) const {
-        std::vector<std::string> columns = retype_.primary_columns;
+    // The columns of a primary key, with another name for this one.
+    std::string key_under(const OldPrimary& primary, const std::string& name) const {
+        std::vector<std::string> columns = primary.columns;
         std::replace(columns.begin(), columns.end(), name_, name);
         return join(columns);
     }
@@ -132,11 +137,15 @@ private:
     const RetypeColumn& retype_;
     const std::string& name_;           // that the application knows
     const std::string& shadow_;         // the private name before the switch
-    std::string forward_;               // the trigger before the switch
-    std::string turned_;                // and after it
-    std::string second_;                // the index from which the old primary key could come back
-    std::vector<std::string> seconds_;  // of a partitioned table: those of the key's parts
-    std::string helper_;                // the proof of NOT NULL on the way back
+    std::vector<std::string> forward_;  // the rules of the trigger before the switch
+    std::vector<std::string> turned_;   // and after it
+    // The index from which an old primary key could come back, in their order.
+    struct Second {
+        std::string name;
+        std::vector<std::string> parts;  // of a partitioned table's
+    };
+    std::vector<Second> seconds_;
+    std::string helper_;  // the proof of NOT NULL on the way back
 };
 
 // Steps name columns in text, and these change their names in between.
@@ -154,10 +163,31 @@ void Retyping::refuse_company() const {
     }
 }
 
+// From the lowest up, so that what comes from above finds it there and is one with it.
+void Retyping::add_own_columns() {
+    const auto& own = retype_.own_columns;
+    for (auto place = own.rbegin(); place != own.rend(); ++place) {
+        const Partition& child = partition(*place);
+        const std::string alter_child = "ALTER TABLE " + child.qualified + " ";
+        Step step = composer_.start_at(action_, child, StepKind::ddl);
+        step.command = alter_child + "ADD COLUMN " + shadow_ + " " + rename_.definition + ";";
+        step.locks = {{child.qualified, LockMode::access_exclusive}};
+        for (const auto& below : partitions_below(table_, *place))
+            step.locks.push_back({below, LockMode::access_exclusive});
+        step.lock = LockMode::access_exclusive;
+        step.undo = undo_ddl(step, alter_child + "DROP COLUMN " + shadow_ + ";");
+        step.note = "this table has " + name_ + " by itself as well";
+        step.parameters["path"] = "pinned";
+        step.parameters["statements"] = "1";
+        composer_.add(Slot::structure, step);
+    }
+}
+
 void Retyping::watch() {
     Step step = composer_.start(action_, StepKind::sync);
-    step.command = forward_;
-    composer_.lock(step, action_, lock_all(action_.table, LockMode::share_row_exclusive));
+    step.command = composer_.create_trigger(action_, forward_);
+    composer_.lock(step, action_,
+                   composer_.lock_trigger(action_.table, LockMode::share_row_exclusive));
     step.undo = {{StepKind::unsync,
                   composer_.drop_trigger(action_),
                   {{"trigger", kSyncTrigger}},
@@ -167,33 +197,43 @@ void Retyping::watch() {
                 " can't take fails from here on, as it will after the change";
     step.parameters = {{"trigger", kSyncTrigger}, {"columns", shadow_}, {"unseen", "yes"}};
     composer_.add(Slot::sync, step);
+    if (!table_.has_children) return;
+    for (const auto& child : table_.partitions) {
+        Step same = composer_.sync_child(action_, child, forward_, step.parameters);
+        same.note = step.note;
+        composer_.add(Slot::sync, same);
+    }
 }
 
-// The primary key takes its index along when it goes: without another one there is no way back.
+// A primary key takes its index along when it goes: without another one there is no way back.
 void Retyping::build_second() {
     const std::string note =
         "built beside reads and writes; from it the primary key of the old type comes back in a "
         "rollback";
-    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
-        if (!is_primary(i)) continue;
-        const CopiedIndex& index = rename_.indexes[i];
+    for (const auto& primary : retype_.primaries) {
+        const CopiedIndex& index = rename_.indexes[primary.index];
+        Second& second = seconds_.emplace_back();
         for (std::size_t k = 0; k < index.parts.size(); ++k) {
             const CopiedPart& part = index.parts[k];
-            seconds_.push_back(composer_.private_name(part.name, "old"));
+            second.parts.push_back(composer_.private_name(part.name, "old"));
             if (partition(part.partition).leaf)
-                build_in_leaf({part.partition, seconds_.back(), part.schema}, true,
-                              retype_.primary_tails.at(k), note);
+                build_in_leaf({part.partition, second.parts.back(), part.schema}, true,
+                              primary.tails.at(k), note);
         }
-        if (table_.partitioned) continue;
-        second_ = composer_.private_name(index.name, "old");
+        if (table_.partitioned && !index.partition) continue;
+        second.name = composer_.private_name(index.name, "old");
+        if (index.partition) {
+            build_in_leaf({*index.partition, second.name, index.schema}, true, primary.tail, note);
+            continue;
+        }
         Step step = composer_.start(action_, StepKind::index);
-        step.command = "CREATE UNIQUE INDEX CONCURRENTLY " + second_ + " ON " + table_.qualified +
-                       " " + retype_.primary_tail;
-        step.undo = {undo_by_drop_index(index.schema + "." + second_)};
+        step.command = "CREATE UNIQUE INDEX CONCURRENTLY " + second.name + " ON " +
+                       table_.qualified + " " + primary.tail;
+        step.undo = {undo_by_drop_index(index.schema + "." + second.name)};
         step.lock = LockMode::share_update_exclusive;
         step.scans = true;
         step.note = note;
-        step.parameters = {{"index", index.schema + "." + second_}};
+        step.parameters = {{"index", index.schema + "." + second.name}};
         composer_.add(Slot::filled_index, step);
     }
 }
@@ -220,26 +260,52 @@ void Retyping::compare_sides() {
 }
 
 void Retyping::drop_constraint(Script& all, const OldConstraint& old) const {
-    add_to(all, old, {alter_owner(old) + "DROP CONSTRAINT " + copy_of(old).name + ";"});
+    const std::string drop = "DROP CONSTRAINT " + copy_of(old).name + ";";
+    add_to(all, old, {alter_owner(old) + drop});
+    for (const std::size_t place : copy_of(old).own) {
+        const std::string& child = partition(place).qualified;
+        all.about(child, "ALTER TABLE " + child + " " + drop);
+    }
 }
 
-void Retyping::add_primary(Script& all, std::size_t i) const {
-    if (!table_.partitioned) return name_index(all, i);
-    add_primary_keys(
-        all, rename_.indexes[i],
-        {index_parts_[i], retype_.primary_columns, retype_.primary_definition, key_under(shadow_)});
-    append(all, rename_.indexes[i].after);
+void Retyping::drop_primaries(Script& all) const {
+    for (const auto& primary : retype_.primaries) {
+        const CopiedIndex& index = rename_.indexes[primary.index];
+        const std::string drop = "DROP CONSTRAINT " + index.name + ";";
+        if (index.partition) {
+            const std::string& owner = partition(*index.partition).qualified;
+            all.about(owner, "ALTER TABLE " + owner + " " + drop);
+        } else {
+            all.push_back(alter(table_) + drop);
+        }
+    }
+}
+
+void Retyping::add_primary(Script& all, const OldPrimary& primary) const {
+    const CopiedIndex& index = rename_.indexes[primary.index];
+    if (!table_.partitioned || index.partition) return name_index(all, primary.index);
+    add_primary_keys(all, index,
+                     {index_parts_[primary.index], primary.columns, primary.definition,
+                      key_under(primary, shadow_)});
+    append(all, index.after);
 }
 
 void Retyping::add_old_primary(Script& all, std::size_t i) const {
-    const CopiedIndex& index = rename_.indexes[i];
+    const OldPrimary& primary = retype_.primaries[i];
+    const CopiedIndex& index = rename_.indexes[primary.index];
+    const std::string add =
+        "ADD CONSTRAINT " + index.name + " PRIMARY KEY USING INDEX " + seconds_[i].name + ";";
+    if (index.partition) {
+        const std::string& owner = partition(*index.partition).qualified;
+        all.about(owner, "ALTER TABLE " + owner + " " + add);
+        return all.about(owner, index.after);
+    }
     if (table_.partitioned)
         add_primary_keys(all, index,
-                         {seconds_, retype_.primary_columns, retype_.primary_definition,
-                          key_under(retype_.parked)});
+                         {seconds_[i].parts, primary.columns, primary.definition,
+                          key_under(primary, retype_.parked)});
     else
-        all.push_back(alter(table_) + "ADD CONSTRAINT " + index.name + " PRIMARY KEY USING INDEX " +
-                      second_ + ";");
+        all.push_back(alter(table_) + add);
     append(all, index.after);
 }
 
@@ -269,8 +335,7 @@ Script Retyping::turn() const {
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) drop_constraint(all, key);
     for (const auto& check : retype_.checks) drop_constraint(all, check);
-    if (!retype_.primary.empty())
-        all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
+    drop_primaries(all);
     if (is_identity()) {
         all.push_back(keep_value(rename_.identity.sequence));
         all.push_back(column(name_) + "DROP IDENTITY;");
@@ -285,16 +350,14 @@ Script Retyping::turn() const {
         all.push_back(column(name_) + "ADD " + rename_.identity.clause + ";");
         all.push_back(give_value(rename_.identity.sequence));
     }
-    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
-        if (is_primary(i))
-            add_primary(all, i);
-        else
-            identify(all, i, true);
-    }
+    for (const auto& primary : retype_.primaries) add_primary(all, primary);
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
+        if (!is_primary(i)) identify(all, i, true);
     if (rename_.not_null) {
         all.push_back(column(retype_.parked) + "DROP NOT NULL;");
         free_partitions(all, retype_.parked);
         name_not_null(all);
+        own_not_null(all);
     }
     for (const auto& key : retype_.keys) name_constraint(all, key.copy);
     for (const auto& check : retype_.checks) name_constraint(all, check.copy);
@@ -310,8 +373,7 @@ Script Retyping::turn_back() const {
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) drop_constraint(all, key);
     for (const auto& check : retype_.checks) drop_constraint(all, check);
-    if (!retype_.primary.empty())
-        all.push_back(alter(table_) + "DROP CONSTRAINT " + retype_.primary + ";");
+    drop_primaries(all);
     if (!not_null_.empty())
         all.push_back(alter(table_) + "RENAME CONSTRAINT " + rename_.not_null_name + " TO " +
                       not_null_ + ";");
@@ -323,14 +385,11 @@ Script Retyping::turn_back() const {
     all.push_back(rename(name_, shadow_));
     all.push_back(rename(retype_.parked, name_));
     forbid_null(all);
-    for (std::size_t i = 0; i < rename_.indexes.size(); ++i) {
-        if (is_primary(i))
-            add_old_primary(all, i);
-        else
-            identify(all, i, false);
-    }
+    for (std::size_t i = 0; i < retype_.primaries.size(); ++i) add_old_primary(all, i);
+    for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
+        if (!is_primary(i)) identify(all, i, false);
     // Else it would outlive the trigger that fills the column.
-    if (!not_null_.empty() && table_.partitioned) {
+    if (!not_null_.empty() && table_.is_tree()) {
         all.push_back(column(shadow_) + "DROP NOT NULL;");
         free_partitions(all, shadow_);
     }
@@ -351,10 +410,19 @@ Script Retyping::turn_back() const {
 // Where NOT NULL has a name, a partition that was given a key by itself keeps its own, and the
 // name.
 void Retyping::free_partitions(Script& all, const std::string& column) const {
-    if (rename_.not_null_name.empty() || !table_.partitioned) return;
+    if (rename_.not_null_name.empty() || !table_.is_tree()) return;
     for (const auto& part : table_.partitions)
         all.about(part.qualified,
                   "ALTER TABLE " + part.qualified + " ALTER COLUMN " + column + " DROP NOT NULL;");
+}
+
+// That of the table is there, under the same name.
+void Retyping::own_not_null(Script& all) const {
+    for (const std::size_t place : retype_.own_not_null) {
+        const std::string& child = partition(place).qualified;
+        all.about(child, "ALTER TABLE " + child + " ADD CONSTRAINT " + rename_.not_null_name +
+                             " NOT NULL " + name_ + ";");
+    }
 }
 
 void Retyping::forbid_null(Script& all) const {
@@ -364,15 +432,19 @@ void Retyping::forbid_null(Script& all) const {
     else
         all.push_back(alter(table_) + "ADD CONSTRAINT " + rename_.not_null_name + " NOT NULL " +
                       name_ + ";");
+    own_not_null(all);
     all.push_back(alter(table_) + "DROP CONSTRAINT " + helper_ + ";");
     append(all, rename_.not_null_after);
 }
 
 void Retyping::add_not_valid(Script& all, const OldConstraint& old) const {
     const CopiedConstraint& copy = copy_of(old);
-    add_to(
-        all, old,
-        {alter_owner(old) + "ADD CONSTRAINT " + copy.name + " " + old.definition + " NOT VALID;"});
+    const std::string add = "ADD CONSTRAINT " + copy.name + " " + old.definition + " NOT VALID;";
+    for (auto place = copy.own.rbegin(); place != copy.own.rend(); ++place) {
+        const std::string& child = partition(*place).qualified;
+        all.about(child, "ALTER TABLE " + child + " " + add);
+    }
+    add_to(all, old, {alter_owner(old) + add});
     add_to(all, old, copy.after);
 }
 
@@ -385,7 +457,8 @@ void Retyping::own_sequences(Script& all, const std::string& type) const {
 }
 
 Retyping::Exchange Retyping::exchange(const Script& script, const std::string& column,
-                                      const std::string& create) const {
+                                      const std::vector<std::string>& rules) const {
+    const std::string create = composer_.create_trigger(action_, rules);
     const std::string drop = composer_.drop_trigger(action_);
     const std::string turn = join(script.statements(), " ");
     Exchange exchange{drop + "; " + turn + " " + create,
@@ -397,6 +470,10 @@ Retyping::Exchange Retyping::exchange(const Script& script, const std::string& c
                        {"create", create},
                        {"statements", std::to_string(script.statements().size() + 2)}}};
     script.describe(exchange.parameters);
+    if (table_.has_children) {
+        exchange.parameters["children"] = "yes";
+        exchange.parameters["create_behind"] = composer_.trigger_tail(rules);
+    }
     return exchange;
 }
 
@@ -480,6 +557,10 @@ void Retyping::switch_over() {
 
 void Retyping::remove() {
     Script then = {alter(table_) + "DROP COLUMN " + retype_.parked + ";"};
+    for (const std::size_t place : retype_.own_columns) {
+        const std::string& child = partition(place).qualified;
+        then.about(child, "ALTER TABLE " + child + " DROP COLUMN " + retype_.parked + ";");
+    }
     std::vector<TableLock> locks = exclusive().locks;
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
         if (!is_primary(i)) name_index(then, i);
@@ -501,6 +582,7 @@ void Retyping::remove() {
                        {"then", text},
                        {"statements", std::to_string(then.statements().size())}};
     then.describe(step.parameters);
+    if (table_.has_children) step.parameters["children"] = "yes";
     step.removal = true;
     step.note =
         "in one transaction: the old values go, and the copies take the names; prepared statements "

@@ -79,10 +79,14 @@ void Composer::guard(Step& step, const std::vector<std::string>& hanging) {
 
 std::string Composer::create_trigger(const std::string& relation,
                                      const std::vector<std::string>& rules) const {
+    return "CREATE TRIGGER " + std::string{kSyncTrigger} + " BEFORE INSERT OR UPDATE ON " +
+           relation + trigger_tail(rules);
+}
+
+std::string Composer::trigger_tail(const std::vector<std::string>& rules) const {
     std::vector<std::string> arguments = {literal(facts_.search_path)};
     for (const auto& argument : rules) arguments.push_back(literal(argument));
-    return "CREATE TRIGGER " + std::string{kSyncTrigger} + " BEFORE INSERT OR UPDATE ON " +
-           relation + " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) + ")";
+    return " FOR EACH ROW EXECUTE FUNCTION zdm.sync(" + join(arguments) + ")";
 }
 
 std::string Composer::drop_trigger(const std::string& relation) const {
@@ -126,38 +130,42 @@ void Composer::finish_sync() {
         sync.parameters = {{"trigger", kSyncTrigger}, {"columns", join(rules.columns)}};
         add(Slot::sync, sync);
         finish_unsync(index, rules, create, drop);
-        if (target.has_children)
-            for (const auto& child : target.partitions) sync_child(rules, child, all, sync.note);
+        for (const auto& child : target.partitions) {
+            if (!target.has_children) break;
+            Step same = sync_child(*rules.action, child, all, sync.parameters);
+            same.note = sync.note;
+            add(Slot::sync, same);
+            // With columns that they name they go in one transaction.
+            if (rules.then.empty()) unsync_child(rules, child, same);
+        }
         finish_verify(index, rules);
     }
 }
 
-// The same trigger on a table that inherits from the one that is changed.
-void Composer::sync_child(const Rules& rules, const Partition& child,
-                          const std::vector<std::string>& arguments, const std::string& note) {
-    const std::string create = create_trigger(child.qualified, arguments);
-    const std::string drop = drop_trigger(child.qualified);
-    const std::map<std::string, std::string> made = {{"trigger", kSyncTrigger},
-                                                     {"columns", join(rules.columns)}};
-    Step sync = start_at(*rules.action, child, StepKind::sync);
-    sync.command = create;
+Step Composer::sync_child(const Action& action, const Partition& child,
+                          const std::vector<std::string>& rules,
+                          const std::map<std::string, std::string>& made) const {
+    Step sync = start_at(action, child, StepKind::sync);
+    sync.command = create_trigger(child.qualified, rules);
     sync.lock = LockMode::share_row_exclusive;
     sync.locks = {{child.qualified, sync.lock}};
     sync.undo = {{StepKind::unsync,
-                  drop,
+                  drop_trigger(child.qualified),
                   {{"trigger", kSyncTrigger}},
                   {{child.qualified, LockMode::access_exclusive}}}};
-    sync.note = note;
     sync.parameters.insert(made.begin(), made.end());
-    add(Slot::sync, sync);
+    return sync;
+}
 
-    // With columns that they name they go in one transaction.
-    if (!rules.then.empty()) return;
+void Composer::unsync_child(const Rules& rules, const Partition& child, const Step& sync) {
     Step unsync = start_at(*rules.action, child, StepKind::unsync);
-    unsync.command = drop;
+    unsync.command = drop_trigger(child.qualified);
     unsync.lock = LockMode::access_exclusive;
     unsync.locks = {{child.qualified, unsync.lock}};
-    unsync.undo = {{StepKind::sync, create, made, {{child.qualified, sync.lock}}}};
+    unsync.undo = {{StepKind::sync,
+                    sync.command,
+                    {{"trigger", kSyncTrigger}, {"columns", join(rules.columns)}},
+                    {{child.qualified, sync.lock}}}};
     unsync.note = "applications give " + join(rules.columns) + " themselves from here on";
     // Also of one that inherits no more, but not of one that is gone.
     unsync.parameters = {{"trigger", kSyncTrigger}, {"child", "yes"}, {"may_be_gone", "yes"}};

@@ -44,6 +44,11 @@ void require_proven(const catalog::StoredStep& stored);
 // Runs the statements of a step in the caller's transaction, but for those about partitions that
 // have left its table.
 void run_script(const catalog::StoredStep& stored, const std::string& sql);
+// Whether it is a partition of the table, or inherits from it, over however many levels.
+bool is_below(std::uint32_t relation, const std::string& table);
+// Throws ZD203 where columns of a table and its children change hands and nobody keeps those of a
+// child in step.
+void require_triggers(const catalog::StoredStep& stored);
 // Takes away what an interrupted build left.
 void clear_index(const catalog::StoredStep& stored);
 void run_gate(Context& context, const catalog::StoredStep& stored);

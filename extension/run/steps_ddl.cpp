@@ -49,15 +49,29 @@ void require_as_planned(const StoredStep& stored) {
         "Make it as it was and call zdm_resume; or zdm_rollback, and plan again."};
 }
 
-// The triggers of tables that inherit, or did when they got them, which name the same columns.
-void remove_from_children(const Context& context, const StoredStep& stored) {
-    if (stored.step.parameters.count("children") == 0) return;
+// Tables that inherit, or did when they got the trigger, which names the same columns there.
+std::vector<std::uint32_t> children_with_trigger(const Context& context, const StoredStep& stored) {
+    std::vector<std::uint32_t> children;
+    if (stored.step.parameters.count("children") == 0) return children;
     for (const auto& other : catalog::load_steps(context.migration().id)) {
         const auto table = other.step.parameters.find("table");
         if (other.step.kind == plan::StepKind::sync && table != other.step.parameters.end() &&
             table->second == stored.step.relation)
-            sync::remove(other.step.relation_oid);
+            children.push_back(other.step.relation_oid);
     }
+    return children;
+}
+
+// The triggers that are there go, columns change their names, others come.
+void change_hands(const StoredStep& stored, const std::vector<std::uint32_t>& children) {
+    const auto& parameters = stored.step.parameters;
+    sync::remove(stored.step.relation_oid, parameters.at("drop"));
+    for (const auto child : children) sync::remove(child);
+    run_script(stored, parameters.at("turn"));
+    sync::install(stored.step.relation_oid, parameters.at("create"));
+    for (const auto child : children)
+        if (is_below(child, stored.step.relation))
+            sync::install_behind(child, parameters.at("create_behind"));
 }
 
 }  // namespace
@@ -74,14 +88,11 @@ void run_sync(Context& context, const StoredStep& stored) {
     under_locks(context, stored.step, fault_name(context, stored), [&] {
         const auto& parameters = stored.step.parameters;
         require_as_planned(stored);
-        const auto turn = parameters.find("turn");
-        if (turn == parameters.end()) {
+        if (parameters.count("turn") == 0) {
             sync::install(stored.step.relation_oid, stored.step.command);
         } else {
-            // The one that is there goes, columns change their names, another one comes.
-            sync::remove(stored.step.relation_oid, parameters.at("drop"));
-            run_script(stored, turn->second);
-            sync::install(stored.step.relation_oid, parameters.at("create"));
+            require_triggers(stored);
+            change_hands(stored, children_with_trigger(context, stored));
         }
         set_mark(context, stored, StepState::done);
     });
@@ -99,7 +110,7 @@ void remove_sync(Context& context, const StoredStep& stored) {
             sync::remove(stored.step.relation_oid, stored.step.command);
         } else {
             sync::remove(stored.step.relation_oid, parameters.at("drop"));
-            remove_from_children(context, stored);
+            for (const auto child : children_with_trigger(context, stored)) sync::remove(child);
             run_script(stored, then->second);
         }
         set_mark(context, stored, StepState::done);

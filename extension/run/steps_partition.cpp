@@ -33,19 +33,6 @@ std::uint32_t oid_of(const std::string& relation) {
     return static_cast<std::uint32_t>(found.front().number(0));
 }
 
-// Whether it is a partition of the table, or inherits from it, over however many levels.
-bool is_below(std::uint32_t relation, const std::string& table) {
-    return pg::query(
-               "WITH RECURSIVE above(oid) AS (SELECT i.inhparent FROM pg_catalog.pg_inherits i"
-               "  WHERE i.inhrelid = $1::oid AND NOT i.inhdetachpending"
-               " UNION SELECT i.inhparent FROM above a JOIN pg_catalog.pg_inherits i"
-               "  ON i.inhrelid = a.oid AND NOT i.inhdetachpending)"
-               " SELECT EXISTS (SELECT FROM above WHERE oid = pg_catalog.to_regclass($2)::oid)",
-               {static_cast<std::int64_t>(relation), table})
-        .front()
-        .flag(0);
-}
-
 // Whether it has an index that is attached to one, over however many levels.
 bool has_index_of(std::uint32_t partition, const std::string& index) {
     return pg::query(
@@ -195,6 +182,18 @@ std::map<int, std::string> partitions_in(const StoredStep& stored) {
 }
 
 }  // namespace
+
+bool is_below(std::uint32_t relation, const std::string& table) {
+    return pg::query(
+               "WITH RECURSIVE above(oid) AS (SELECT i.inhparent FROM pg_catalog.pg_inherits i"
+               "  WHERE i.inhrelid = $1::oid AND NOT i.inhdetachpending"
+               " UNION SELECT i.inhparent FROM above a JOIN pg_catalog.pg_inherits i"
+               "  ON i.inhrelid = a.oid AND NOT i.inhdetachpending)"
+               " SELECT EXISTS (SELECT FROM above WHERE oid = pg_catalog.to_regclass($2)::oid)",
+               {static_cast<std::int64_t>(relation), table})
+        .front()
+        .flag(0);
+}
 
 void run_script(const StoredStep& stored, const std::string& sql) {
     const auto& parameters = stored.step.parameters;

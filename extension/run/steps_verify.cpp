@@ -79,30 +79,15 @@ bool takes_places(const StoredStep* stored) {
     return stored != nullptr && stored->step.parameters.count("places") != 0;
 }
 
-// Of tables that inherit, where columns will change hands.
-void require_triggers(const StoredStep& removal) {
-    if (removal.step.parameters.count("children") == 0) return;
-    for (const auto& row : tree_of(removal).rows)
-        if (!row.flag(2))
-            throw pg::Error{
-                pg::state::kNotInPrerequisiteState,
-                "ZD203: child table " + row.text(1) + " has no trigger of this migration",
-                "It came when the migration was under way: nobody keeps its columns equal.",
-                "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
-                "then give it the columns of the table above, and put it in again. Or "
-                "zdm_rollback."};
-}
-
 // Before anybody's values are compared or settled.
 Witness prepare(Context& context, const StoredStep& stored) {
     Witness witness;
     pg::Transaction transaction;
     const auto steps = catalog::load_steps(context.migration().id);
-    const StoredStep* const removal = sibling(steps, stored, plan::StepKind::unsync);
-    if (takes_places(removal)) {
-        require_triggers(*removal);
-        witness = look(stored);
-    }
+    const StoredStep* next = sibling(steps, stored, plan::StepKind::unsync);
+    if (next == nullptr) next = sibling(steps, stored, plan::StepKind::sync);
+    if (next != nullptr) require_triggers(*next);
+    if (takes_places(next)) witness = look(stored);
     transaction.commit();
     return witness;
 }
@@ -124,6 +109,19 @@ Compared compare(Context& context, const StoredStep& stored) {
 }
 
 }  // namespace
+
+void require_triggers(const StoredStep& stored) {
+    if (stored.step.parameters.count("children") == 0) return;
+    for (const auto& row : tree_of(stored).rows)
+        if (!row.flag(2))
+            throw pg::Error{
+                pg::state::kNotInPrerequisiteState,
+                "ZD203: child table " + row.text(1) + " has no trigger of this migration",
+                "It came when the migration was under way: nobody keeps its columns in step.",
+                "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
+                "then give it the columns of the table above, and put it in again. Or "
+                "zdm_rollback."};
+}
 
 void run_verify(Context& context, const StoredStep& stored) {
     const auto& migration = context.migration();

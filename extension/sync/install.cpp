@@ -132,6 +132,11 @@ void install(std::uint32_t relation, const std::string& command) {
                       .c_str());
 }
 
+void install_behind(std::uint32_t relation, const std::string& tail) {
+    install(relation, std::string{"CREATE TRIGGER "} + kTriggerName +
+                          " BEFORE INSERT OR UPDATE ON " + qualified_name(relation) + tail);
+}
+
 void remove(std::uint32_t relation, const std::string& command) {
     if (has_trigger(relation)) {
         const pg::PinnedPath pinned;

@@ -16,6 +16,9 @@ inline constexpr const char* kTriggerName = "zz_zdm_sync";
 // that an application's write would otherwise meet.
 void install(std::uint32_t relation, const std::string& command);
 
+// The same with the text of such a command behind the name of the relation.
+void install_behind(std::uint32_t relation, const std::string& tail);
+
 // Runs `command`, a DROP TRIGGER, unless somebody dropped it already, and drops the evidence with
 // it.
 void remove(std::uint32_t relation, const std::string& command);

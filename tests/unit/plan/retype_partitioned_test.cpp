@@ -60,11 +60,11 @@ RetypeColumn of_key() {
                  {kMiddle, "m_pkey", "public"},
                  {kLast, "m1_pkey", "public", {}, {"COMMENT;"}}};
     retype.copies.indexes = {key};
-    retype.primary = "users_pkey";
-    retype.primary_tail = "USING btree (n, id)";
-    retype.primary_tails = {"USING btree (n, id)", "USING btree (n, id)", "USING hash"};
-    retype.primary_columns = {"n", "id"};
-    retype.primary_definition = "PRIMARY KEY (n, id)";
+    retype.primaries = {{0,
+                         "USING btree (n, id)",
+                         {"USING btree (n, id)", "USING btree (n, id)", "USING hash"},
+                         {"n", "id"},
+                         "PRIMARY KEY (n, id)"}};
     return retype;
 }
 

@@ -260,8 +260,7 @@ TEST(PlanRetype, APrimaryKeyGoesOverInTheSwitchWithAWayBack) {
     index.constraint = "PRIMARY KEY";
     index.tail = "USING btree (zdm_n_new)";
     retype.copies.indexes = {index};
-    retype.primary = "pkey";
-    retype.primary_tail = "USING btree (n)";
+    retype.primaries = {{0, "USING btree (n)", {}, {}, {}}};
     CopiedConstraint key;
     key.table = kOrders;
     key.name = "fk";
