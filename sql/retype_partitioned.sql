@@ -39,6 +39,8 @@ BEGIN
         COMMENT ON INDEX own_index IS 'only here';
         CREATE UNIQUE INDEX own_unique ON "$ 2"."C 1" (n, id);
         CREATE INDEX own_code ON item_b (lower(code));
+        ALTER TABLE item_b ADD CONSTRAINT own_key UNIQUE (id, n);
+        COMMENT ON CONSTRAINT own_key ON item_b IS 'of b alone';
         ALTER TABLE item_a ADD CONSTRAINT own_check CHECK (n <> 99999);
         COMMENT ON CONSTRAINT own_check ON item_a IS 'not so many';
         ALTER TABLE item_b ADD CONSTRAINT item_b_later CHECK (n <> 99999) NOT VALID;
@@ -241,7 +243,7 @@ END $$;
 CREATE TABLE odd (id int, a int, b int, c int, d int, e int, key int, sub int) PARTITION BY LIST (key);
 CREATE TABLE odd_1 PARTITION OF odd FOR VALUES IN (1);
 CREATE TABLE odd_2 PARTITION OF odd FOR VALUES IN (2) PARTITION BY LIST (sub);
-ALTER TABLE odd_1 ALTER a SET DEFAULT 3, ADD CONSTRAINT odd_1_b UNIQUE (b);
+ALTER TABLE odd_1 ALTER a SET DEFAULT 3, ADD CONSTRAINT odd_1_b UNIQUE (b) DEFERRABLE;
 CREATE VIEW odd_view AS SELECT c FROM odd_1;
 ALTER TABLE odd ADD UNIQUE (d, key, sub);
 CREATE TABLE refers (d int, key int, sub int, FOREIGN KEY (d, key, sub) REFERENCES odd (d, key, sub));

@@ -52,7 +52,10 @@ constexpr auto kRead =
     "WITH " ZDM_HANGING
     " SELECT pg_catalog.to_json($2::text)::text || ': ' ||"
     "  coalesce(pg_catalog.jsonb_object_agg(what, hash), '{}')::text FROM hanging"
-    " WHERE column_name = $2";
+    " WHERE column_name = $2 AND what NOT IN (SELECT i.type || ' ' || i.identity"
+    "  FROM pg_catalog.pg_constraint k CROSS JOIN LATERAL pg_catalog.pg_identify_object("
+    "   'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid, 0) i"
+    "  WHERE k.conrelid = $1::oid AND pg_catalog.quote_ident(k.conname) = ANY ($3))";
 
 constexpr auto kChanged = "WITH " ZDM_HANGING
                           ", planned (column_name, what, hash) AS (SELECT c.key, o.key, o.value"
@@ -127,8 +130,9 @@ std::vector<std::string> texts(const pg::Result& found) {
 
 }  // namespace
 
-std::string read_hanging(std::uint32_t relation, const std::string& column) {
-    return ask(kRead, {std::int64_t{relation}, column}).front().text(0);
+std::string read_hanging(std::uint32_t relation, const std::string& column,
+                         const std::vector<std::string>& without) {
+    return ask(kRead, {std::int64_t{relation}, column, without}).front().text(0);
 }
 
 std::vector<std::string> changed_since(std::uint32_t relation, const std::string& object) {

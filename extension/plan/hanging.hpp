@@ -11,8 +11,10 @@
 namespace zdm::plan {
 
 // What hangs on a column, as a member of a JSON object: the column's name, and what it is, each
-// with a hash of its definition.
-std::string read_hanging(std::uint32_t relation, const std::string& column);
+// with a hash of its definition. Without constraints of the table that bear one of these names,
+// quoted.
+std::string read_hanging(std::uint32_t relation, const std::string& column,
+                         const std::vector<std::string>& without = {});
 
 // The same of a column on which nothing may hang but what bears a private name.
 std::string hangs_nothing(const std::string& column);
