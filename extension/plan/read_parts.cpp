@@ -53,6 +53,16 @@ constexpr auto kForeignKeyParts =
     " pg_catalog.obj_description(k.oid, 'pg_constraint') FROM tree t"
     " JOIN pg_catalog.pg_constraint k ON k.oid = t.oid AND k.oid <> $1::oid";
 
+// Whether an index $1 is over a column that the table $2 has not.
+constexpr auto kOwnColumn =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a"
+    "  ON a.attrelid = i.indrelid WHERE i.indexrelid = $1::oid"
+    "  AND (a.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend d"
+    "   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid"
+    "   AND d.refclassid = d.classid AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))"
+    "  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute o WHERE o.attrelid = $2::oid"
+    "   AND o.attname = a.attname AND NOT o.attisdropped))";
+
 }  // namespace
 
 std::uint32_t RenameReader::leaf_oid() const {
@@ -170,27 +180,31 @@ void RenameReader::prepare_parts(std::size_t place, std::int64_t number) {
             refuse_piece("index " + name + " of " + own.qualified +
                              ", which is partitioned itself, is not like one of its table",
                          "That is not supported yet.", "Drop it before, and make it again after.");
-        if (!copy_to_leaf(place, name, row.flag(16), facts.tail))
+        if (!copy_to_leaf(place, name, static_cast<std::uint32_t>(row.number(10)), row.flag(16),
+                          facts.tail))
             r_.note(at_, "index " + name + " of " + own.qualified +
                              " has columns that its table above does not have, and no copy until "
                              "contract: queries of the new version can't use it");
     }
 }
 
-// A child may have columns of its own.
-bool RenameReader::copy_to_leaf(std::size_t place, const std::string& index, bool unique,
-                                const std::string& tail) {
+// A child may have columns of its own; others the clone lacks where the file renamed or dropped
+// them before.
+bool RenameReader::copy_to_leaf(std::size_t place, const std::string& index, std::uint32_t oid,
+                                bool unique, const std::string& tail) {
     const PinnedText pinned;
     const std::string sql = std::string{"CREATE "} + (unique ? "UNIQUE " : "") + "INDEX ";
-    if (table().partitioned) {
-        run_own(sql + on_leaf(place, "index " + index) + " ON " + leaf_clone() + " " + tail);
-        return true;
-    }
     try {
         pg::Subtransaction attempt;
         run_own(sql + "ON " + leaf_clone() + " " + tail);
-    } catch (const pg::Error&) {
-        return false;
+    } catch (const pg::Error& error) {
+        if (ask(kOwnColumn, {std::int64_t{oid}, std::int64_t{relation().oid}}).front().flag(0))
+            return false;
+        if (error.sqlstate != pg::state::kUndefinedColumn) throw;
+        refuse_piece("index " + index + " of " + table().partitions[place].qualified +
+                         " is also over a column that an earlier statement renames or drops",
+                     "Its copy could be over neither of the names.",
+                     "Write them as two migrations.");
     }
     run_own(sql + on_leaf(place, "index " + index) + " ON " + leaf_clone() + " " + tail);
     return true;

@@ -92,7 +92,7 @@ protected:
     void prepare_checks(std::size_t partition, std::int64_t number);
     std::string on_leaf(std::size_t partition, const std::string& piece);
     const std::string* leaf_piece(std::size_t partition, const std::string& piece) const;
-    bool copy_to_leaf(std::size_t place, const std::string& index, bool unique,
+    bool copy_to_leaf(std::size_t place, const std::string& index, std::uint32_t oid, bool unique,
                       const std::string& tail);
     void check_trigger_of(const Partition& own, const pg::Row& row) const;
     std::uint32_t leaf_oid() const;
