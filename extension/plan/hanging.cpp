@@ -29,11 +29,15 @@ namespace {
     "  AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass"                          \
     " LEFT JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid"                                \
     "  AND d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass"                       \
-    "  AND (f.adrelid <> a.attrelid OR f.adnum <> a.attnum)"                               \
-    " CROSS JOIN LATERAL pg_catalog.pg_identify_object("                                   \
-    "  CASE WHEN v.oid IS NULL AND f.oid IS NULL THEN d.classid"                           \
-    "   ELSE 'pg_catalog.pg_class'::pg_catalog.regclass END,"                              \
-    "  coalesce(v.oid, f.adrelid, d.objid), coalesce(f.adnum, 0)) i"
+    "  AND (f.adrelid <> a.attrelid OR f.adnum <> a.attnum)"
+
+// Each in words; asked last, of what is left.
+#define ZDM_WHAT                                                 \
+    "(SELECT i.type || ' ' || i.identity"                        \
+    " FROM pg_catalog.pg_identify_object("                       \
+    "  CASE WHEN v.oid IS NULL AND f.oid IS NULL THEN d.classid" \
+    "   ELSE 'pg_catalog.pg_class'::pg_catalog.regclass END,"    \
+    "  coalesce(v.oid, f.adrelid, d.objid), coalesce(f.adnum, 0)) i)"
 
 // $3: the names that the plan gave, which nobody else can have taken in the same schema.
 #define ZDM_IS_OWN                                                          \
@@ -42,8 +46,8 @@ namespace {
 
 // $1 the table. NOT NULL, from 18 on a constraint, and what the plan has named are zdm's to change.
 #define ZDM_HANGING                                                                                \
-    "hanging (column_name, what, hash) AS (SELECT DISTINCT a.attname::text,"                       \
-    " i.type || ' ' || i.identity, pg_catalog.md5(coalesce(CASE"                                   \
+    "hanging (column_name, what, hash) AS (SELECT DISTINCT a.attname::text, " ZDM_WHAT             \
+    ", pg_catalog.md5(coalesce(CASE"                                                               \
     "  WHEN w.oid IS NOT NULL THEN pg_catalog.pg_get_ruledef(w.oid) ||"                            \
     "   coalesce(v.reloptions::text, '')"                                                          \
     "  WHEN k.oid IS NOT NULL THEN pg_catalog.pg_get_constraintdef(k.oid)"                         \
@@ -85,61 +89,71 @@ constexpr auto kChanged = "WITH " ZDM_HANGING
     "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid" \
     "  FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid)"
 
-// What a column says by itself and can be told, without what it does not say: the new column of a
-// rename gets all of it from the old one. Some minor versions keep a number of their own in
+// What a column s says by itself, without what it leaves unsaid: the new column of a rename gets
+// all of it from the old one. Some minor versions keep a number of their own in
 // attoptions.
-#define ZDM_SETTINGS(a)                                                                         \
+#define ZDM_SAYS                                                                                \
     "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("                               \
-    " 'storage', (SELECT nullif(" a                                                             \
-    ".attstorage, y.typstorage) FROM pg_catalog.pg_type y"                                      \
-    "  WHERE y.oid = " a ".atttypid), 'compression', nullif(" a                                 \
-    ".attcompression::text, ''),"                                                               \
-    " 'statistics target', nullif(" a                                                           \
-    ".attstattarget, -1),"                                                                      \
+    " 'storage', (SELECT nullif(s.attstorage, y.typstorage) FROM pg_catalog.pg_type y"          \
+    "  WHERE y.oid = s.atttypid),"                                                              \
+    " 'compression', nullif(s.attcompression::text, ''),"                                       \
+    " 'statistics target', nullif(s.attstattarget, -1),"                                        \
     " 'list of options', (SELECT pg_catalog.string_agg(o, ', ' ORDER BY o)"                     \
-    "  FROM unnest(" a                                                                          \
-    ".attoptions) o WHERE pg_catalog.split_part(o, '=', 1) <> 'pg_attver'),"                    \
-    " 'comment', pg_catalog.col_description(" a ".attrelid, " a                                 \
-    ".attnum),"                                                                                 \
+    "  FROM unnest(s.attoptions) o WHERE pg_catalog.split_part(o, '=', 1) <> 'pg_attver'),"     \
+    " 'comment', (SELECT e.description FROM pg_catalog.pg_description e"                        \
+    "  WHERE e.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass"                           \
+    "  AND e.objoid = s.attrelid AND e.objsubid = s.attnum),"                                   \
     " 'security label', (SELECT pg_catalog.string_agg(l.provider || ' ' || l.label, ', '"       \
-    "   ORDER BY l.provider) FROM pg_catalog.pg_seclabel l WHERE l.objoid = " a                 \
-    ".attrelid"                                                                                 \
-    "  AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objsubid = " a         \
-    ".attnum), 'list of privileges', (SELECT pg_catalog.string_agg(DISTINCT CASE x.grantee"     \
+    "   ORDER BY l.provider) FROM pg_catalog.pg_seclabel l"                                     \
+    "  WHERE l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass"                           \
+    "  AND l.objoid = s.attrelid AND l.objsubid = s.attnum),"                                   \
+    " 'list of privileges', (SELECT pg_catalog.string_agg(DISTINCT CASE x.grantee"              \
     "  WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee))" \
     "  END || ' ' || x.privilege_type || CASE WHEN x.is_grantable THEN ' *' ELSE '' END, ', ')" \
-    "  FROM pg_catalog.aclexplode(" a ".attacl) x)))"
+    "  FROM pg_catalog.aclexplode(s.attacl) x)))"
 
 // $2 the new column, $3 the old one, whose settings it gets. Those of a table below are there when
 // it says anything, or the table does: what is not there came meanwhile, or says nothing.
-constexpr auto kPlace = ZDM_TREE
-    ", saying AS (SELECT a.attrelid, " ZDM_SETTINGS("a") " AS said FROM tree t"
-    "  JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname = $3)"
-    " SELECT pg_catalog.to_json($2::text)::text || ': ' || pg_catalog.jsonb_build_object("
-    "  'column', $3::text, 'settings', w.said, 'below', (SELECT coalesce("
-    "   pg_catalog.jsonb_object_agg(s.attrelid::pg_catalog.regclass::text, s.said), '{}')"
-    "   FROM saying s WHERE s.attrelid <> w.attrelid"
-    "   AND (s.said <> w.said OR w.said <> '{}')))::text"
-    " FROM saying w WHERE w.attrelid = $1::oid";
+constexpr auto kPlace =
+    ZDM_TREE ", saying AS (SELECT s.attrelid, " ZDM_SAYS
+             " AS said FROM tree t"
+             "  JOIN pg_catalog.pg_attribute s ON s.attrelid = t.oid AND s.attname = $3)"
+             " SELECT pg_catalog.to_json($2::text)::text || ': ' || pg_catalog.jsonb_build_object("
+             "  'column', $3::text, 'settings', w.said, 'below', (SELECT coalesce("
+             "   pg_catalog.jsonb_object_agg(s.attrelid::pg_catalog.regclass::text, s.said), '{}')"
+             "   FROM saying s WHERE s.attrelid <> w.attrelid"
+             "   AND (s.said <> w.said OR w.said <> '{}')))::text"
+             " FROM saying w WHERE w.attrelid = $1::oid";
 
 // $2: new columns of $1 and the tables below it, each with its place (kPlace). $4: the triggers of
 // $1 that the migration changes. What somebody gave to the new column alone, or hung on it. (Parts
 // of indexes and triggers, and what is inherited, are the table's.)
 constexpr auto kGiven = ZDM_TREE
-    ","
-    " renamed AS (SELECT a.*, pg_catalog.quote_ident(a.attname) AS name,"
+    // What is there for each table below is long, and must not go along in each row.
+    ", place AS MATERIALIZED (SELECT key, value ->> 'column' AS other,"
+    "  value -> 'settings' AS planned FROM pg_catalog.jsonb_each($2::jsonb))"
+    ", place_below AS MATERIALIZED (SELECT j.key, b.key AS relation, b.value AS planned"
+    "  FROM pg_catalog.jsonb_each($2::jsonb) j"
+    "  CROSS JOIN LATERAL pg_catalog.jsonb_each(j.value -> 'below') b)"
+    ", saying AS (SELECT s.attrelid, s.attnum, " ZDM_SAYS
+    " AS said FROM tree t"
+    "  CROSS JOIN place j JOIN pg_catalog.pg_attribute s"
+    "   ON s.attrelid = t.oid AND s.attname IN (j.key, j.other))"
+    ", renamed AS (SELECT a.*, pg_catalog.quote_ident(a.attname) AS name,"
     "  pg_catalog.quote_ident(o.attname) AS other, a.attrelid <> $1::oid AS below,"
     "  CASE WHEN a.attrelid <> $1::oid"
     "   THEN ' of ' || a.attrelid::pg_catalog.regclass ELSE '' END AS of_table,"
     "  EXISTS (SELECT FROM pg_catalog.aclexplode(a.attacl) x WHERE NOT EXISTS (SELECT"
     "   FROM pg_catalog.aclexplode(o.attacl) y WHERE y.grantee = x.grantee"
-    "   AND y.privilege_type = x.privilege_type AND y.is_grantable >= x.is_grantable)) AS more, "
-    ZDM_SETTINGS("a") " AS mine, "
-    ZDM_SETTINGS("o") " AS others, j.value -> 'settings' AS planned,"
-    "  j.value -> 'below' -> a.attrelid::pg_catalog.regclass::text AS planned_here"
-    "  FROM tree t CROSS JOIN pg_catalog.jsonb_each($2::jsonb) j"
+    "   AND y.privilege_type = x.privilege_type AND y.is_grantable >= x.is_grantable)) AS more,"
+    "  m.said AS mine, n.said AS others, j.planned, b.planned AS planned_here"
+    "  FROM place j CROSS JOIN tree t"
     "  JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname = j.key"
-    "  JOIN pg_catalog.pg_attribute o ON o.attrelid = t.oid AND o.attname = j.value ->> 'column')"
+    "  JOIN pg_catalog.pg_attribute o ON o.attrelid = t.oid AND o.attname = j.other"
+    "  JOIN saying m ON m.attrelid = t.oid AND m.attnum = a.attnum"
+    "  JOIN saying n ON n.attrelid = t.oid AND n.attnum = o.attnum"
+    "  LEFT JOIN place_below b"
+    "   ON b.key = j.key AND b.relation = a.attrelid::pg_catalog.regclass::text)"
     " SELECT 'the default of ' || name || of_table || ' has come' FROM renamed WHERE atthasdef"
     " UNION SELECT 'the NOT NULL of ' || name || of_table || ' has come' FROM renamed"
     "  WHERE attnotnull"
@@ -152,7 +166,7 @@ constexpr auto kGiven = ZDM_TREE
     "  AND mine -> key IS DISTINCT FROM coalesce(planned_here, planned) -> key"
     "  AND (mine -> key IS NOT NULL OR planned_here IS NOT NULL OR NOT below)"
     "  AND NOT (more AND key = 'list of privileges')"
-    " UNION SELECT i.type || ' ' || i.identity || ' has come' FROM renamed a" ZDM_DEPENDING
+    " UNION SELECT " ZDM_WHAT " || ' has come' FROM renamed a" ZDM_DEPENDING
     "  LEFT JOIN pg_catalog.pg_trigger g ON g.oid = d.objid"
     "   AND d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass"
     "  LEFT JOIN pg_catalog.pg_attribute e ON e.attrelid = f.adrelid AND e.attnum = f.adnum"
@@ -164,8 +178,9 @@ constexpr auto kGiven = ZDM_TREE
     "   AND pg_catalog.jsonb_exists($4::jsonb, pg_catalog.quote_ident(g.tgname))) IS NOT TRUE"
     " ORDER BY 1";
 
-#undef ZDM_SETTINGS
+#undef ZDM_SAYS
 #undef ZDM_IS_OWN
+#undef ZDM_WHAT
 #undef ZDM_DEPENDING
 
 // $2: triggers of $1, each with how it must be; of a partitioned table its parts are as it is.

@@ -29,17 +29,18 @@ constexpr auto kTree = ZDM_TREE
 // $2 as the parameter `places`: columns of these tables that would not go with that of $1, or not
 // change their name, as they are a table's own or it has them from a table that is not among these.
 constexpr auto kStaying = ZDM_TREE
+    ", place AS MATERIALIZED (SELECT key, value ->> 'column' AS other"
+    "  FROM pg_catalog.jsonb_each($2::jsonb))"
+    ", elsewhere AS (SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i"
+    "  JOIN tree t ON t.oid = i.inhrelid WHERE i.inhparent NOT IN (SELECT oid FROM tree))"
     " SELECT t.oid::pg_catalog.regclass, pg_catalog.quote_ident(a.attname),"
-    "  pg_catalog.quote_ident(j.value ->> 'column'), p.name"
-    " FROM tree t CROSS JOIN pg_catalog.jsonb_each($2::jsonb) j"
-    " JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid"
-    "  AND a.attname IN (j.key, j.value ->> 'column')"
-    " LEFT JOIN LATERAL (SELECT i.inhparent::pg_catalog.regclass AS name"
-    "  FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_attribute b ON b.attrelid = i.inhparent"
-    "   AND b.attname = a.attname WHERE i.inhrelid = t.oid"
-    "   AND i.inhparent NOT IN (SELECT oid FROM tree) ORDER BY 1 LIMIT 1) p ON true"
-    " WHERE p.name IS NOT NULL OR a.attislocal AND a.attname = j.key AND t.oid <> $1::oid"
-    " ORDER BY t.oid, a.attnum LIMIT 1";
+    "  pg_catalog.quote_ident(j.other), e.inhparent::pg_catalog.regclass"
+    " FROM tree t CROSS JOIN place j"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname IN (j.key, j.other)"
+    " LEFT JOIN (elsewhere e JOIN pg_catalog.pg_attribute b ON b.attrelid = e.inhparent)"
+    "  ON e.inhrelid = t.oid AND b.attname = a.attname"
+    " WHERE e.inhparent IS NOT NULL OR a.attislocal AND a.attname = j.key AND t.oid <> $1::oid"
+    " ORDER BY t.oid, a.attnum, 4";
 
 #undef ZDM_TREE
 
