@@ -159,8 +159,10 @@ void TypeChange::switch_over() {
         script, join(each([](const Retyping& column) { return column.parked(); })), turned());
     step.command = over.command;
     step.parameters = over.parameters;
-    composer_.guard(step,
-                    each([](const Retyping& column) { return column.facts().copies.hanging; }));
+    std::vector<std::string> hanging =
+        each([](const Retyping& column) { return column.facts().copies.hanging; });
+    hanging.erase(std::remove(hanging.begin(), hanging.end(), ""), hanging.end());
+    composer_.guard(step, join(hanging));
     step.note = join(each([](const Retyping& column) { return column.switch_note(); }), "; ") +
                 "; prepared statements that return or compare " + names() +
                 " fail once with 0A000, \"cached plan must not change result type\", and must be "

@@ -31,22 +31,17 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
 // (zdm_start); under the step's locks, so that it stays so.
 void require_as_planned(const StoredStep& stored) {
     const auto& parameters = stored.step.parameters;
-    const auto relation = stored.step.relation_oid;
-    std::vector<std::string> changed;
-    if (const auto hanging = parameters.find("hanging"); hanging != parameters.end())
-        changed = plan::changed_since(relation, hanging->second);
-    if (const auto places = parameters.find("places"); places != parameters.end())
-        for (const auto& given : plan::given_to(relation, places->second)) changed.push_back(given);
-    if (const auto triggers = parameters.find("triggers"); triggers != parameters.end())
-        for (const auto& trigger : plan::changed_triggers(relation, triggers->second))
-            changed.push_back(trigger);
+    const auto changed = plan::changed_since(stored.step.relation_oid, parameters);
     if (changed.empty()) return;
+    const std::string keep = parameters.count("places") == 0
+                                 ? ""
+                                 : " (what you want to keep, put on the column that stays)";
     throw pg::Error{
         pg::state::kNotInPrerequisiteState,
         "ZD211: what hangs on a column of " + stored.step.relation +
             " is not what it was when the migration was started",
         "Since then: " + plan::join(changed) + ". The step would set that back or lose it.",
-        "Make it as it was and call zdm_resume; or zdm_rollback, and plan again."};
+        "Make it as it was" + keep + " and call zdm_resume; or zdm_rollback, and plan again."};
 }
 
 // Tables that inherit, or did when they got the trigger, which names the same columns there.
