@@ -115,4 +115,13 @@ CREATE TABLE two (id int PRIMARY KEY, other int REFERENCES one);
 ALTER TABLE one ADD FOREIGN KEY (other) REFERENCES two;
 SELECT answer('ALTER TABLE one ALTER id TYPE bigint, ALTER other TYPE bigint; ALTER TABLE two ALTER id TYPE bigint, ALTER other TYPE bigint');
 DROP TABLE one, two;
+-- What plain SQL forgets, and careful people write.
+CREATE TABLE owner (id serial, n int GENERATED ALWAYS AS IDENTITY);
+SET client_min_messages = notice;
+SELECT kind FROM zdm_plan('ALTER TABLE owner ALTER id TYPE bigint, ALTER n TYPE bigint; ALTER SEQUENCE owner_id_seq AS bigint; ALTER SEQUENCE ours.owner_n_seq AS bigint') WHERE phase = 'switch';
+SET client_min_messages = warning;
+SELECT answer('ALTER TABLE owner ALTER id TYPE bigint; ALTER SEQUENCE owner_id_seq AS smallint');
+SELECT answer('ALTER TABLE owner ALTER id TYPE bigint; ALTER SEQUENCE owner_n_seq AS bigint');
+SELECT answer('ALTER TABLE owner ALTER id TYPE bigint; ALTER SEQUENCE owner_id_seq AS bigint CACHE 5');
+SELECT answer('ALTER TABLE owner ALTER id TYPE bigint; ALTER SEQUENCE nothing AS bigint');
 DROP SCHEMA before, plain, ours CASCADE;

@@ -7,6 +7,7 @@
 
 #include "plan/rehearsal.hpp"
 
+struct AlterSeqStmt;
 struct CommentStmt;
 struct CreateStmt;
 struct CreateTableAsStmt;
@@ -42,6 +43,7 @@ private:
 
     void transaction(const TransactionStmt* tree);
     void vacuum(const VacuumStmt* tree);
+    void sequence(const AlterSeqStmt* tree) const;
     void rename(RenameStmt* tree);
     void rename_table(RenameStmt* tree);
     void check_new_name(std::size_t table, const std::string& name) const;

@@ -2,6 +2,7 @@
 // qualified.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,14 @@ struct RetypeColumn {
     std::vector<std::size_t> tied;
     Statements given_away;
     std::vector<Statements> triggers;  // whose functions name the column: made anew for its type
+
+    // Whether a sequence (qualified) that the column owns gets this type with it.
+    bool changes_sequence(const std::string& sequence, const std::string& type_of_it) const {
+        if (sequence.empty() || type_of_it != copies.type) return false;
+        if (sequence == copies.identity.sequence) return true;
+        return !sequence_type.empty() && std::find(copies.sequences.begin(), copies.sequences.end(),
+                                                   sequence) != copies.sequences.end();
+    }
 };
 
 }  // namespace zdm::plan

@@ -152,7 +152,7 @@ TEST(RetypeTogether, AlsoWhenItComesLater) {
     EXPECT_EQ(id.copies.constraints.at(0).definition, "zdm_buyer_new, zdm_id_new");
 }
 
-const Step& turning(const Plan& plan, const std::string& relation) {
+const Step& turning(const Plan& plan, const char* relation) {
     for (const auto& step : plan.steps)
         if (step.phase == Phase::switch_ && step.kind == StepKind::sync &&
             step.relation == relation)
@@ -269,6 +269,20 @@ TEST(RetypeTogether, NoneReadsAnotherOne) {
     given.given->reads = {"b"};
     EXPECT_NE(refusal({act(kUsers, given), act(kUsers, of("b"))}).find("-- zdm: down of"),
               std::string::npos);
+}
+
+TEST(RetypeTogether, ASequenceChangesItsTypeWithTheColumnThatOwnsIt) {
+    RetypeColumn serial = of("id");
+    serial.copies.sequences = {"public.s"};
+    EXPECT_FALSE(serial.changes_sequence("public.s", "bigint"));
+    serial.sequence_type = "integer";
+    EXPECT_TRUE(serial.changes_sequence("public.s", "bigint"));
+    EXPECT_FALSE(serial.changes_sequence("public.s", "smallint"));
+    EXPECT_FALSE(serial.changes_sequence("public.other", "bigint"));
+    EXPECT_FALSE(of("id").changes_sequence("", "bigint"));
+    RetypeColumn identity = of("id");
+    identity.copies.identity = {"public.i", "GENERATED ALWAYS AS IDENTITY"};
+    EXPECT_TRUE(identity.changes_sequence("public.i", "bigint"));
 }
 
 }  // namespace
