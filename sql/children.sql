@@ -455,7 +455,6 @@ SELECT answer(sql) FROM (VALUES
     (2, 'UPDATE ONLY base SET memo = '''' WHERE memo IS NULL'),
     (3, 'DELETE FROM base WHERE base IS NULL'),
     (4, 'ALTER TABLE base RENAME memo TO further'),
-    (7, 'ALTER TABLE base ALTER id TYPE numeric'),
     (8, 'ALTER TABLE base ADD COLUMN further text'),
     (9, 'ALTER TABLE base ALTER ref SET DEFAULT 1'),
     (10, 'ALTER TABLE base ADD CONSTRAINT total_odd CHECK (total > 0); ALTER TABLE kid_b ADD CONSTRAINT x CHECK (total > 0)'),
@@ -465,7 +464,6 @@ SELECT answer(sql) FROM (VALUES
     (14, 'DROP TABLE base'),
     (15, 'CREATE TABLE more () INHERITS (base)'),
     (16, 'ALTER TABLE base INHERIT kid_c'),
-    (18, 'ALTER TABLE kid_c ALTER note TYPE varchar(5)'),
     (19, 'ALTER TABLE kid_c ALTER note TYPE varchar')) v (n, sql) ORDER BY n;
 -- A child that differs.
 UPDATE base SET ref = 0 WHERE ref IS NULL;

@@ -228,6 +228,26 @@ SELECT tableoid::regclass, zdm_stamp_old FROM ours.item WHERE id IN (3002, 3005)
 SELECT zdm_contract('using', true, 'a test');
 CALL zdm_wait('using', 'done', '100 s');
 
+\echo # Keys that leaves alone have
+CREATE TABLE ours.own (id int NOT NULL, n int NOT NULL) PARTITION BY LIST (id);
+CREATE TABLE ours.own_1 PARTITION OF ours.own (PRIMARY KEY (n)) FOR VALUES IN (1);
+CREATE TABLE ours.own_2 PARTITION OF ours.own (CONSTRAINT own_2_key UNIQUE (n, id)) FOR VALUES IN (2);
+COMMENT ON CONSTRAINT own_2_key ON ours.own_2 IS 'only here';
+INSERT INTO ours.own VALUES (1, 1), (1, 2), (2, 1);
+CREATE TABLE was AS SELECT shape('ours') AS line;
+CALL take('own', 'switched', 'ALTER TABLE ours.own ALTER n TYPE bigint');
+CALL zdm_wait('own', 'switched', '100 s');
+INSERT INTO ours.own VALUES (1, 2);
+SELECT zdm_rollback('own');
+CALL zdm_wait('own', 'rolled_back', '100 s');
+(TABLE was EXCEPT ALL SELECT shape('ours')) UNION ALL (SELECT shape('ours') EXCEPT ALL TABLE was);
+CALL take('own_2', 'switched', 'ALTER TABLE ours.own ALTER n TYPE bigint');
+CALL zdm_wait('own_2', 'switched', '100 s');
+SELECT zdm_contract('own_2', true, 'a test');
+CALL zdm_wait('own_2', 'done', '100 s');
+(TABLE was EXCEPT ALL SELECT shape('ours')) UNION ALL (SELECT shape('ours') EXCEPT ALL TABLE was) ORDER BY 1;
+DROP TABLE was;
+
 \echo # Refused, each by name
 CREATE PROCEDURE refused(sql text) LANGUAGE plpgsql AS $$
 DECLARE message text; detail text; hint text;
@@ -241,7 +261,7 @@ END $$;
 CREATE TABLE odd (id int, a int, b int, c int, d int, e int, key int, sub int) PARTITION BY LIST (key);
 CREATE TABLE odd_1 PARTITION OF odd FOR VALUES IN (1);
 CREATE TABLE odd_2 PARTITION OF odd FOR VALUES IN (2) PARTITION BY LIST (sub);
-ALTER TABLE odd_1 ALTER a SET DEFAULT 3, ADD CONSTRAINT odd_1_b UNIQUE (b);
+ALTER TABLE odd_1 ALTER a SET DEFAULT 3, ADD CONSTRAINT odd_1_b UNIQUE (b) DEFERRABLE;
 CREATE VIEW odd_view AS SELECT c FROM odd_1;
 ALTER TABLE odd ADD UNIQUE (d, key, sub);
 CREATE TABLE refers (d int, key int, sub int, FOREIGN KEY (d, key, sub) REFERENCES odd (d, key, sub));

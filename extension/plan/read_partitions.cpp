@@ -230,6 +230,8 @@ void refuse_several(const Table& table, const std::vector<Member>& members, Plac
 
 void check_fill_of_leaves(const Table& table, const std::vector<Member>& members, Place at) {
     check_leaves(table, members, {at, RowEvent::update, {}});
+    if (!table.has_children) return;
+    for (const auto& child : table.partitions) refuse_rules(child.oid, child.qualified, false, at);
 }
 
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change) {

@@ -201,6 +201,7 @@ void Retyping::watch() {
     for (const auto& child : table_.partitions) {
         Step same = composer_.sync_child(action_, child, forward_, step.parameters);
         same.note = step.note;
+        same.undo.front().parameters["private"] = shadow_;
         composer_.add(Slot::sync, same);
     }
 }
@@ -472,6 +473,7 @@ Retyping::Exchange Retyping::exchange(const Script& script, const std::string& c
     script.describe(exchange.parameters);
     if (table_.has_children) {
         exchange.parameters["children"] = "yes";
+        exchange.parameters["private"] = column == shadow_ ? retype_.parked : shadow_;
         exchange.parameters["create_behind"] = composer_.trigger_tail(rules);
     }
     return exchange;
@@ -582,7 +584,10 @@ void Retyping::remove() {
                        {"then", text},
                        {"statements", std::to_string(then.statements().size())}};
     then.describe(step.parameters);
-    if (table_.has_children) step.parameters["children"] = "yes";
+    if (table_.has_children) {
+        step.parameters["children"] = "yes";
+        step.parameters["private"] = retype_.parked;
+    }
     step.removal = true;
     step.note =
         "in one transaction: the old values go, and the copies take the names; prepared statements "

@@ -1,6 +1,7 @@
 // Statements in one transaction with their step's row: they happened together or not at all.
 #include "pg/error.hpp"
 #include "pg/fault.hpp"
+#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "plan/hanging.hpp"
 #include "plan/text.hpp"
@@ -62,11 +63,32 @@ std::vector<std::uint32_t> children_with_trigger(const Context& context, const S
     return children;
 }
 
+// Of a column that only this migration knows a table that inherits no more keeps nothing: where it
+// is NOT NULL, nobody could write to the table when the trigger is gone.
+constexpr auto kDropPrivate =
+    "SELECT pg_catalog.format('ALTER TABLE %s DROP COLUMN %I;', attrelid::pg_catalog.regclass,"
+    " attname) FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid"
+    " AND pg_catalog.quote_ident(attname) = $2 AND attinhcount = 0";
+
+void drop_private(const StoredStep& stored, std::uint32_t child) {
+    const auto column = stored.step.parameters.find("private");
+    if (column == stored.step.parameters.end()) return;
+    const auto drop = pg::query(kDropPrivate, {std::int64_t{child}, column->second});
+    if (!drop.empty()) run_statements(drop.front().text(0));
+}
+
+void remove_from_children(const StoredStep& stored, const std::vector<std::uint32_t>& children) {
+    for (const auto child : children) {
+        sync::remove(child);
+        drop_private(stored, child);
+    }
+}
+
 // The triggers that are there go, columns change their names, others come.
 void change_hands(const StoredStep& stored, const std::vector<std::uint32_t>& children) {
     const auto& parameters = stored.step.parameters;
     sync::remove(stored.step.relation_oid, parameters.at("drop"));
-    for (const auto child : children) sync::remove(child);
+    remove_from_children(stored, children);
     run_script(stored, parameters.at("turn"));
     sync::install(stored.step.relation_oid, parameters.at("create"));
     for (const auto child : children)
@@ -91,7 +113,7 @@ void run_sync(Context& context, const StoredStep& stored) {
         if (parameters.count("turn") == 0) {
             sync::install(stored.step.relation_oid, stored.step.command);
         } else {
-            require_triggers(stored);
+            require_triggers(context, stored);
             change_hands(stored, children_with_trigger(context, stored));
         }
         set_mark(context, stored, StepState::done);
@@ -108,9 +130,10 @@ void remove_sync(Context& context, const StoredStep& stored) {
         const auto then = parameters.find("then");
         if (then == parameters.end()) {
             sync::remove(stored.step.relation_oid, stored.step.command);
+            drop_private(stored, stored.step.relation_oid);
         } else {
             sync::remove(stored.step.relation_oid, parameters.at("drop"));
-            for (const auto child : children_with_trigger(context, stored)) sync::remove(child);
+            remove_from_children(stored, children_with_trigger(context, stored));
             run_script(stored, then->second);
         }
         set_mark(context, stored, StepState::done);
