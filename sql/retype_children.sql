@@ -464,6 +464,7 @@ CALL with_that('ALTER TABLE low ADD COLUMN zdm_a_new int');
 CALL with_that('ALTER TABLE low ADD COLUMN zdm_a_old int');
 CALL with_that('ALTER TABLE low ADD COLUMN g int GENERATED ALWAYS AS (a + 1) STORED');
 CALL with_that('CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere; CREATE FOREIGN TABLE far () INHERITS (odd) SERVER nowhere');
+CALL with_that('CREATE TEMPORARY TABLE low_temporary () INHERITS (low)');
 -- What a child has beside that may be of any kind.
 CALL with_that('CREATE DOMAIN d AS int CHECK (VALUE > 0); ALTER TABLE low ADD COLUMN dom d DEFAULT 1, ADD COLUMN ser serial, ADD COLUMN ident int GENERATED ALWAYS AS IDENTITY, ADD CONSTRAINT own CHECK (a + dom + ser + ident > 0), ADD UNIQUE (a, ser, dom, ident)');
 CALL with_that('SELECT 1', 'ALTER TABLE ONLY odd ALTER a TYPE bigint');

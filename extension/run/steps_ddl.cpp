@@ -77,19 +77,20 @@ void drop_private(const StoredStep& stored, std::uint32_t child) {
     if (!drop.empty()) run_statements(drop.front().text(0));
 }
 
-void remove_from_children(const StoredStep& stored, const std::vector<std::uint32_t>& children) {
-    for (const auto child : children) {
-        sync::remove(child);
-        drop_private(stored, child);
-    }
+// What goes with the trigger of the table and those of its children, in one transaction.
+void run_without_triggers(const StoredStep& stored, const std::vector<std::uint32_t>& children,
+                          const std::string& sql) {
+    sync::remove(stored.step.relation_oid, stored.step.parameters.at("drop"));
+    for (const auto child : children) sync::remove(child);
+    run_script(stored, sql);
+    // From those above down, which have handed it down.
+    for (const auto child : children) drop_private(stored, child);
 }
 
 // The triggers that are there go, columns change their names, others come.
 void change_hands(const StoredStep& stored, const std::vector<std::uint32_t>& children) {
     const auto& parameters = stored.step.parameters;
-    sync::remove(stored.step.relation_oid, parameters.at("drop"));
-    remove_from_children(stored, children);
-    run_script(stored, parameters.at("turn"));
+    run_without_triggers(stored, children, parameters.at("turn"));
     sync::install(stored.step.relation_oid, parameters.at("create"));
     for (const auto child : children)
         if (is_below(child, stored.step.relation))
@@ -132,9 +133,7 @@ void remove_sync(Context& context, const StoredStep& stored) {
             sync::remove(stored.step.relation_oid, stored.step.command);
             drop_private(stored, stored.step.relation_oid);
         } else {
-            sync::remove(stored.step.relation_oid, parameters.at("drop"));
-            remove_from_children(stored, children_with_trigger(context, stored));
-            run_script(stored, then->second);
+            run_without_triggers(stored, children_with_trigger(context, stored), then->second);
         }
         set_mark(context, stored, StepState::done);
     });

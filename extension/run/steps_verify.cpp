@@ -118,8 +118,9 @@ void require_triggers(const Context& context, const StoredStep& stored) {
                 pg::state::kNotInPrerequisiteState,
                 "ZD203: child table " + row.text(1) + " has no trigger of this migration",
                 "It came when the migration was under way: nobody keeps its columns in step.",
-                "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; when "
-                "that has ended, give it the columns of the table above, and put it in again." +
+                "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
+                "when that has ended, give it the columns of the table above, and put it in "
+                "again." +
                     std::string{context.undoing() ? "" : " Or zdm_rollback."}};
 }
 
