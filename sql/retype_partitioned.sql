@@ -241,7 +241,14 @@ INSERT INTO ours.own VALUES (1, 2);
 SELECT zdm_rollback('own');
 CALL zdm_wait('own', 'rolled_back', '100 s');
 (TABLE was EXCEPT ALL SELECT shape('ours')) UNION ALL (SELECT shape('ours') EXCEPT ALL TABLE was);
-CALL take('own_2', 'switched', 'ALTER TABLE ours.own ALTER n TYPE bigint');
+CALL take('own_2', 'ready', 'ALTER TABLE ours.own ALTER n TYPE bigint');
+CALL zdm_wait('own_2', 'ready', '100 s');
+-- What comes there alone would be lost.
+CREATE INDEX own_2_late ON ours.own_2 (n);
+SELECT zdm_switch('own_2');
+CALL zdm_wait('own_2', 'switched', '100 s');
+DROP INDEX ours.own_2_late;
+SELECT zdm_resume('own_2');
 CALL zdm_wait('own_2', 'switched', '100 s');
 SELECT zdm_contract('own_2', true, 'a test');
 CALL zdm_wait('own_2', 'done', '100 s');

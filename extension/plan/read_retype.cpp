@@ -10,6 +10,7 @@
 #include "pg/transaction.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/hanging_below.hpp"
 #include "plan/read_data.hpp"
 #include "plan/read_partitions.hpp"
 #include "plan/replay.hpp"
@@ -122,6 +123,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
     on_clone("RENAME COLUMN " + pg::quote_ident(new_) + " TO " + pg::quote_ident(old_));
     read_old(retype);
     if (table().has_children) read_own(retype);
+    if (table().is_tree()) retype.below = read_hanging_below(relation().oid, old_);
 
     for (std::size_t i = 0; i < copies.indexes.size(); ++i) {
         if (copies.indexes[i].constraint == "PRIMARY KEY") read_primary(retype, i);

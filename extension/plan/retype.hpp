@@ -51,6 +51,7 @@ struct RetypeColumn {
     std::vector<std::size_t> own_not_null;
     std::string old_identity;          // GENERATED ... AS IDENTITY (...), as it is now
     std::string sequence_type;         // of sequences that it owns, where it changes along
+    std::string below = {};            // what tables below have alone on it (plan/hanging_below)
     std::vector<Statements> triggers;  // whose functions name the column: made anew for its type
 };
 

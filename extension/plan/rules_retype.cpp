@@ -543,6 +543,7 @@ void Retyping::switch_over() {
     step.command = over.command;
     step.parameters = over.parameters;
     composer_.guard(step, {rename_.hanging});
+    if (!retype_.below.empty()) step.parameters["below"] = retype_.below;
     step.note = name_ + " is " + rename_.type + " from here on, and " + retype_.parked +
                 " follows it for a rollback";
     if (retype_.partial) step.note += what_is_lost();

@@ -4,6 +4,7 @@
 #include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "plan/hanging.hpp"
+#include "plan/hanging_below.hpp"
 #include "plan/text.hpp"
 #include "run/locks.hpp"
 #include "run/session.hpp"
@@ -36,6 +37,9 @@ void require_as_planned(const StoredStep& stored) {
     std::vector<std::string> changed;
     if (const auto hanging = parameters.find("hanging"); hanging != parameters.end())
         changed = plan::changed_since(relation, hanging->second);
+    if (const auto below = parameters.find("below"); below != parameters.end())
+        for (const auto& thing : plan::changed_below(relation, below->second))
+            changed.push_back(thing);
     if (const auto places = parameters.find("places"); places != parameters.end())
         for (const auto& given : plan::given_to(relation, places->second)) changed.push_back(given);
     if (const auto triggers = parameters.find("triggers"); triggers != parameters.end())
