@@ -68,7 +68,7 @@ SELECT zdm_create('bad', 'ALTER TABLE item ALTER twice TYPE bigint');
 SELECT zdm_create('bad', 'ALTER TABLE item ALTER viewed TYPE bigint');
 SELECT zdm_create('bad', 'ALTER TABLE item ALTER price TYPE int USING nothing(price)');
 SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE bigint, ADD COLUMN more int');
-SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE bigint; ALTER TABLE item ALTER big TYPE int');
+SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE bigint USING n + big; ALTER TABLE item ALTER big TYPE int');
 SELECT zdm_create('bad', E'ALTER TABLE item ADD COLUMN late int;\nALTER TABLE item ALTER late TYPE bigint');
 CREATE DOMAIN positive AS bigint CHECK (VALUE > 0);
 SELECT zdm_create('bad', 'ALTER TABLE item ALTER n TYPE positive');

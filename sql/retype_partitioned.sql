@@ -39,6 +39,8 @@ BEGIN
         COMMENT ON INDEX own_index IS 'only here';
         CREATE UNIQUE INDEX own_unique ON "$ 2"."C 1" (n, id);
         CREATE INDEX own_code ON item_b (lower(code));
+        ALTER TABLE item_b ADD CONSTRAINT own_key UNIQUE (id, n);
+        COMMENT ON CONSTRAINT own_key ON item_b IS 'of b alone';
         ALTER TABLE item_a ADD CONSTRAINT own_check CHECK (n <> 99999);
         COMMENT ON CONSTRAINT own_check ON item_a IS 'not so many';
         ALTER TABLE item_b ADD CONSTRAINT item_b_later CHECK (n <> 99999) NOT VALID;

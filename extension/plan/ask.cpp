@@ -31,6 +31,9 @@ pg::Result ask(const char* sql, const std::vector<pg::Value>& parameters) {
              {"enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"})
             set_config_option(name, "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                               false);
+        // Its guesses of how many rows come are far too high.
+        set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                          false);
     });
     return pg::query(sql, parameters);
 }

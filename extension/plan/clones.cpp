@@ -229,7 +229,7 @@ std::string Clones::make_leaf(Relation& relation, const std::string& before,
 
 std::uint32_t Clones::make_child(std::size_t index, std::uint32_t child) {
     Relation& relation = relations_.at(index);
-    const auto own = ask(kColumns, {std::int64_t{child}, std::int64_t{relation.clone}});
+    const auto own = ask(kColumns, {std::int64_t{child}, std::int64_t{relation.oid}});
     const std::string name = free_name("zdm_leaf");
     const std::uint32_t clone =
         make_temporary(name, "(" + own.front().text(0) + ") INHERITS (pg_temp." +

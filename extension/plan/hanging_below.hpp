@@ -8,9 +8,11 @@
 
 namespace zdm::plan {
 
-// Of all tables below it, as one JSON object.
+// Of all tables below it, as a member of a JSON object: the column, and for each such table what it
+// has, with a hash of its definition.
 std::string read_hanging_below(std::uint32_t table, const std::string& column);
-// What has come, gone or changed since, each with its name. Tables that have left don't count.
+// What has come, gone or changed since, each with its name; `planned` has the members. Tables that
+// have left don't count.
 std::vector<std::string> changed_below(std::uint32_t table, const std::string& planned);
 
 }  // namespace zdm::plan

@@ -129,6 +129,8 @@ void RenameReader::prepare_statistics() {
             refuse_piece("statistics " + row.text(1) + "." + pg::quote_ident(row.text(0)) +
                              " belong to another role",
                          {}, "Make them your own: ALTER STATISTICS ... OWNER TO ...;");
+        // Another column that changes may have been read before.
+        if (!ask(kStatisticsText, {std::int64_t{relation().clone}, row.text(0)}).empty()) continue;
         const std::string sql = row.text(2);
         Node* const tree = parse_own(sql);
         pg::call([&] {

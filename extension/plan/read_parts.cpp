@@ -203,11 +203,24 @@ void RenameReader::check_key_of_leaf(const pg::Row& row, const Partition& own) c
                  "That is not supported yet.", "Drop it before, and add it again after.");
 }
 
+// It may also be over columns that the clone lacks, where the file renamed or dropped them before.
 void RenameReader::copy_to_leaf(std::size_t place, const std::string& index, bool unique,
                                 const std::string& tail) {
     const PinnedText pinned;
-    run_own(std::string{"CREATE "} + (unique ? "UNIQUE " : "") + "INDEX " +
-            on_leaf(place, "index " + index) + " ON " + leaf_clone(place) + " " + tail);
+    const std::string sql = std::string{"CREATE "} + (unique ? "UNIQUE " : "") + "INDEX " +
+                            on_leaf(place, "index " + index) + " ON " + leaf_clone(place) + " " +
+                            tail;
+    try {
+        pg::Subtransaction attempt;
+        run_own(sql);
+        attempt.commit();
+    } catch (const pg::Error& error) {
+        if (error.sqlstate != pg::state::kUndefinedColumn) throw;
+        refuse_piece("index " + index + " of " + table().partitions[place].qualified +
+                         " is also over a column that an earlier statement renames or drops",
+                     "Its copy could be over neither of the names.",
+                     "Write them as two migrations.");
+    }
 }
 
 void RenameReader::prepare_checks(std::size_t place, std::int64_t number) {

@@ -181,8 +181,7 @@ void RenameReader::read() {
     rename.renamed = facts.name;
     rename.definition = facts.definition;
     if (!facts.identity) rename.default_text = facts.default_text;
-    rename.hanging = hangs_nothing(new_);
-    rename.place = json_member(new_, old_);
+    rename.place = read_place(relation().oid, new_, old_);
     for (const auto& owned : owned_sequences(relation().oid, old_))
         rename.sequences.push_back(owned.name);
     action.seen = {

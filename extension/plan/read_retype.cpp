@@ -10,10 +10,12 @@
 #include "pg/transaction.hpp"
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
+#include "plan/hanging.hpp"
 #include "plan/hanging_below.hpp"
 #include "plan/read_data.hpp"
 #include "plan/read_partitions.hpp"
 #include "plan/replay.hpp"
+#include "plan/retype_together.hpp"
 #include "plan/text.hpp"
 
 #include "pg/compat.hpp"
@@ -82,6 +84,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
         if (describe_column(relation().oid, name))
             refuse_piece("the table has a column " + pg::quote_ident(name), {}, "Rename that.");
     retype_ = true;
+    refuse_again();
     if (table().partitioned) take_partitions();
     if (table().has_children) check_children();
     check_column(copies);
@@ -105,6 +108,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
 
     replay();
     on_clone("RENAME COLUMN " + pg::quote_ident(old_) + " TO " + pg::quote_ident(new_));
+    name_others(true);
     const ColumnFacts facts = describe_column(relation().clone, new_).value();
     copies.column = pg::quote_ident(old_);
     copies.renamed = facts.name;
@@ -120,6 +124,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
     read_indexes(copies);
     read_statistics(copies);
     read_publications(copies);
+    name_others(false);
     on_clone("RENAME COLUMN " + pg::quote_ident(new_) + " TO " + pg::quote_ident(old_));
     read_old(retype);
     if (table().has_children) read_own(retype);
@@ -136,7 +141,44 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
                              " might refuse what its old type makes of new values",
                          "Only of a plain cast zdm knows that different values stay different.",
                          "Drop the foreign key before, and add it again after.");
+    share_with_others(retype);
     return retype;
+}
+
+void RetypeReader::refuse_again() const {
+    for (const auto& action : r_.actions()) {
+        const auto* const other = std::get_if<RetypeColumn>(&action.detail);
+        if (other != nullptr && action.table == table_ &&
+            other->copies.column == pg::quote_ident(old_))
+            refuse_piece("an earlier statement of this migration changes its type already", {},
+                         "Write one statement with the type that it shall have in the end.");
+    }
+}
+
+// Columns whose types the file changes before this one have their private names while copies are
+// read.
+void RetypeReader::name_others(bool privately) const {
+    for (const auto& action : r_.actions()) {
+        const auto* const other = std::get_if<RetypeColumn>(&action.detail);
+        if (other == nullptr) continue;
+        const RenameColumn& copies = other->copies;
+        alter_clone(r_.clones_.relation(action.table),
+                    "RENAME COLUMN " + (privately ? copies.column : copies.renamed) + " TO " +
+                        (privately ? copies.renamed : copies.column));
+    }
+}
+
+void RetypeReader::share_with_others(RetypeColumn& retype) const {
+    for (auto& action : r_.actions()) {
+        auto* const other = std::get_if<RetypeColumn>(&action.detail);
+        if (other == nullptr) continue;
+        share({*other, action.table}, {retype, table_});
+        if (!other->given_away.empty())
+            other->copies.hanging = read_hanging(r_.clones_.relation(action.table).oid,
+                                                 unquoted(other->copies.column), other->given_away);
+    }
+    if (!retype.given_away.empty())
+        retype.copies.hanging = read_hanging(relation().oid, old_, retype.given_away);
 }
 
 // What the statement makes of the column; the clone stays as it was.

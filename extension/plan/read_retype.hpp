@@ -49,6 +49,9 @@ private:
     void read_own_not_null(RetypeColumn& retype, std::size_t place) const;
     void check_subscribers(const Target& to) const;
     void read_old(RetypeColumn& retype) const;
+    void refuse_again() const;
+    void name_others(bool privately) const;
+    void share_with_others(RetypeColumn& retype) const;
     std::string clone() const;
     void on_clone(const std::string& command) const;
 

@@ -69,6 +69,7 @@ private:
     // Points all names of a statement at the clones.
     void redirect_names(Node* statement);
     void add(Action action) { facts_.actions.push_back(std::move(action)); }
+    std::vector<Action>& actions() { return facts_.actions; }
     // Remembers what gives back the column that the next action drops: it reads the columns that
     // are there when the file is at its end.
     void give_down(std::size_t table, const Given& given, const std::string& definition) {

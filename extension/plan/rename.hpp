@@ -114,7 +114,7 @@ struct RenameColumn {
     std::vector<ChangedTrigger> triggers;
     std::vector<ChangedPublication> publications;
     std::string hanging = {};                      // what may hang on a column: hanging.hpp
-    std::string place = {};                        // that the old column will take the name
+    std::string place = {};                        // that the old column takes: hanging.hpp
     std::vector<PartitionColumn> partitions = {};  // parents first; those that differ
 };
 

@@ -40,7 +40,7 @@ public:
         change_triggers();
         composer_.pair(action_, {rename_.renamed, rename_.type, rename_.column, rename_.column,
                                  rename_.renamed});
-        fill(rename_.column);
+        fill({{rename_.renamed, rename_.column}});
         copy_indexes();
         copy_statistics();
         contract();
@@ -53,8 +53,12 @@ protected:
     void add_column();
     void dress_partitions();
     void change_triggers();
-    // From what gives the new column its value.
-    void fill(const std::string& up);
+    // New columns, each from what gives it its value, in one pass.
+    struct Filled {
+        std::string column;
+        std::string up;
+    };
+    void fill(const std::vector<Filled>& all);
     void copy_all() {
         copy_indexes();
         if (rename_.not_null) copy_not_null();

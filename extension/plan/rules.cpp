@@ -203,6 +203,14 @@ void name_partitions(Step& step, const std::set<std::string>& partitions) {
 
 }  // namespace
 
+// To a step that asks what hangs on a column: what zdm itself has put there.
+void Composer::name_own(Step& step) const {
+    if (step.parameters.count("hanging") + step.parameters.count("places") == 0) return;
+    std::vector<std::string> names;
+    for (const auto& name : private_names_) names.push_back(quote_private(name));
+    if (!names.empty()) step.parameters["own"] = join(names, "\n");
+}
+
 Plan Composer::finish() {
     finish_sync();
     finish_statistics();
@@ -225,6 +233,7 @@ Plan Composer::finish() {
             if (placed.kind == StepKind::last_pass)
                 placed.parameters["of"] = std::to_string(backfill);
             name_partitions(placed, partitions);
+            name_own(placed);
         }
     }
     plan.notes = facts_.notes;

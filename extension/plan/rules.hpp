@@ -115,9 +115,9 @@ public:
     void with_unsync(const Action& action, const Script& script, const Seen& seen);
     // In it the old column takes the place of the new one, on which nobody may have put anything.
     void takes_place(const Action& action, const RenameColumn& rename);
-    // The step refuses where something else hangs on a column than did when it was planned, or than
-    // may (hanging.hpp).
-    static void guard(Step& step, const std::vector<std::string>& hanging);
+    // The step refuses where something else hangs on a column than did when it was planned
+    // (hanging.hpp).
+    static void guard(Step& step, const std::string& hanging);
     // A step that compares columns, unless there is nothing to compare.
     void verify(Slot slot, const Action& action, const Comparison& comparison);
     // The trigger of the action's table, or of a relation, with these rules: column, mode,
@@ -160,8 +160,7 @@ private:
         std::vector<Going> olds;            // given back from new ones
         Script then;                        // statements when the trigger goes
         std::vector<TableLock> locks;       // that these take
-        std::vector<std::string> hanging;   // on columns that these remove: hanging.hpp
-        std::vector<std::string> places;    // that other columns take
+        std::vector<std::string> places;    // of columns that these remove: hanging.hpp
         std::vector<std::string> triggers;  // that these make anew, as they must be before
     };
     Rules& rules_of(const Action& action);
@@ -176,6 +175,7 @@ private:
     void finish_verify(std::size_t index, const Rules& rules);
     void finish_statistics();
     void finish_gate();
+    void name_own(Step& step) const;
 
     const Facts& facts_;
     Survey survey_;

@@ -50,13 +50,21 @@ void Renaming::change_triggers() {
     }
 }
 
-void Renaming::fill(const std::string& up) {
-    const std::string set = rename_.renamed + " = " + up;
-    const std::string predicate =
-        rename_.renamed + " IS NULL AND (" + parenthesised(up) + " IS NOT NULL)";
-    composer_.analyze(action_, rename_.renamed);
-
+void Renaming::fill(const std::vector<Filled>& all) {
+    std::vector<std::string> columns;
+    std::vector<std::string> sets;
+    std::vector<std::string> missing;
     Step step = composer_.start(action_, StepKind::backfill);
+    for (const auto& [column, up] : all) {
+        columns.push_back(column);
+        sets.push_back(column + " = " + up);
+        missing.push_back(column + " IS NULL AND (" + parenthesised(up) + " IS NOT NULL)");
+        step.assignments.push_back({column, up});
+        composer_.analyze(action_, column);
+    }
+    const std::string set = join(sets);
+    const std::string predicate =
+        all.size() == 1 ? missing.front() : "(" + join(missing, ") OR (") + ")";
     step.command = "UPDATE " + table_.qualified + " SET " + set + " WHERE " + predicate;
     step.lock = LockMode::row_exclusive;
     step.scans = true;
@@ -65,10 +73,9 @@ void Renaming::fill(const std::string& up) {
         "silent, as RENAME changes no row; until ready the new version would miss values";
     step.parameters = {{"set", set},
                        {"predicate", predicate},
-                       {"columns", rename_.renamed},
+                       {"columns", join(columns)},
                        {"sync", "yes"},
                        {"fire_triggers", "no"}};
-    step.assignments = {{rename_.renamed, up}};
     go_through_tree(step, table_);
     composer_.add(Slot::data, step);
 

@@ -2,156 +2,46 @@
 // under a private name, filled from it and kept in step. The switch turns both round in one
 // transaction: the new column gets the name, and the old one follows it until contract, for a way
 // back.
-#include <algorithm>
-#include <map>
-
 #include "plan/apart.hpp"
-#include "plan/renaming.hpp"
-#include "plan/rules.hpp"
-#include "plan/sequences.hpp"
+#include "plan/retyping.hpp"
 #include "plan/text.hpp"
-#include "plan/undo.hpp"
 
 namespace zdm::plan {
 
 namespace {
 
-class Retyping : public Renaming {
-public:
-    Retyping(Composer& composer, const Action& action, const RetypeColumn& retype)
-        : Renaming(composer, action, retype.copies),
-          retype_(retype),
-          name_(retype.copies.column),
-          shadow_(retype.copies.renamed),
-          forward_({unquoted(shadow_), "step", retype.up, std::string{}}),
-          turned_({unquoted(name_), "taken", retype.up_again, put_there(retype),
-                   unquoted(retype.parked), "step", retype.down, std::string{}}) {}
+void add_lock(std::vector<TableLock>& locks, std::size_t table) {
+    for (const auto& held : locks)
+        if (held.table == table) return;
+    locks.push_back({table, LockMode::access_exclusive});
+}
 
-    void plan() {
-        refuse_company();
-        if (retype_.given) check_down(*retype_.given, name_, retype_.parked);
-        add_own_columns();
-        add_column();
-        watch();
-        fill(retype_.up);
-        copy_all();
-        build_second();
-        helper_ = composer_.private_name(retype_.parked, "not_null");
-        compare_sides();
-        switch_over();
-        remove();
-        composer_.note("until the switch " + table_.qualified + "." + name_ + " is " +
-                       retype_.old_type + ", from then on " + rename_.type +
-                       ": both versions of the application may use it only as both types allow; " +
-                       name_ +
-                       " then stands last: without a list of columns COPY works until the switch "
-                       "only, and INSERT until contract, with values of " +
-                       retype_.old_type);
-        note_mirrors();
-        note_newcomers(
-            name_ + ", and with it " + shadow_ + " before the switch, " + retype_.parked +
-                " after it",
-            retype_.primaries.empty() ? "" : key_under(retype_.primaries.front(), shadow_),
-            "the switch");
-    }
+bool has(const std::vector<std::string>& columns, const std::string& column) {
+    return std::find(columns.begin(), columns.end(), column) != columns.end();
+}
 
-private:
-    // Whether an INSERT put a value into the old column, which has no default any more and stands
-    // where the new one would: both may have come from a row that had both.
-    static std::string put_there(const RetypeColumn& retype) {
-        return retype.parked + " IS NOT NULL AND " +
-               differs_from(retype.parked, retype.down, retype.old_type);
-    }
-    void refuse_company() const;
-    void add_own_columns();
-    void watch();
-    void compare_sides();
-    void switch_over();
-    void remove();
-    void build_second();
-    Script turn() const;
-    Script turn_back() const;
-    void forbid_null(Script& all) const;
-    void free_partitions(Script& all, const std::string& column) const;
-    void own_not_null(Script& all) const;
-    void drop_constraint(Script& all, const OldConstraint& old) const;
-    void drop_primaries(Script& all) const;
-    void add_not_valid(Script& all, const OldConstraint& old) const;
-    void add_primary(Script& all, const OldPrimary& primary) const;
-    void add_old_primary(Script& all, std::size_t i) const;
-    void own_sequences(Script& all, const std::string& type) const;
-    // Either the copies of indexes are the replica identity, or the originals.
-    void identify(Script& all, std::size_t i, bool by_copies) const;
-    Undo validate(const OldConstraint& old) const;
-    // Names change hands between two triggers; `create` makes the next one, which fills `column`.
-    struct Exchange {
-        std::string command;
-        std::map<std::string, std::string> parameters;
-    };
-    Exchange exchange(const Script& script, const std::string& column,
-                      const std::vector<std::string>& rules) const;
-    Undos undo_switch(const Step& step) const;
-    std::string what_is_lost() const;
-    bool is_identity() const { return !rename_.identity.sequence.empty(); }
-    bool is_primary(std::size_t index) const {
-        return std::any_of(retype_.primaries.begin(), retype_.primaries.end(),
-                           [&](const OldPrimary& primary) { return primary.index == index; });
-    }
-    const CopiedConstraint& copy_of(const OldConstraint& old) const {
-        return rename_.constraints[old.copy];
-    }
-    // Of one that a leaf alone has, the leaf.
-    std::string alter_owner(const OldConstraint& old) const {
-        const CopiedConstraint& copy = copy_of(old);
-        if (copy.partition) return "ALTER TABLE " + partition(*copy.partition).qualified + " ";
-        return alter(composer_.facts().tables.at(copy.table));
-    }
-    void add_to(Script& all, const OldConstraint& old, const Statements& statements) const {
-        const CopiedConstraint& copy = copy_of(old);
-        if (copy.partition)
-            all.about(partition(*copy.partition).qualified, statements);
-        else
-            all.append(statements);
-    }
-    static void add_lock(std::vector<TableLock>& locks, std::size_t table) {
-        for (const auto& held : locks)
-            if (held.table == table) return;
-        locks.push_back({table, LockMode::access_exclusive});
-    }
-    // The columns of a primary key, with another name for this one.
-    std::string key_under(const OldPrimary& primary, const std::string& name) const {
-        std::vector<std::string> columns = primary.columns;
-        std::replace(columns.begin(), columns.end(), name_, name);
-        return join(columns);
-    }
-    std::string column(const std::string& name) const {
-        return alter(table_) + "ALTER COLUMN " + name + " ";
-    }
-    std::string rename(const std::string& from, const std::string& to) const {
-        return alter(table_) + "RENAME COLUMN " + from + " TO " + to + ";";
-    }
-    void anew(Script& script) const {
-        for (const auto& trigger : retype_.triggers) script.append(trigger);
-    }
+// Whether an INSERT put a value into the old column, which has no default any more and stands where
+// the new one would: both may have come from a row that had both.
+std::string put_there(const RetypeColumn& retype) {
+    return retype.parked + " IS NOT NULL AND " +
+           differs_from(retype.parked, retype.down, retype.old_type);
+}
 
-    const RetypeColumn& retype_;
-    const std::string& name_;           // that the application knows
-    const std::string& shadow_;         // the private name before the switch
-    std::vector<std::string> forward_;  // the rules of the trigger before the switch
-    std::vector<std::string> turned_;   // and after it
-    // The index from which an old primary key could come back, in their order.
-    struct Second {
-        std::string name;
-        std::vector<std::string> parts;  // of a partitioned table's
-    };
-    std::vector<Second> seconds_;
-    std::string helper_;  // the proof of NOT NULL on the way back
-};
+}  // namespace
+
+void Retyping::check() const {
+    refuse_company();
+    if (retype_.given) check_down(*retype_.given, name_, retype_.parked);
+}
 
 // Steps name columns in text, and these change their names in between.
 void Retyping::refuse_company() const {
     for (const auto& other : composer_.facts().actions) {
         if (&other == &action_) continue;
+        if (const auto* retype = std::get_if<RetypeColumn>(&other.detail)) {
+            if (other.table == action_.table) refuse_reading(*retype);
+            continue;
+        }
         bool both = touches(other, action_.table);
         for (const auto& held : action_.seen.locks) both = both || other.table == held.table;
         if (!both) continue;
@@ -161,6 +51,17 @@ void Retyping::refuse_company() const {
                    "one that a foreign key ties to it",
                "That is: " + other.written, "Change the type in a migration of its own.");
     }
+}
+
+void Retyping::refuse_reading(const RetypeColumn& other) const {
+    const std::string& column = other.copies.column;
+    const bool given = retype_.given && has(retype_.given->reads, column);
+    if (!given && !has(retype_.reads, column)) return;
+    refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
+           std::string{given ? "-- zdm: down" : "USING"} + " of column " + name_ + " of " +
+               table_.qualified + " reads " + column + ", whose type is changed as well",
+           "Both columns change hands at the same moment.",
+           "Change one of them in a migration of its own.");
 }
 
 // From the lowest up, so that what comes from above finds it there and is one with it.
@@ -183,27 +84,41 @@ void Retyping::add_own_columns() {
     }
 }
 
-void Retyping::watch() {
-    Step step = composer_.start(action_, StepKind::sync);
-    step.command = composer_.create_trigger(action_, forward_);
-    composer_.lock(step, action_,
-                   composer_.lock_trigger(action_.table, LockMode::share_row_exclusive));
-    step.undo = {{StepKind::unsync,
-                  composer_.drop_trigger(action_),
-                  {{"trigger", kSyncTrigger}},
-                  locks_at(step, LockMode::access_exclusive)}};
-    step.note = "rows that applications write from now on: " + shadow_ + " is kept in step with " +
-                join(retype_.reads) + "; a value that " + rename_.type +
-                " can't take fails from here on, as it will after the change";
-    step.parameters = {{"trigger", kSyncTrigger}, {"columns", shadow_}, {"unseen", "yes"}};
-    composer_.add(Slot::sync, step);
-    if (!table_.has_children) return;
-    for (const auto& child : table_.partitions) {
-        Step same = composer_.sync_child(action_, child, forward_, step.parameters);
-        same.note = step.note;
-        same.undo.front().parameters["private"] = shadow_;
-        composer_.add(Slot::sync, same);
-    }
+void Retyping::add_columns() {
+    add_own_columns();
+    add_column();
+}
+
+void Retyping::copy() {
+    copy_all();
+    build_second();
+    helper_ = composer_.private_name(retype_.parked, "not_null");
+}
+
+std::vector<std::string> Retyping::forward() const {
+    return {unquoted(shadow_), "step", retype_.up, std::string{}};
+}
+
+std::vector<std::string> Retyping::turned() const {
+    return {unquoted(name_),          "taken", retype_.up_again, put_there(retype_),
+            unquoted(retype_.parked), "step",  retype_.down,     std::string{}};
+}
+
+Following Retyping::follows() const {
+    return {shadow_, rename_.type, retype_.up, {}, retype_.reads};
+}
+
+Going Retyping::goes() const {
+    return {name_, name_ + " IS NOT NULL", true, retype_.old_type, retype_.down_before, {shadow_}};
+}
+
+Following Retyping::follows_again() const {
+    return {name_, rename_.type, retype_.up_again, {}, retype_.reads_again};
+}
+
+Going Retyping::goes_again() const {
+    return {retype_.parked, retype_.parked + " IS NOT NULL", true, retype_.old_type, retype_.down,
+            {name_},        retype_.given.has_value()};
 }
 
 // A primary key takes its index along when it goes: without another one there is no way back.
@@ -239,27 +154,6 @@ void Retyping::build_second() {
     }
 }
 
-void Retyping::compare_sides() {
-    const std::string& parked = retype_.parked;
-    composer_.verify(
-        Slot::proof, action_,
-        compare({{shadow_, rename_.type, retype_.up, {}, retype_.reads}}, {{name_,
-                                                                            name_ + " IS NOT NULL",
-                                                                            true,
-                                                                            retype_.old_type,
-                                                                            retype_.down_before,
-                                                                            {shadow_}}}));
-    composer_.verify(Slot::verify, action_,
-                     compare({{name_, rename_.type, retype_.up_again, {}, retype_.reads_again}},
-                             {{parked,
-                               parked + " IS NOT NULL",
-                               true,
-                               retype_.old_type,
-                               retype_.down,
-                               {name_},
-                               retype_.given.has_value()}}));
-}
-
 void Retyping::drop_constraint(Script& all, const OldConstraint& old) const {
     const std::string drop = "DROP CONSTRAINT " + copy_of(old).name + ";";
     add_to(all, old, {alter_owner(old) + drop});
@@ -285,9 +179,9 @@ void Retyping::drop_primaries(Script& all) const {
 void Retyping::add_primary(Script& all, const OldPrimary& primary) const {
     const CopiedIndex& index = rename_.indexes[primary.index];
     if (!table_.partitioned || index.partition) return name_index(all, primary.index);
-    add_primary_keys(all, index,
-                     {index_parts_[primary.index], primary.columns, primary.definition,
-                      key_under(primary, shadow_)});
+    add_primary_keys(
+        all, index,
+        {index_parts_[primary.index], primary.columns, primary.definition, key_before(primary)});
     append(all, index.after);
 }
 
@@ -302,9 +196,9 @@ void Retyping::add_old_primary(Script& all, std::size_t i) const {
         return all.about(owner, index.after);
     }
     if (table_.partitioned)
-        add_primary_keys(all, index,
-                         {seconds_[i].parts, primary.columns, primary.definition,
-                          key_under(primary, retype_.parked)});
+        add_primary_keys(
+            all, index,
+            {seconds_[i].parts, primary.columns, primary.definition, key_after(primary)});
     else
         all.push_back(alter(table_) + add);
     append(all, index.after);
@@ -329,10 +223,31 @@ void Retyping::identify(Script& all, std::size_t i, bool by_copies) const {
     }
 }
 
-// Without the trigger: what the old column forbids goes, the names change hands. Lists of columns
-// know them by number, so they are told which one has the name now.
-Script Retyping::turn() const {
-    Script all;
+// Lists of columns know them by number, so they are told which one has the name now.
+void Retyping::turn(Script& all, Part part) const {
+    switch (part) {
+    case Part::drop: return drop_old(all);
+    case Part::rename:
+        all.push_back(rename(name_, retype_.parked));
+        return all.push_back(rename(shadow_, name_));
+    case Part::add: return add_new(all);
+    }
+}
+
+// The copies that have taken names go; what takes the old ones' private names back is dropped
+// later.
+void Retyping::turn_back(Script& all, Part part) const {
+    switch (part) {
+    case Part::drop: return drop_new(all);
+    case Part::rename:
+        all.push_back(rename(name_, shadow_));
+        return all.push_back(rename(retype_.parked, name_));
+    case Part::add: return add_old(all);
+    }
+}
+
+// Without the trigger: what the old column forbids goes.
+void Retyping::drop_old(Script& all) const {
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) drop_constraint(all, key);
     for (const auto& check : retype_.checks) drop_constraint(all, check);
@@ -342,8 +257,9 @@ Script Retyping::turn() const {
         all.push_back(column(name_) + "DROP IDENTITY;");
     }
     if (!retype_.old_default.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
-    all.push_back(rename(name_, retype_.parked));
-    all.push_back(rename(shadow_, name_));
+}
+
+void Retyping::add_new(Script& all) const {
     if (!rename_.default_text.empty())
         all.push_back(column(name_) + "SET DEFAULT " + rename_.default_text + ";");
     own_sequences(all, rename_.type);
@@ -364,13 +280,9 @@ Script Retyping::turn() const {
     for (const auto& check : retype_.checks) name_constraint(all, check.copy);
     for (const auto& publication : rename_.publications) all.push_back(publication.add);
     anew(all);
-    return all;
 }
 
-// The copies that have taken names go; what takes the old ones' private names back is dropped
-// later.
-Script Retyping::turn_back() const {
-    Script all;
+void Retyping::drop_new(Script& all) const {
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) drop_constraint(all, key);
     for (const auto& check : retype_.checks) drop_constraint(all, check);
@@ -383,8 +295,9 @@ Script Retyping::turn_back() const {
         all.push_back(column(name_) + "DROP IDENTITY;");
     }
     if (!rename_.default_text.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
-    all.push_back(rename(name_, shadow_));
-    all.push_back(rename(retype_.parked, name_));
+}
+
+void Retyping::add_old(Script& all) const {
     forbid_null(all);
     for (std::size_t i = 0; i < retype_.primaries.size(); ++i) add_old_primary(all, i);
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
@@ -405,7 +318,6 @@ Script Retyping::turn_back() const {
     for (const auto& check : retype_.checks) add_not_valid(all, check);
     for (const auto& publication : rename_.publications) all.push_back(publication.add);
     anew(all);
-    return all;
 }
 
 // Where NOT NULL has a name, a partition that was given a key by itself keeps its own, and the
@@ -457,40 +369,40 @@ void Retyping::own_sequences(Script& all, const std::string& type) const {
                       table_.qualified + "." + name_ + ";");
 }
 
-Retyping::Exchange Retyping::exchange(const Script& script, const std::string& column,
-                                      const std::vector<std::string>& rules) const {
-    const std::string create = composer_.create_trigger(action_, rules);
-    const std::string drop = composer_.drop_trigger(action_);
-    const std::string turn = join(script.statements(), " ");
-    Exchange exchange{drop + "; " + turn + " " + create,
-                      {{"trigger", kSyncTrigger},
-                       {"columns", column},
-                       {"unseen", "yes"},
-                       {"drop", drop},
-                       {"turn", turn},
-                       {"create", create},
-                       {"statements", std::to_string(script.statements().size() + 2)}}};
-    script.describe(exchange.parameters);
-    if (table_.has_children) {
-        exchange.parameters["children"] = "yes";
-        exchange.parameters["private"] = column == shadow_ ? retype_.parked : shadow_;
-        exchange.parameters["create_behind"] = composer_.trigger_tail(rules);
+// How the columns of the primary key, changed ones too, are called before the transaction of the
+// switch, and before that of the way back.
+std::string Retyping::key_before(const OldPrimary& primary) const {
+    std::vector<std::string> columns = primary.columns;
+    for (const auto* other : retyped_columns(composer_.facts(), action_.table)) {
+        const auto& copies = std::get<RetypeColumn>(other->detail).copies;
+        std::replace(columns.begin(), columns.end(), copies.column, copies.renamed);
     }
-    return exchange;
+    return join(columns);
 }
 
-Undos Retyping::undo_switch(const Step& step) const {
-    // Under NOT NULL again before anything changes hands. From the count on a value that does not
-    // fit is refused, or the way back would have no end.
-    Undos parts;
-    if (rename_.not_null) {
-        Step start = composer_.start(action_, StepKind::ddl);
-        composer_.lock(start, action_, exclusive());
-        parts =
-            prove_not_null(start, retype_.parked, helper_, retype_.parked + ", the old " + name_);
+std::string Retyping::key_after(const OldPrimary& primary) const {
+    std::vector<std::string> columns = primary.columns;
+    for (const auto* other : retyped_columns(composer_.facts(), action_.table)) {
+        const auto& retype = std::get<RetypeColumn>(other->detail);
+        std::replace(columns.begin(), columns.end(), retype.copies.column, retype.parked);
     }
-    const Exchange back = exchange(turn_back(), shadow_, forward_);
-    parts.push_back({StepKind::sync, back.command, back.parameters, step.locks});
+    return join(columns);
+}
+
+void Retyping::add_locks(std::vector<TableLock>& locks) const {
+    for (const auto& key : retype_.keys) add_lock(locks, copy_of(key).table);
+}
+
+// From the count on a value that does not fit is refused, or the way back would have no end.
+Undos Retyping::prove() const {
+    if (!rename_.not_null) return {};
+    Step start = composer_.start(action_, StepKind::ddl);
+    composer_.lock(start, action_, exclusive());
+    return prove_not_null(start, retype_.parked, helper_, retype_.parked + ", the old " + name_);
+}
+
+Undos Retyping::validate_again() const {
+    Undos parts;
     for (const auto* side : {&retype_.keys, &retype_.checks})
         for (const auto& old : *side)
             if (copy_of(old).valid) parts.push_back(validate(old));
@@ -533,38 +445,27 @@ std::string Retyping::what_is_lost() const {
     return text;
 }
 
-void Retyping::switch_over() {
-    Step step = composer_.start(action_, StepKind::sync);
-    std::vector<TableLock> locks = exclusive().locks;
-    for (const auto& key : retype_.keys) add_lock(locks, copy_of(key).table);
-    composer_.lock(step, action_, locks_of(locks));
-    lock_sequences(step, sequences());
-    const Exchange over = exchange(turn(), retype_.parked, turned_);
-    step.command = over.command;
-    step.parameters = over.parameters;
-    composer_.guard(step, {rename_.hanging});
-    if (!retype_.below.empty()) step.parameters["below"] = retype_.below;
-    step.note = name_ + " is " + rename_.type + " from here on, and " + retype_.parked +
-                " follows it for a rollback";
-    if (retype_.partial) step.note += what_is_lost();
-    if (retype_.given && !retype_.given->may_fail.empty())
-        step.note +=
-            " (" + retype_.given->may_fail + " can make that statement of the new version fail)";
-    step.note +=
-        "; prepared statements that return or compare " + name_ +
-        " fail once with 0A000, \"cached plan must not change result type\", and must be prepared "
-        "again";
-    step.undo = undo_switch(step);
-    composer_.add(Slot::switch_, step);
+std::string Retyping::watch_note() const {
+    return shadow_ + " is kept in step with " + join(retype_.reads) + "; a value that " +
+           rename_.type + " can't take fails from here on, as it will after the change";
 }
 
-void Retyping::remove() {
-    Script then = {alter(table_) + "DROP COLUMN " + retype_.parked + ";"};
+std::string Retyping::switch_note() const {
+    std::string note = name_ + " is " + rename_.type + " from here on, and " + retype_.parked +
+                       " follows it for a rollback";
+    if (retype_.partial) note += what_is_lost();
+    if (retype_.given && !retype_.given->may_fail.empty())
+        note +=
+            " (" + retype_.given->may_fail + " can make that statement of the new version fail)";
+    return note;
+}
+
+void Retyping::remove(Script& then, std::vector<TableLock>& locks) const {
+    then.push_back(alter(table_) + "DROP COLUMN " + retype_.parked + ";");
     for (const std::size_t place : retype_.own_columns) {
         const std::string& child = partition(place).qualified;
         then.about(child, "ALTER TABLE " + child + " DROP COLUMN " + retype_.parked + ";");
     }
-    std::vector<TableLock> locks = exclusive().locks;
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
         if (!is_primary(i)) name_index(then, i);
     for (std::size_t i = 0; i < rename_.constraints.size(); ++i) {
@@ -574,32 +475,20 @@ void Retyping::remove() {
         add_lock(locks, constraint.referenced);
     }
     name_statistics(then);
-
-    Step step = composer_.start(action_, StepKind::unsync);
-    composer_.lock(step, action_, locks_of(locks));
-    const std::string drop = composer_.drop_trigger(action_);
-    const std::string text = join(then.statements(), " ");
-    step.command = drop + "; " + text;
-    step.parameters = {{"trigger", kSyncTrigger},
-                       {"drop", drop},
-                       {"then", text},
-                       {"statements", std::to_string(then.statements().size())}};
-    then.describe(step.parameters);
-    if (table_.has_children) {
-        step.parameters["children"] = "yes";
-        step.parameters["private"] = retype_.parked;
-    }
-    step.removal = true;
-    step.note =
-        "in one transaction: the old values go, and the copies take the names; prepared statements "
-        "that return all columns fail once with 0A000 and must be prepared again";
-    composer_.add(Slot::unsync, step);
 }
 
-}  // namespace
-
-void plan_action(Composer& composer, const Action& action, const RetypeColumn& retype) {
-    Retyping{composer, action, retype}.plan();
+void Retyping::add_notes() {
+    composer_.note("until the switch " + table_.qualified + "." + name_ + " is " +
+                   retype_.old_type + ", from then on " + rename_.type +
+                   ": both versions of the application may use it only as both types allow; " +
+                   name_ +
+                   " then stands last: without a list of columns COPY works until the switch only, "
+                   "and INSERT until contract, with values of " +
+                   retype_.old_type);
+    note_mirrors();
+    note_newcomers(
+        name_ + ", and with it " + shadow_ + " before the switch, " + retype_.parked + " after it",
+        retype_.primaries.empty() ? "" : key_before(retype_.primaries.front()), "the switch");
 }
 
 }  // namespace zdm::plan

@@ -66,15 +66,13 @@ void Composer::with_unsync(const Action& action, const Script& script, const See
 
 void Composer::takes_place(const Action& action, const RenameColumn& rename) {
     Rules& rules = rules_of(action);
-    if (!rename.hanging.empty()) rules.hanging.push_back(rename.hanging);
     if (!rename.place.empty()) rules.places.push_back(rename.place);
     for (const auto& trigger : rename.triggers)
         if (!trigger.made.empty()) rules.triggers.push_back(trigger.made);
 }
 
-void Composer::guard(Step& step, const std::vector<std::string>& hanging) {
-    if (!hanging.empty() && !join(hanging).empty())
-        step.parameters["hanging"] = "{" + join(hanging) + "}";
+void Composer::guard(Step& step, const std::string& hanging) {
+    if (!hanging.empty()) step.parameters["hanging"] = "{" + hanging + "}";
 }
 
 std::string Composer::create_trigger(const std::string& relation,
@@ -241,7 +239,6 @@ void Composer::finish_unsync(std::size_t index, const Rules& rules, const std::s
         unsync.parameters["statements"] = std::to_string(rules.then.statements().size());
         rules.then.describe(unsync.parameters);
         if (facts_.tables.at(index).has_children) unsync.parameters["children"] = "yes";
-        guard(unsync, rules.hanging);
         if (!rules.places.empty()) unsync.parameters["places"] = "{" + join(rules.places) + "}";
         if (!rules.triggers.empty())
             unsync.parameters["triggers"] = "{" + join(rules.triggers) + "}";

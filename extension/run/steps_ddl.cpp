@@ -33,25 +33,20 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
 // (zdm_start); under the step's locks, so that it stays so.
 void require_as_planned(const StoredStep& stored) {
     const auto& parameters = stored.step.parameters;
-    const auto relation = stored.step.relation_oid;
-    std::vector<std::string> changed;
-    if (const auto hanging = parameters.find("hanging"); hanging != parameters.end())
-        changed = plan::changed_since(relation, hanging->second);
+    auto changed = plan::changed_since(stored.step.relation_oid, parameters);
     if (const auto below = parameters.find("below"); below != parameters.end())
-        for (const auto& thing : plan::changed_below(relation, below->second))
+        for (const auto& thing : plan::changed_below(stored.step.relation_oid, below->second))
             changed.push_back(thing);
-    if (const auto places = parameters.find("places"); places != parameters.end())
-        for (const auto& given : plan::given_to(relation, places->second)) changed.push_back(given);
-    if (const auto triggers = parameters.find("triggers"); triggers != parameters.end())
-        for (const auto& trigger : plan::changed_triggers(relation, triggers->second))
-            changed.push_back(trigger);
     if (changed.empty()) return;
+    const std::string keep = parameters.count("places") == 0
+                                 ? ""
+                                 : " (what you want to keep, put on the column that stays)";
     throw pg::Error{
         pg::state::kNotInPrerequisiteState,
         "ZD211: what hangs on a column of " + stored.step.relation +
             " is not what it was when the migration was started",
         "Since then: " + plan::join(changed) + ". The step would set that back or lose it.",
-        "Make it as it was and call zdm_resume; or zdm_rollback, and plan again."};
+        "Make it as it was" + keep + " and call zdm_resume; or zdm_rollback, and plan again."};
 }
 
 // Tables that inherit, or did when they got the trigger, which names the same columns there.
@@ -72,13 +67,14 @@ std::vector<std::uint32_t> children_with_trigger(const Context& context, const S
 constexpr auto kDropPrivate =
     "SELECT pg_catalog.format('ALTER TABLE %s DROP COLUMN %I;', attrelid::pg_catalog.regclass,"
     " attname) FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid"
-    " AND pg_catalog.quote_ident(attname) = $2 AND attinhcount = 0";
+    " AND pg_catalog.quote_ident(attname) = ANY (pg_catalog.string_to_array($2, E'\\n'))"
+    " AND attinhcount = 0";
 
 void drop_private(const StoredStep& stored, std::uint32_t child) {
-    const auto column = stored.step.parameters.find("private");
-    if (column == stored.step.parameters.end()) return;
-    const auto drop = pg::query(kDropPrivate, {std::int64_t{child}, column->second});
-    if (!drop.empty()) run_statements(drop.front().text(0));
+    const auto columns = stored.step.parameters.find("private");
+    if (columns == stored.step.parameters.end()) return;
+    for (const auto& drop : pg::query(kDropPrivate, {std::int64_t{child}, columns->second}).rows)
+        run_statements(drop.text(0));
 }
 
 // What goes with the trigger of the table and those of its children, in one transaction.

@@ -16,12 +16,33 @@ using catalog::StoredStep;
 
 namespace {
 
-// $1 the table; it and all below it, and of those that inherit whether they have its trigger.
-constexpr auto kTree =
-    "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid"
+// $1 the table; it and all below it.
+#define ZDM_TREE                                                           \
+    "WITH RECURSIVE tree (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid" \
     "  FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.oid)"
+
+// All of them, and of those that inherit whether they have its trigger.
+constexpr auto kTree = ZDM_TREE
     " SELECT t.oid, t.oid::pg_catalog.regclass, EXISTS (SELECT FROM pg_catalog.pg_trigger g"
     "  WHERE g.tgrelid = t.oid AND g.tgname = $2) FROM tree t ORDER BY t.oid";
+
+// $2 as the parameter `places`: columns of these tables that would not go with that of $1, or not
+// change their name, as they are a table's own or it has them from a table that is not among these.
+constexpr auto kStaying = ZDM_TREE
+    ", place AS MATERIALIZED (SELECT key, value ->> 'column' AS other"
+    "  FROM pg_catalog.jsonb_each($2::jsonb))"
+    ", elsewhere AS (SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i"
+    "  JOIN tree t ON t.oid = i.inhrelid WHERE i.inhparent NOT IN (SELECT oid FROM tree))"
+    " SELECT t.oid::pg_catalog.regclass, pg_catalog.quote_ident(a.attname),"
+    "  pg_catalog.quote_ident(j.other), e.inhparent::pg_catalog.regclass"
+    " FROM tree t CROSS JOIN place j"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname IN (j.key, j.other)"
+    " LEFT JOIN (elsewhere e JOIN pg_catalog.pg_attribute b ON b.attrelid = e.inhparent)"
+    "  ON e.inhrelid = t.oid AND b.attname = a.attname"
+    " WHERE e.inhparent IS NOT NULL OR a.attislocal AND a.attname = j.key AND t.oid <> $1::oid"
+    " ORDER BY t.oid, a.attnum, 4";
+
+#undef ZDM_TREE
 
 pg::Result tree_of(const StoredStep& stored) {
     return pg::query(kTree,
@@ -79,6 +100,33 @@ bool takes_places(const StoredStep* stored) {
     return stored != nullptr && stored->step.parameters.count("places") != 0;
 }
 
+// Tables below must let the columns go and take their names with the table.
+void require_handed_down(const StoredStep& removal) {
+    const auto found = pg::query(
+        kStaying, {std::int64_t{removal.step.relation_oid}, removal.step.parameters.at("places")});
+    if (found.empty()) return;
+    const pg::Row& row = found.front();
+    const std::string& table = row.text(0);
+    const std::string& column = row.text(1);
+    if (!row.is_null(3))
+        throw pg::Error{
+            pg::state::kNotInPrerequisiteState,
+            "ZD203: " + table + " has column " + column + " from " + row.text(3) + " as well",
+            "So it can neither go nor change its name.",
+            "Take the table out of that one (ALTER TABLE ... NO INHERIT ..., or DETACH "
+            "PARTITION) and call zdm_resume or zdm_rollback."};
+    throw pg::Error{pg::state::kNotInPrerequisiteState,
+                    "ZD203: child table " + table + " has column " + column + " by itself",
+                    "It left the tree meanwhile and came back, so the column would not go with "
+                    "that of " +
+                        removal.step.relation + ", and no other could take its name.",
+                    "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
+                    "then drop " +
+                        column + " there, rename " + row.text(2) + " to " + column +
+                        ", and put it in again. Or zdm_rollback, which leaves " + column +
+                        " to it."};
+}
+
 // Before anybody's values are compared or settled.
 Witness prepare(Context& context, const StoredStep& stored) {
     Witness witness;
@@ -87,7 +135,10 @@ Witness prepare(Context& context, const StoredStep& stored) {
     const StoredStep* next = sibling(steps, stored, plan::StepKind::unsync);
     if (next == nullptr) next = sibling(steps, stored, plan::StepKind::sync);
     if (next != nullptr) require_triggers(context, *next);
-    if (takes_places(next)) witness = look(stored);
+    if (takes_places(next)) {
+        require_handed_down(*next);
+        witness = look(stored);
+    }
     transaction.commit();
     return witness;
 }
@@ -149,6 +200,7 @@ void run_verify(Context& context, const StoredStep& stored) {
 void require_verified(const Context& context, const StoredStep& stored) {
     require_triggers(context, stored);
     if (!takes_places(&stored)) return;
+    require_handed_down(stored);
     const auto steps = catalog::load_steps(context.migration().id);
     const StoredStep* const verified = sibling(steps, stored, plan::StepKind::verify);
     if (verified == nullptr) return;

@@ -38,7 +38,9 @@ value("INSERT INTO users (name, boss) SELECT 'user ' || g, CASE WHEN g > 1 THEN 
     . "INSERT INTO orders (buyer) SELECT 1 + g % $rows FROM generate_series(1, $rows) g;"
     . "INSERT INTO items SELECT g, 'item' FROM generate_series(1, $rows) g; VACUUM ANALYZE");
 my $change_users = 'ALTER TABLE users ALTER COLUMN id TYPE bigint;';
-my $change_orders = 'ALTER TABLE orders ALTER COLUMN id TYPE bigint;';
+# The key of the other one together with all that refers to either: also a key and who refers to it, and two columns of a table.
+my $change_orders = 'ALTER TABLE items ALTER COLUMN of TYPE bigint; ALTER TABLE users ALTER boss TYPE bigint;'
+    . ' ALTER TABLE orders ALTER COLUMN id TYPE bigint, ALTER buyer TYPE bigint; ALTER TABLE logins ALTER who TYPE bigint;';
 # The one thing that zdm does and a plain ALTER TYPE does not: a serial column's sequence gets the type as well.
 $node->safe_psql('plain', "CREATE EXTENSION IF NOT EXISTS zdm; $tables $change_users ALTER SEQUENCE users_id_seq AS bigint; $change_orders");
 my $start = dump_of('postgres');
@@ -56,7 +58,7 @@ SELECT * FROM users WHERE id = :id;
 BEGIN;
 INSERT INTO users (name, boss) VALUES ('by name', :id) RETURNING id \\gset new_
 INSERT INTO orders (buyer) VALUES (:new_id) RETURNING id \\gset order_
-INSERT INTO items VALUES (:order_id, 'new');
+INSERT INTO items (of, what) VALUES (:order_id, 'new');
 INSERT INTO logins VALUES (:new_id);
 END;
 SELECT u.id, o.id, i.what FROM users u JOIN orders o ON o.buyer = u.id JOIN items i ON i.of = o.id WHERE u.id = :new_id;
@@ -70,7 +72,7 @@ append_to_file("$folder/prepared.sql", <<"SQL");
 SELECT name FROM users WHERE id = :id;
 UPDATE users SET n = n + 1 WHERE id = :id;
 UPDATE orders SET n = n + 1 WHERE id = :id;
-INSERT INTO items SELECT id, 'prepared' FROM orders WHERE id = :id;
+INSERT INTO items (of, what) SELECT id, 'prepared' FROM orders WHERE id = :id;
 INSERT INTO users (name, boss) VALUES ('prepared', :id);
 SELECT count(*) FROM orders WHERE buyer = :id;
 SQL

@@ -169,17 +169,28 @@ TEST(PlanRename, StatisticsAreCopiedForTheTimeBeing) {
 
 TEST(PlanRename, NobodyMayPutAnythingOnTheColumnThatGoes) {
     RenameColumn rename = rename_email();
-    const auto& without = step_of(plan_of({act(kUsers, rename)}), StepKind::unsync).parameters;
-    EXPECT_EQ(without.count("hanging"), 0u);
-    rename.hanging = R"("mail": {})";
+    const auto without = step_of(plan_of({act(kUsers, rename)}), StepKind::unsync).parameters;
+    EXPECT_EQ(without.count("places") + without.count("own"), 0u);
     rename.place = R"("mail": "email")";
     RenameColumn other = rename_phone();
-    other.hanging = R"("tel": {})";
     other.place = R"("tel": "phone")";
     const Plan plan = plan_of({act(kUsers, rename), act(kUsers, other)});
     const auto& parameters = step_of(plan, StepKind::unsync).parameters;
-    EXPECT_EQ(parameters.at("hanging"), R"({"mail": {}, "tel": {}})");
+    EXPECT_EQ(parameters.count("hanging"), 0u);
     EXPECT_EQ(parameters.at("places"), R"({"mail": "email", "tel": "phone"})");
+    EXPECT_EQ(parameters.count("own"), 0u);
+}
+
+TEST(PlanRename, WhatThePlanPutsOnTheColumnThatGoesIsKnownByItsName) {
+    RenameColumn rename = rename_email();
+    rename.place = R"("mail": "email")";
+    rename.statistics = {{"st", "public", "ON mail, id FROM public.users", "", {}},
+                         {"\"St 2\"", "public", "ON mail, name FROM public.users", "", {}}};
+    const Plan plan = plan_of({act(kUsers, rename)});
+    EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.at("own"),
+              "\"zdm_St 2_copy\"\nzdm_st_copy");
+    for (const Step& step : plan.steps)
+        EXPECT_EQ(step.parameters.count("own"), step.kind == StepKind::unsync ? 1u : 0u);
 }
 
 Facts with_children() {

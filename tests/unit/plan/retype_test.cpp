@@ -71,6 +71,10 @@ TEST(PlanRetype, WhatHangsOnTheColumnMustStayAsItIs) {
     retype.copies.hanging = R"("n": {"index public.i": "1"})";
     const Plan plan = plan_of({act(kUsers, retype)});
     EXPECT_EQ(turning(plan).parameters.at("hanging"), R"({"n": {"index public.i": "1"}})");
+    // The helper of NOT NULL and what else it makes of the old column.
+    retype.copies.not_null = true;
+    EXPECT_NE(turning(plan_of({act(kUsers, retype)})).parameters.at("own").find("zdm_"),
+              std::string::npos);
     // From the switch on the old column has another name, and nobody knows it.
     EXPECT_EQ(step_of(plan, StepKind::unsync).parameters.count("hanging"), 0u);
 }
