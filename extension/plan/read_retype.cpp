@@ -222,11 +222,12 @@ void RetypeReader::check_subscribers(const Target& to) const {
                      "Subscribers get the new value as text under the same name, and theirs would "
                      "not be what USING makes of it.",
                      "Take the table out of the publication until the migration is done.");
-    if (!open.empty() && is_found_by_all())
+    const std::string by_all = found_by_all();
+    if (!open.empty() && !by_all.empty())
         refuse_piece(published + ", and its replica identity is FULL",
                      "A subscriber without a key finds rows by all of its columns, and the "
                      "exchange of names would leave one behind: it would pass over changes.",
-                     "ALTER TABLE " + table().qualified +
+                     "ALTER TABLE " + by_all +
                          " REPLICA IDENTITY DEFAULT, or USING INDEX, for the time of the "
                          "migration; or take it out of the publication until then.");
     const std::string name = pg::quote_ident(old_);
