@@ -195,9 +195,10 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
                      "Drop it before, and add it again after.");
     if (type == 'n') return read_not_null(rename, row);
     if (type == 'u' || type == 'p' || type == 'x') return;
-    if (type == 'f' && row.flag(8) && table().partitioned)
-        refuse_piece("foreign key " + name + " refers to it, and the table is partitioned",
-                     "Until the switch the new column has no key that it could refer to.",
+    if (type == 'f' && row.flag(8) && table().partitioned && row.number(2) == row.number(3))
+        refuse_piece("foreign key " + name + " of the partitioned table refers to it",
+                     "Until the switch the new column has no key that it could refer to, and then "
+                     "it would be checked under the lock.",
                      "Drop the foreign key before, and add it again after.");
     if (type != 'c' && type != 'f')
         refuse_piece("constraint " + name + " is of a kind that zdm does not know", {},
@@ -227,7 +228,8 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
         copy.foreign_key = true;
         copy.referenced = table_of(static_cast<std::uint32_t>(row.number(3)), name);
         copy.incoming = row.flag(8);
-        if (table().partitioned) read_foreign_key_parts(copy, row);
+        copy.late = copy.incoming && table().partitioned;
+        if (table().partitioned && !copy.incoming) read_foreign_key_parts(copy, row);
         for (const std::size_t peer : {copy.table, copy.referenced})
             if (peer != table_) seen.locks.push_back({peer, LockMode::access_exclusive});
     }

@@ -385,11 +385,6 @@ Statements RenameReader::privileges_of(std::uint32_t oid, std::int64_t number,
 std::vector<OwnedSequence> RenameReader::sequences() const {
     const auto all = owned_sequences(relation().oid, old_);
     for (const auto& owned : all)
-        if (owned.is_identity() && table().partitioned)
-            refuse_piece("it is an identity column, and its table is partitioned",
-                         "Its sequence would be made anew in all partitions.",
-                         "Write -- zdm: direct right before the statement to run it at once.");
-    for (const auto& owned : all)
         if (owned.is_identity() && !owned.plain)
             refuse_piece("it is an identity column, and its sequence " + owned.name +
                              " has privileges, a comment, or a type of its own",

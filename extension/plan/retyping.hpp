@@ -49,6 +49,8 @@ public:
     Undos validate_again() const;
     // Contract: what goes with the old column, and what then gets its name.
     void remove(Script& then, std::vector<TableLock>& locks) const;
+    // After the switch: what it added without looking at rows.
+    void validate_late() const;
 
     std::string watch_note() const;
     std::string switch_note() const;
@@ -64,6 +66,7 @@ public:
 private:
     void refuse_company() const;
     void refuse_reading(const RetypeColumn& other) const;
+    void refuse_late() const;
     void add_own_columns();
     void build_second();
     void forbid_null(Script& all) const;

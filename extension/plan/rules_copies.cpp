@@ -75,8 +75,10 @@ void Renaming::copy_not_null() {
 void Renaming::copy_constraint(const CopiedConstraint& constraint) {
     const Action action = at(constraint.table);
     const std::string own = alter(composer_.table(action));
-    const std::string name = composer_.private_name(constraint.name, "copy");
+    const std::string name =
+        constraint.late ? std::string{} : composer_.private_name(constraint.name, "copy");
     constraints_.push_back(name);
+    if (constraint.late) return;
     if (constraint.partition) return copy_check_of_leaf(constraint, name);
     if (constraint.foreign_key && table_.partitioned) return copy_foreign_key(constraint, name);
     // From the lowest up, so that what comes from above finds it there.

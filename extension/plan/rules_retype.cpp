@@ -31,6 +31,7 @@ std::string put_there(const RetypeColumn& retype) {
 
 void Retyping::check() const {
     refuse_company();
+    refuse_late();
     if (retype_.given) check_down(*retype_.given, name_, retype_.parked);
 }
 
@@ -82,6 +83,19 @@ void Retyping::add_own_columns() {
         step.parameters["statements"] = "1";
         composer_.add(Slot::structure, step);
     }
+}
+
+// Its definition would name columns of two times.
+void Retyping::refuse_late() const {
+    if (retype_.tied.empty()) return;
+    for (const auto& constraint : rename_.constraints)
+        if (constraint.late)
+            refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
+                   "both columns of foreign key " + constraint.name +
+                       ", which refers to the partitioned table " + table_.qualified +
+                       ", change their types",
+                   "Such a key is made anew in the switch of the table that it refers to.",
+                   "Change one of them in a migration of its own.");
 }
 
 void Retyping::add_columns() {
@@ -276,7 +290,12 @@ void Retyping::add_new(Script& all) const {
         name_not_null(all);
         own_not_null(all);
     }
-    for (const auto& key : retype_.keys) name_constraint(all, key.copy);
+    for (const auto& key : retype_.keys) {
+        if (copy_of(key).late)
+            add_not_valid(all, key);
+        else
+            name_constraint(all, key.copy);
+    }
     for (const auto& check : retype_.checks) name_constraint(all, check.copy);
     for (const auto& publication : rename_.publications) all.push_back(publication.add);
     anew(all);
@@ -407,6 +426,23 @@ Undos Retyping::validate_again() const {
         for (const auto& old : *side)
             if (copy_of(old).valid) parts.push_back(validate(old));
     return parts;
+}
+
+void Retyping::validate_late() const {
+    for (const auto& key : retype_.keys) {
+        const CopiedConstraint& copy = copy_of(key);
+        if (!copy.late || !copy.valid) continue;
+        const Undo validate_key = validate(key);
+        Step step = composer_.start(at(copy.table), StepKind::ddl);
+        step.command = validate_key.command;
+        step.parameters = validate_key.parameters;
+        step.locks = validate_key.locks;
+        step.lock = LockMode::share_update_exclusive;
+        step.scans = true;
+        step.note = "foreign key " + copy.name +
+                    " holds since the switch as it did before; scans beside reads and writes";
+        composer_.add(Slot::switch_, step);
+    }
 }
 
 Undo Retyping::validate(const OldConstraint& old) const {

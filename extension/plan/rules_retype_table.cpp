@@ -36,6 +36,7 @@ public:
         for (auto& column : columns_) column.copy();
         compare_sides();
         switch_over();
+        for (const auto& column : columns_) column.validate_late();
         remove();
         for (auto& column : columns_) column.add_notes();
     }

@@ -371,5 +371,40 @@ TEST(PlanRetypePartitioned, ReplicaIdentityOfAPartitionChangesHandsToo) {
               "3 public.a\n4 public.m\n5 public.m1\n6 public.m1");
 }
 
+// Until the switch the new column has no key that it could refer to.
+TEST(PlanRetypePartitioned, AKeyThatRefersToItIsMadeInTheSwitchAndValidatedAfter) {
+    RetypeColumn retype = of_key();
+    CopiedConstraint key;
+    key.table = kOrders;
+    key.name = "fk";
+    key.foreign_key = key.incoming = key.late = true;
+    key.referenced = kUsers;
+    retype.copies.constraints = {key};
+    retype.keys = {{0, "FOREIGN KEY (u, v) REFERENCES public.users (n, id)"}};
+    const Plan plan = plan_retype(retype);
+    for (const auto& step : plan.steps)
+        EXPECT_TRUE(step.phase != Phase::migrate || step.relation != "public.orders");
+    const Lines turn = split(turning(plan).parameters.at("turn"));
+    EXPECT_EQ(turn.front(), "ALTER TABLE public.orders DROP CONSTRAINT fk");
+    EXPECT_EQ(turn.back(),
+              "ALTER TABLE public.orders ADD CONSTRAINT fk FOREIGN KEY (u, v) REFERENCES "
+              "public.users (n, id) NOT VALID");
+    const auto after = static_cast<std::size_t>(&turning(plan) - plan.steps.data()) + 1;
+    const Step& validate = plan.steps.at(after);
+    EXPECT_EQ(validate.phase, Phase::switch_);
+    EXPECT_EQ(validate.command, "ALTER TABLE public.orders VALIDATE CONSTRAINT fk;");
+    EXPECT_EQ(validate.relation, "public.orders");
+    ASSERT_EQ(validate.locks.size(), 2u);
+    EXPECT_EQ(validate.locks[1].mode, LockMode::row_share);
+    EXPECT_TRUE(validate.undo.empty());
+    EXPECT_EQ(turning(plan).undo.back().command,
+              "ALTER TABLE public.orders VALIDATE CONSTRAINT fk;");
+
+    retype.copies.constraints[0].valid = false;
+    EXPECT_EQ(plan_retype(retype).steps.size(), plan.steps.size() - 1);
+    retype.tied = {kOrders};
+    EXPECT_THROW(plan_retype(retype), pg::Error);
+}
+
 }  // namespace
 }  // namespace zdm::plan
