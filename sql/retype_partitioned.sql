@@ -259,6 +259,33 @@ SELECT tableoid::regclass, zdm_stamp_old FROM ours.item WHERE id IN (3002, 3005)
 SELECT zdm_contract('using', true, 'a test');
 CALL zdm_wait('using', 'done', '100 s');
 
+\echo # Keys that leaves alone have
+CREATE TABLE ours.own (id int NOT NULL, n int NOT NULL) PARTITION BY LIST (id);
+CREATE TABLE ours.own_1 PARTITION OF ours.own (PRIMARY KEY (n)) FOR VALUES IN (1);
+CREATE TABLE ours.own_2 PARTITION OF ours.own (CONSTRAINT own_2_key UNIQUE (n, id)) FOR VALUES IN (2);
+COMMENT ON CONSTRAINT own_2_key ON ours.own_2 IS 'only here';
+INSERT INTO ours.own VALUES (1, 1), (1, 2), (2, 1);
+CREATE TABLE was AS SELECT shape('ours') AS line;
+CALL take('own', 'switched', 'ALTER TABLE ours.own ALTER n TYPE bigint');
+CALL zdm_wait('own', 'switched', '100 s');
+INSERT INTO ours.own VALUES (1, 2);
+SELECT zdm_rollback('own');
+CALL zdm_wait('own', 'rolled_back', '100 s');
+(TABLE was EXCEPT ALL SELECT shape('ours')) UNION ALL (SELECT shape('ours') EXCEPT ALL TABLE was);
+CALL take('own_2', 'ready', 'ALTER TABLE ours.own ALTER n TYPE bigint');
+CALL zdm_wait('own_2', 'ready', '100 s');
+-- What comes there alone would be lost.
+CREATE INDEX own_2_late ON ours.own_2 (n);
+SELECT zdm_switch('own_2');
+CALL zdm_wait('own_2', 'switched', '100 s');
+DROP INDEX ours.own_2_late;
+SELECT zdm_resume('own_2');
+CALL zdm_wait('own_2', 'switched', '100 s');
+SELECT zdm_contract('own_2', true, 'a test');
+CALL zdm_wait('own_2', 'done', '100 s');
+(TABLE was EXCEPT ALL SELECT shape('ours')) UNION ALL (SELECT shape('ours') EXCEPT ALL TABLE was) ORDER BY 1;
+DROP TABLE was;
+
 \echo # Refused, each by name
 CREATE PROCEDURE refused(sql text) LANGUAGE plpgsql AS $$
 DECLARE message text; detail text; hint text;

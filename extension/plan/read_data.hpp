@@ -71,5 +71,7 @@ private:
 // with a lock on it.
 void refuse_without_identity(std::uint32_t relation, const std::string& name, bool deletes,
                              Place at);
+// ZD106 about a relation with a rule for such statements.
+void refuse_rules(std::uint32_t relation, const std::string& name, bool deletes, Place at);
 
 }  // namespace zdm::plan

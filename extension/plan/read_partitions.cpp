@@ -22,7 +22,8 @@ namespace {
 
 constexpr auto kMembers = ZDM_TREE
     "SELECT c.oid, n.nspname, c.relname, n.oid, h.inhparent, c.relkind = 'p', c.relkind = 'f',"
-    " coalesce(a.amname, 'heap') = 'heap', pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
+    " coalesce(a.amname, 'heap') = 'heap' AND c.relpersistence <> 't', "
+    "pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
     " pg_catalog.row_security_active(c.oid), c.reltuples::bigint,"
     " c.relpages * pg_catalog.current_setting('block_size')::bigint,"
     " EXISTS (SELECT FROM pg_catalog.pg_inherits o WHERE o.inhrelid = c.oid"
@@ -210,9 +211,10 @@ std::vector<Member> list_children(Clones& clones, std::size_t table, Place at) {
     for (std::size_t i = 0; i < members.size(); ++i) {
         const Partition& child = facts.partitions[i];
         if (members[i].foreign || !members[i].heap)
-            refuse(at, "ZD106", pg::state::kWrongObjectType,
-                   "child table " + child.qualified + " is a foreign table, or no heap",
-                   "zdm can't fill its rows.", "Run the statement directly.");
+            refuse(
+                at, "ZD106", pg::state::kWrongObjectType,
+                "child table " + child.qualified + " is a foreign or temporary table, or no heap",
+                "zdm can't fill its rows.", "Run the statement directly.");
         require_owned(child, members[i], "It is changed with the table above.", at);
     }
     return members;
@@ -230,6 +232,8 @@ void refuse_several(const Table& table, const std::vector<Member>& members, Plac
 
 void check_fill_of_leaves(const Table& table, const std::vector<Member>& members, Place at) {
     check_leaves(table, members, {at, RowEvent::update, {}});
+    if (!table.has_children) return;
+    for (const auto& child : table.partitions) refuse_rules(child.oid, child.qualified, false, at);
 }
 
 void read_partitions(Clones& clones, std::size_t table, const RowChange& change) {

@@ -56,11 +56,14 @@ std::vector<std::string> RenameReader::open_publications() const {
     return names;
 }
 
-bool RenameReader::is_found_by_all() const {
-    return !ask("SELECT FROM pg_catalog.pg_class WHERE oid = ANY ($1::text[]::oid[])"
-                " AND relreplident = 'f' AND relkind = 'r'",
-                {tree_oids()})
-                .empty();
+std::string RenameReader::found_by_all() const {
+    const auto found =
+        ask("SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
+            " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = ANY ($1::text[]::oid[]) AND c.relreplident = 'f' AND c.relkind = 'r'"
+            " ORDER BY c.oid LIMIT 1",
+            {tree_oids()});
+    return found.empty() ? std::string{} : found.front().text(0);
 }
 
 void RenameReader::note_subscribers() const {
@@ -73,15 +76,16 @@ void RenameReader::note_subscribers() const {
                              "column is renamed with them too");
     const std::vector<std::string> names = open_publications();
     if (names.empty()) return;
-    r_.note(at_, table().qualified + " is published by " + join(names) +
-                     ": subscribers need column " + pg::quote_ident(new_) +
-                     " before this migration starts, or they stop applying; from contract on they "
-                     "get it alone, and stop where " +
-                     old + " is NOT NULL or in their key" +
-                     (is_found_by_all() ? ", or pass over changes where they find rows without a "
-                                          "key,"
-                                        : "") +
-                     " until " + old + " is dropped there");
+    r_.note(at_,
+            table().qualified + " is published by " + join(names) + ": subscribers need column " +
+                pg::quote_ident(new_) +
+                " before this migration starts, or they stop applying; from contract on they "
+                "get it alone, and stop where " +
+                old + " is NOT NULL or in their key" +
+                (!found_by_all().empty() ? ", or pass over changes where they find rows without a "
+                                           "key,"
+                                         : "") +
+                " until " + old + " is dropped there");
 }
 
 // Those that name the column in their list of columns or their row filter.

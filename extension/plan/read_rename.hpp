@@ -64,8 +64,9 @@ protected:
     void note_followers() const;
     // Publications that send all of its columns, also those to come.
     std::vector<std::string> open_publications() const;
-    // Whether subscribers that have no key find its rows by all columns.
-    bool is_found_by_all() const;
+    // The table, or one below it, whose rows subscribers without a key find by all columns; else
+    // empty.
+    std::string found_by_all() const;
     void read_privileges(RenameColumn& rename) const;
     Statements privileges_of(std::uint32_t oid, std::int64_t number,
                              const std::string& relation) const;

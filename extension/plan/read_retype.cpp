@@ -11,6 +11,7 @@
 #include "plan/ask.hpp"
 #include "plan/describe.hpp"
 #include "plan/hanging.hpp"
+#include "plan/hanging_below.hpp"
 #include "plan/read_data.hpp"
 #include "plan/read_partitions.hpp"
 #include "plan/replay.hpp"
@@ -127,6 +128,7 @@ RetypeColumn RetypeReader::read(const std::function<void()>& replay, Seen& seen)
     on_clone("RENAME COLUMN " + pg::quote_ident(new_) + " TO " + pg::quote_ident(old_));
     read_old(retype);
     if (table().has_children) read_own(retype);
+    if (table().is_tree()) retype.below = read_hanging_below(relation().oid, old_);
 
     for (std::size_t i = 0; i < copies.indexes.size(); ++i) {
         if (copies.indexes[i].constraint == "PRIMARY KEY") read_primary(retype, i);
@@ -220,11 +222,12 @@ void RetypeReader::check_subscribers(const Target& to) const {
                      "Subscribers get the new value as text under the same name, and theirs would "
                      "not be what USING makes of it.",
                      "Take the table out of the publication until the migration is done.");
-    if (!open.empty() && is_found_by_all())
+    const std::string by_all = found_by_all();
+    if (!open.empty() && !by_all.empty())
         refuse_piece(published + ", and its replica identity is FULL",
                      "A subscriber without a key finds rows by all of its columns, and the "
                      "exchange of names would leave one behind: it would pass over changes.",
-                     "ALTER TABLE " + table().qualified +
+                     "ALTER TABLE " + by_all +
                          " REPLICA IDENTITY DEFAULT, or USING INDEX, for the time of the "
                          "migration; or take it out of the publication until then.");
     const std::string name = pg::quote_ident(old_);

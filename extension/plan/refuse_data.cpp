@@ -31,6 +31,21 @@ void refuse_without_identity(std::uint32_t relation, const std::string& name, bo
     }
 }
 
+// The server does not let rules rewrite a statement that changes rows in WITH, as batches do.
+void refuse_rules(std::uint32_t relation, const std::string& name, bool deletes, Place at) {
+    const auto rules =
+        ask("SELECT r.rulename FROM pg_catalog.pg_rewrite r WHERE r.ev_class = $1::oid"
+            " AND r.ev_type = CASE WHEN $2 THEN '4' ELSE '2' END AND r.ev_enabled IN ('O', 'A')"
+            " ORDER BY r.rulename LIMIT 1",
+            {std::int64_t{relation}, deletes});
+    if (rules.empty()) return;
+    const std::string rule = pg::quote_ident(rules.front().text(0));
+    refuse(at, "ZD106", pg::state::kFeatureNotSupported,
+           "a rule of " + name + " rewrites the statement", "It is rule " + rule + ".",
+           "Replace it by a trigger, or ALTER TABLE " + name + " DISABLE RULE " + rule +
+               " for the time of the migration; or -- zdm: direct runs the statement as written.");
+}
+
 // As the server refuses it when it runs. Not where the file itself gives the table another identity
 // before: that can be seen on the clone, which is never published.
 void DataReader::refuse_unpublishable(std::size_t table, bool deletes, Place at) const {
@@ -52,20 +67,9 @@ void DataReader::check_fill(std::size_t table, Place at) const {
     refuse_rules(table, false, at);
 }
 
-// The server does not let rules rewrite a statement that changes rows in WITH, as batches do.
 void DataReader::refuse_rules(std::size_t table, bool deletes, Place at) const {
-    const auto rules =
-        ask("SELECT r.rulename FROM pg_catalog.pg_rewrite r WHERE r.ev_class = $1::oid"
-            " AND r.ev_type = CASE WHEN $2 THEN '4' ELSE '2' END AND r.ev_enabled IN ('O', 'A')"
-            " ORDER BY r.rulename LIMIT 1",
-            {std::int64_t{r_.clones_.relation(table).oid}, deletes});
-    if (rules.empty()) return;
-    const std::string name = r_.clones_.table(table).qualified;
-    const std::string rule = pg::quote_ident(rules.front().text(0));
-    refuse(at, "ZD106", pg::state::kFeatureNotSupported,
-           "a rule of " + name + " rewrites the statement", "It is rule " + rule + ".",
-           "Replace it by a trigger, or ALTER TABLE " + name + " DISABLE RULE " + rule +
-               " for the time of the migration; or -- zdm: direct runs the statement as written.");
+    plan::refuse_rules(r_.clones_.relation(table).oid, r_.clones_.table(table).qualified, deletes,
+                       at);
 }
 
 }  // namespace zdm::plan

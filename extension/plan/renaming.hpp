@@ -77,8 +77,9 @@ protected:
     // The same of partitioned tables.
     void copy_in_partitions(std::size_t i);
     void copy_key_in_partitions(std::size_t i, const std::vector<PartitionIndex>& parts);
+    // `stays`: a rollback leaves it to one that has left the table.
     void build_in_leaf(const PartitionIndex& part, bool unique, const std::string& tail,
-                       const std::string& note);
+                       const std::string& note, bool stays = false);
     // NOT VALID, on a partition or child.
     void add_check_to(std::size_t place, const CopiedConstraint& constraint,
                       const std::string& name);

@@ -52,6 +52,7 @@ struct RetypeColumn {
     std::vector<std::size_t> own_not_null;
     std::string old_identity;   // GENERATED ... AS IDENTITY (...), as it is now
     std::string sequence_type;  // of sequences that it owns, where it changes along
+    std::string below = {};     // what tables below have alone on it (plan/hanging_below)
     // Of foreign keys whose columns both change (retype_together.hpp): tables that refer to this
     // column, which change after it; and those that hang on it and that another column keeps.
     std::vector<std::size_t> tied;

@@ -40,8 +40,8 @@ void Renaming::copy_in_partitions(std::size_t i) {
     const std::string note = "the copy of " + index.name + ", " + kCopyNote;
     index_parts_.emplace_back();
     if (index.partition)
-        return build_in_leaf({*index.partition, name, index.schema}, index.unique, index.tail,
-                             note);
+        return build_in_leaf({*index.partition, name, index.schema}, index.unique, index.tail, note,
+                             table_.has_children);
     std::vector<PartitionIndex> parts;
     for (const auto& part : index.parts) {
         index_parts_[i].push_back(composer_.private_name(part.name, "copy"));
@@ -90,11 +90,12 @@ void Renaming::copy_key_in_partitions(std::size_t i, const std::vector<Partition
 }
 
 void Renaming::build_in_leaf(const PartitionIndex& part, bool unique, const std::string& tail,
-                             const std::string& note) {
+                             const std::string& note, bool stays) {
     Step step = composer_.start_at(action_, partition(part.partition), StepKind::index);
     step.command = std::string{"CREATE "} + (unique ? "UNIQUE " : "") + "INDEX CONCURRENTLY " +
                    part.name + " ON " + step.relation + " " + tail;
-    step.undo = {undo_by_drop_index(part.qualified())};
+    const Undo drop = undo_by_drop_index(part.qualified());
+    step.undo = {stays ? at_partition(drop, table_, partition(part.partition)) : drop};
     step.lock = LockMode::share_update_exclusive;
     step.scans = true;
     step.note = note;
@@ -126,6 +127,9 @@ void Renaming::add_check_to(std::size_t place, const CopiedConstraint& constrain
     add.lock = LockMode::access_exclusive;
     add.command = own + "ADD CONSTRAINT " + name + " " + constraint.definition + " NOT VALID";
     add.undo = undo_ddl(add, own + "DROP CONSTRAINT IF EXISTS " + name + ";");
+    // Of a child that has left, it goes with the column, or stays where the column has the name.
+    if (table_.has_children)
+        for (auto& undo : add.undo) undo = at_partition(undo, table_, leaf);
     add.note = "the copy of " + constraint.name + ", which this table " +
                (constraint.partition ? "alone has" : "has by itself as well");
     add.parameters["constraint"] = name;

@@ -61,6 +61,13 @@ private:
     std::string shadows() const {
         return join(each([](const Retyping& column) { return column.shadow(); }));
     }
+    // Columns that only this migration knows, a line each: before the switch, and after it.
+    std::string private_before() const {
+        return join(each([](const Retyping& column) { return column.shadow(); }), "\n");
+    }
+    std::string private_after() const {
+        return join(each([](const Retyping& column) { return column.parked(); }), "\n");
+    }
     std::string names() const {
         return join(each([](const Retyping& column) { return column.name(); }));
     }
@@ -101,6 +108,7 @@ void TypeChange::watch() {
     for (const auto& child : table_.partitions) {
         Step same = composer_.sync_child(action(), child, forward(), step.parameters);
         same.note = step.note;
+        same.undo.front().parameters["private"] = private_before();
         composer_.add(Slot::sync, same);
     }
 }
@@ -142,6 +150,7 @@ Undos TypeChange::undo_switch(const Step& step) const {
         for (const auto& column : columns_) column.turn_back(script, part);
     const Exchange back = exchange(script, shadows(), forward());
     parts.push_back({StepKind::sync, back.command, back.parameters, step.locks});
+    if (table_.has_children) parts.back().parameters["private"] = private_after();
     const Undos proofs = flat(each([](const Retyping& column) { return column.validate_again(); }));
     parts.insert(parts.end(), proofs.begin(), proofs.end());
     return parts;
@@ -164,6 +173,10 @@ void TypeChange::switch_over() {
         each([](const Retyping& column) { return column.facts().copies.hanging; });
     hanging.erase(std::remove(hanging.begin(), hanging.end(), ""), hanging.end());
     composer_.guard(step, join(hanging));
+    if (table_.has_children) step.parameters["private"] = private_before();
+    if (table_.is_tree())
+        step.parameters["below"] =
+            "{" + join(each([](const Retyping& column) { return column.facts().below; })) + "}";
     step.note = join(each([](const Retyping& column) { return column.switch_note(); }), "; ") +
                 "; prepared statements that return or compare " + names() +
                 " fail once with 0A000, \"cached plan must not change result type\", and must be "
@@ -187,7 +200,10 @@ void TypeChange::remove() {
                        {"then", text},
                        {"statements", std::to_string(then.statements().size())}};
     then.describe(step.parameters);
-    if (table_.has_children) step.parameters["children"] = "yes";
+    if (table_.has_children) {
+        step.parameters["children"] = "yes";
+        step.parameters["private"] = private_after();
+    }
     step.removal = true;
     step.note =
         "in one transaction: the old values go, and the copies take the names; prepared statements "

@@ -97,6 +97,7 @@ Undo at_partition(Undo undo, const Table& table, const Partition& partition) {
     undo.parameters["relation"] = partition.qualified;
     undo.parameters["oid"] = std::to_string(partition.oid);
     undo.parameters["table"] = table.qualified;
+    if (table.has_children) undo.parameters["child"] = "yes";
     return undo;
 }
 

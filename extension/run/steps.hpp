@@ -48,7 +48,7 @@ void run_script(const catalog::StoredStep& stored, const std::string& sql);
 bool is_below(std::uint32_t relation, const std::string& table);
 // Throws ZD203 where columns of a table and its children change hands and nobody keeps those of a
 // child in step.
-void require_triggers(const catalog::StoredStep& stored);
+void require_triggers(const Context& context, const catalog::StoredStep& stored);
 // Takes away what an interrupted build left.
 void clear_index(const catalog::StoredStep& stored);
 void run_gate(Context& context, const catalog::StoredStep& stored);

@@ -1,8 +1,10 @@
 // Statements in one transaction with their step's row: they happened together or not at all.
 #include "pg/error.hpp"
 #include "pg/fault.hpp"
+#include "pg/spi.hpp"
 #include "pg/transaction.hpp"
 #include "plan/hanging.hpp"
+#include "plan/hanging_below.hpp"
 #include "plan/text.hpp"
 #include "run/locks.hpp"
 #include "run/session.hpp"
@@ -31,7 +33,10 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
 // (zdm_start); under the step's locks, so that it stays so.
 void require_as_planned(const StoredStep& stored) {
     const auto& parameters = stored.step.parameters;
-    const auto changed = plan::changed_since(stored.step.relation_oid, parameters);
+    auto changed = plan::changed_since(stored.step.relation_oid, parameters);
+    if (const auto below = parameters.find("below"); below != parameters.end())
+        for (const auto& thing : plan::changed_below(stored.step.relation_oid, below->second))
+            changed.push_back(thing);
     if (changed.empty()) return;
     const std::string keep = parameters.count("places") == 0
                                  ? ""
@@ -57,12 +62,35 @@ std::vector<std::uint32_t> children_with_trigger(const Context& context, const S
     return children;
 }
 
+// Of a column that only this migration knows a table that inherits no more keeps nothing: where it
+// is NOT NULL, nobody could write to the table when the trigger is gone.
+constexpr auto kDropPrivate =
+    "SELECT pg_catalog.format('ALTER TABLE %s DROP COLUMN %I;', attrelid::pg_catalog.regclass,"
+    " attname) FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid"
+    " AND pg_catalog.quote_ident(attname) = ANY (pg_catalog.string_to_array($2, E'\\n'))"
+    " AND attinhcount = 0";
+
+void drop_private(const StoredStep& stored, std::uint32_t child) {
+    const auto columns = stored.step.parameters.find("private");
+    if (columns == stored.step.parameters.end()) return;
+    for (const auto& drop : pg::query(kDropPrivate, {std::int64_t{child}, columns->second}).rows)
+        run_statements(drop.text(0));
+}
+
+// What goes with the trigger of the table and those of its children, in one transaction.
+void run_without_triggers(const StoredStep& stored, const std::vector<std::uint32_t>& children,
+                          const std::string& sql) {
+    sync::remove(stored.step.relation_oid, stored.step.parameters.at("drop"));
+    for (const auto child : children) sync::remove(child);
+    run_script(stored, sql);
+    // From those above down, which have handed it down.
+    for (const auto child : children) drop_private(stored, child);
+}
+
 // The triggers that are there go, columns change their names, others come.
 void change_hands(const StoredStep& stored, const std::vector<std::uint32_t>& children) {
     const auto& parameters = stored.step.parameters;
-    sync::remove(stored.step.relation_oid, parameters.at("drop"));
-    for (const auto child : children) sync::remove(child);
-    run_script(stored, parameters.at("turn"));
+    run_without_triggers(stored, children, parameters.at("turn"));
     sync::install(stored.step.relation_oid, parameters.at("create"));
     for (const auto child : children)
         if (is_below(child, stored.step.relation))
@@ -86,7 +114,7 @@ void run_sync(Context& context, const StoredStep& stored) {
         if (parameters.count("turn") == 0) {
             sync::install(stored.step.relation_oid, stored.step.command);
         } else {
-            require_triggers(stored);
+            require_triggers(context, stored);
             change_hands(stored, children_with_trigger(context, stored));
         }
         set_mark(context, stored, StepState::done);
@@ -103,10 +131,9 @@ void remove_sync(Context& context, const StoredStep& stored) {
         const auto then = parameters.find("then");
         if (then == parameters.end()) {
             sync::remove(stored.step.relation_oid, stored.step.command);
+            drop_private(stored, stored.step.relation_oid);
         } else {
-            sync::remove(stored.step.relation_oid, parameters.at("drop"));
-            for (const auto child : children_with_trigger(context, stored)) sync::remove(child);
-            run_script(stored, then->second);
+            run_without_triggers(stored, children_with_trigger(context, stored), then->second);
         }
         set_mark(context, stored, StepState::done);
     });

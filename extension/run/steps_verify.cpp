@@ -134,7 +134,7 @@ Witness prepare(Context& context, const StoredStep& stored) {
     const auto steps = catalog::load_steps(context.migration().id);
     const StoredStep* next = sibling(steps, stored, plan::StepKind::unsync);
     if (next == nullptr) next = sibling(steps, stored, plan::StepKind::sync);
-    if (next != nullptr) require_triggers(*next);
+    if (next != nullptr) require_triggers(context, *next);
     if (takes_places(next)) {
         require_handed_down(*next);
         witness = look(stored);
@@ -161,7 +161,7 @@ Compared compare(Context& context, const StoredStep& stored) {
 
 }  // namespace
 
-void require_triggers(const StoredStep& stored) {
+void require_triggers(const Context& context, const StoredStep& stored) {
     if (stored.step.parameters.count("children") == 0) return;
     for (const auto& row : tree_of(stored).rows)
         if (!row.flag(2))
@@ -170,8 +170,9 @@ void require_triggers(const StoredStep& stored) {
                 "ZD203: child table " + row.text(1) + " has no trigger of this migration",
                 "It came when the migration was under way: nobody keeps its columns in step.",
                 "Take it out of the tree (ALTER TABLE ... NO INHERIT ...) and call zdm_resume; "
-                "then give it the columns of the table above, and put it in again. Or "
-                "zdm_rollback."};
+                "when that has ended, give it the columns of the table above, and put it in "
+                "again." +
+                    std::string{context.undoing() ? "" : " Or zdm_rollback."}};
 }
 
 void run_verify(Context& context, const StoredStep& stored) {
@@ -197,8 +198,8 @@ void run_verify(Context& context, const StoredStep& stored) {
 }
 
 void require_verified(const Context& context, const StoredStep& stored) {
+    require_triggers(context, stored);
     if (!takes_places(&stored)) return;
-    require_triggers(stored);
     require_handed_down(stored);
     const auto steps = catalog::load_steps(context.migration().id);
     const StoredStep* const verified = sibling(steps, stored, plan::StepKind::verify);

@@ -229,11 +229,11 @@ sub columns_sorted {
     my @entries = split /^(?=--\n-- )/m, $dump;
     my ($sorted, @run) = ('');
     for my $entry (@entries) {
-        $entry =~ s{^(CREATE TABLE [^\n]* \(\n)(.*?)^(\)[^\n]*(?:\nPARTITION BY [^\n]*)?;\n)}{$1 . join('', map { "$_\n" } sort map { s/,$//r } split /\n/, $2) . $3}gmse;
+        $entry =~ s{^(CREATE TABLE [^\n]* \(\n)(.*?)^(\)[^\n]*(?:\n(?:PARTITION BY|INHERITS) [^\n]*)?;\n)}{$1 . join('', map { "$_\n" } sort map { s/,$//r } split /\n/, $2) . $3}gmse;
         $entry =~ s{((?:^ALTER TABLE [^\n]* ALTER COLUMN [^\n]*;\n){2,})}{join '', map { "$_\n" } sort split /\n/, $1}gmse;
         $entry =~ s{^(CREATE STATISTICS .* ON )(.*)( FROM )}{$1 . join(', ', sort split /, /, $2) . $3}gme;
         $entry =~ s{^(ALTER PUBLICATION .* ADD TABLE ONLY \S+ \()([^()]*)(\))}{$1 . join(', ', sort split /, /, $2) . $3}gme;
-        if ($entry =~ /^--\n-- Name: COLUMN /) { push @run, $entry; next }
+        if ($entry =~ /^--\n-- Name: (COLUMN |[^\n]*; Type: DEFAULT; )/) { push @run, $entry; next }
         $sorted .= join '', sort(splice @run), $entry;
     }
     return $sorted . join '', sort @run;

@@ -1,5 +1,6 @@
-# RENAME COLUMN and ALTER COLUMN TYPE of a partitioned table, of a column that is in its primary key and one that is not, with kill -9 in
-# the steps that do something for each partition and in those that hand everything over, forward and back: it ends as without a crash.
+# RENAME COLUMN and ALTER COLUMN TYPE of a partitioned table, of a column that is in its primary key and one that is not, and ALTER COLUMN TYPE of an
+# inheritance tree, with kill -9 in the steps that do something for each table and in those that hand everything over, forward and back: it ends as
+# without a crash.
 use strict;
 use warnings;
 use Test::More;
@@ -24,11 +25,18 @@ CREATE TABLE item_20 PARTITION OF item_2 FOR VALUES WITH (MODULUS 1, REMAINDER 0
 CREATE INDEX item_n_idx ON item (n, k);
 CREATE INDEX item_1_own ON item_1 (n);
 ALTER TABLE item_20 ADD CONSTRAINT item_20_own CHECK (n < 1000000);
+CREATE TABLE tree (n int DEFAULT 7 CONSTRAINT tree_n_check CHECK (n > 0), m int, PRIMARY KEY (n));
+CREATE TABLE tree_1 (extra int, PRIMARY KEY (n), CONSTRAINT tree_1_own CHECK (n > extra) NO INHERIT) INHERITS (tree);
+CREATE TABLE tree_10 (m int, n int NOT NULL DEFAULT 7 CONSTRAINT tree_n_check CHECK (n > 0)) INHERITS (tree_1);
+CREATE INDEX tree_10_own ON tree_10 (n, extra);
 SQL
 my $rows = <<'SQL';
 SET search_path = shop;
 INSERT INTO kind SELECT g FROM generate_series(1, 60) g;
 INSERT INTO item SELECT g, 1 + g % 2, 1 + g % 60 FROM generate_series(1, 2000) g;
+INSERT INTO tree SELECT g, g FROM generate_series(1, 500) g;
+INSERT INTO tree_1 SELECT g, g FROM generate_series(501, 1000) g;
+INSERT INTO tree_10 SELECT g, g FROM generate_series(1001, 1500) g;
 SQL
 $node->safe_psql('postgres', 'CREATE ROLE app LOGIN; CREATE DATABASE base');
 $node->safe_psql('base', $tables);
@@ -40,6 +48,7 @@ my %change = (
     other => { sql => 'ALTER TABLE item RENAME COLUMN n TO amount;', end => 'ready' },
     retype => { sql => 'ALTER TABLE item ALTER COLUMN k TYPE bigint;', end => 'switched' },
     retype_other => { sql => 'ALTER TABLE item ALTER COLUMN n TYPE bigint;', end => 'switched' },
+    tree => { sql => 'ALTER TABLE tree ALTER COLUMN n TYPE bigint;', end => 'switched' },
 );
 for my $name (sort keys %change) {
     $node->safe_psql('postgres', "CREATE DATABASE plain_$name TEMPLATE empty");
@@ -47,7 +56,8 @@ for my $name (sort keys %change) {
     $change{$name}{plain} = dump_of("plain_$name");
 }
 my $before = dump_of('base');
-my $sum = $node->safe_psql('base', 'SELECT sum(k::numeric * n * shard), count(*) FROM shop.item');
+my $sums = 'SELECT sum(%s::numeric * %s * shard), count(*) FROM shop.item UNION ALL SELECT sum(n::numeric * m), count(n) FROM shop.tree';
+my $sum = $node->safe_psql('base', sprintf $sums, 'k', 'n');
 
 sub dump_of { return columns_sorted(schema_dump($node, $_[0], '-n', 'shop')) }
 sub call { my ($db, $sql) = @_; return $node->safe_psql($db, "SET ROLE app; SELECT $sql") }
@@ -76,7 +86,7 @@ sub killed_at {
 sub ended {
     my ($db, $schema, @columns) = @_;
     is(dump_of($db), $schema, "$db: the schema is right");
-    is($node->safe_psql($db, sprintf 'SELECT sum(%s::numeric * %s * shard), count(*) FROM shop.item', @columns), $sum, "$db: and so are the rows");
+    is($node->safe_psql($db, sprintf $sums, @columns), $sum, "$db: and so are the rows");
     is($node->safe_psql($db, $litter), '', "$db: nothing is left behind");
     return;
 }
@@ -119,8 +129,11 @@ forward('rename', $_, 'key', 'n') for share(0, qw(index:after_commit#2 ddl:befor
 forward('other', $_, 'k', 'amount') for share(1, qw(attach:before_commit#2 ddl:after_commit#2 last_pass:before_mark#1 unsync:before_commit#1));
 forward('retype', $_, 'k', 'n') for share(2, qw(index:after_commit#3 sync:before_commit#2 sync:after_commit#2 unsync:before_commit#1));
 forward('retype_other', $_, 'k', 'n') for share(3, qw(sync:before_commit#2 unsync:after_commit#1));
+# Each table of the tree has its trigger before the switch.
+forward('tree', $_, 'k', 'n') for share(8, qw(sync:before_commit#4 sync:after_commit#4 unsync:before_commit#1));
 back('rename', $_) for share(4, qw(undo_drop_index:before_mark#1 undo_ddl:before_commit#2));
 back('other', $_) for share(5, qw(undo_ddl:after_commit#3 undo_drop_index:before_mark#2));
 back('retype', $_) for share(6, qw(undo_sync:before_commit#1 undo_sync:after_commit#1 undo_ddl:before_commit#1));
 back('retype_other', $_) for share(7, qw(undo_sync:before_commit#1 undo_ddl:before_commit#1));
+back('tree', $_) for share(9, qw(undo_sync:before_commit#1 undo_sync:after_commit#1 undo_unsync:after_commit#2));
 done_testing();
