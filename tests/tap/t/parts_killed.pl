@@ -26,8 +26,9 @@ CREATE INDEX item_n_idx ON item (n, k);
 CREATE INDEX item_1_own ON item_1 (n);
 ALTER TABLE item_20 ADD CONSTRAINT item_20_own CHECK (n < 1000000);
 CREATE TABLE tree (n int DEFAULT 7 CONSTRAINT tree_n_check CHECK (n > 0), m int, PRIMARY KEY (n));
-CREATE TABLE tree_1 (extra int, PRIMARY KEY (n), CONSTRAINT tree_1_own CHECK (n > extra) NO INHERIT) INHERITS (tree);
-CREATE TABLE tree_10 (m int, n int NOT NULL DEFAULT 7 CONSTRAINT tree_n_check CHECK (n > 0)) INHERITS (tree_1);
+CREATE TABLE tree_1 (extra int, CONSTRAINT tree_1_own CHECK (n > extra) NO INHERIT) INHERITS (tree);
+ALTER TABLE tree_1 ADD PRIMARY KEY (n);
+CREATE TABLE tree_10 (m int, n int CONSTRAINT tree_n_not_null NOT NULL DEFAULT 7 CONSTRAINT tree_n_check CHECK (n > 0)) INHERITS (tree_1);
 CREATE INDEX tree_10_own ON tree_10 (n, extra);
 SQL
 my $rows = <<'SQL';

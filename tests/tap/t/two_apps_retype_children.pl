@@ -65,7 +65,9 @@ my $meter = {
     setup => <<'SQL',
 CREATE TABLE meter (id bigint PRIMARY KEY, ver int NOT NULL DEFAULT 0, n int NOT NULL DEFAULT 7 CONSTRAINT meter_n_check CHECK (n > 0),
     note text DEFAULT 'none', pad text DEFAULT repeat('p', 100), CONSTRAINT meter_n_key UNIQUE (n, id));
-CREATE TABLE meter_0 (PRIMARY KEY (n, id), CONSTRAINT meter_0_id UNIQUE (id)) INHERITS (meter);
+-- From 18 on the server itself can't change the type where NOT NULL has another name in a child, as that of a key has which is made with it.
+CREATE TABLE meter_0 (CONSTRAINT meter_0_id UNIQUE (id)) INHERITS (meter);
+ALTER TABLE meter_0 ADD PRIMARY KEY (n, id);
 CREATE TABLE meter_1 (pad text DEFAULT repeat('p', 100), odd int, n int CONSTRAINT meter_n_not_null NOT NULL DEFAULT 7
     CONSTRAINT meter_n_check CHECK (n > 0), note text DEFAULT 'none', ver int NOT NULL DEFAULT 0, id bigint PRIMARY KEY);
 ALTER TABLE meter_1 DROP COLUMN odd;
@@ -99,9 +101,11 @@ my $item = {
     name => 'key',
     setup => <<'SQL',
 CREATE TABLE item (id bigint NOT NULL CONSTRAINT item_id UNIQUE, ver int NOT NULL DEFAULT 0, k serial PRIMARY KEY, note text DEFAULT 'none');
-CREATE TABLE item_0 (CONSTRAINT item_0_id UNIQUE (id), CONSTRAINT "the key of 0" PRIMARY KEY (k) WITH (fillfactor = 80)) INHERITS (item);
+CREATE TABLE item_0 (CONSTRAINT item_0_id UNIQUE (id)) INHERITS (item);
+ALTER TABLE item_0 ADD CONSTRAINT "the key of 0" PRIMARY KEY (k) WITH (fillfactor = 80);
 CREATE TABLE item_1 (CONSTRAINT item_1_id UNIQUE (id)) INHERITS (item);
-CREATE TABLE item_10 (extra int NOT NULL DEFAULT 1, CONSTRAINT item_10_id UNIQUE (id), PRIMARY KEY (extra, k)) INHERITS (item_1);
+CREATE TABLE item_10 (extra int NOT NULL DEFAULT 1, CONSTRAINT item_10_id UNIQUE (id)) INHERITS (item_1);
+ALTER TABLE item_10 ADD PRIMARY KEY (extra, k);
 CREATE INDEX item_note_idx ON item (note, k);
 COMMENT ON CONSTRAINT item_pkey ON item IS 'the key';
 COMMENT ON CONSTRAINT "the key of 0" ON item_0 IS 'that of 0';
