@@ -47,13 +47,15 @@ END {
     $? = $code;
 }
 
-# From 18 on a partition whose key was made before its table's has its NOT NULL by itself as well, which shows in whether
-# pg_dump writes its name: `own_not_null` says that this may be.
+# From 18 on the server notes a NOT NULL as a partition's or child's own when a key of that is made of an index, which shows in its
+# name, or in a line of its own: `own_not_null` says that this may be.
 sub dump_of {
     my ($self, $db) = @_;
     my $dump = schema_dump($self->{node}, $db);
-    $dump =~ s/ CONSTRAINT \S+ NOT NULL/ NOT NULL/g if $self->{case}{own_not_null};
-    return $dump;
+    return $dump unless $self->{case}{own_not_null};
+    $dump =~ s/ CONSTRAINT \S+ NOT NULL/ NOT NULL/g;
+    $dump =~ s/^ +NOT NULL \S+\n//gm;
+    return $dump =~ s/,$//gmr;
 }
 
 # Databases: `empty` as the tables are at the start, `plain` as plain SQL leaves them, `base` with rows.
