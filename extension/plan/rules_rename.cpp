@@ -70,7 +70,7 @@ void Renaming::fill(const std::vector<Filled>& all) {
     step.scans = true;
     step.note =
         "in batches; rows that others hold locked are left for later; triggers of the table stay "
-        "silent, as RENAME changes no row; until ready the new version would miss values";
+        "silent, as the plain statement fires none; until ready the new version would miss values";
     step.parameters = {{"set", set},
                        {"predicate", predicate},
                        {"columns", join(columns)},
