@@ -87,9 +87,8 @@ void Retyping::add_own_columns() {
 
 // Its definition would name columns of two times.
 void Retyping::refuse_late() const {
-    if (retype_.tied.empty()) return;
     for (const auto& constraint : rename_.constraints)
-        if (constraint.late)
+        if (constraint.late && constraint.both)
             refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
                    "both columns of foreign key " + constraint.name +
                        ", which refers to the partitioned table " + table_.qualified +
@@ -240,6 +239,7 @@ void Retyping::identify(Script& all, std::size_t i, bool by_copies) const {
 // Lists of columns know them by number, so they are told which one has the name now.
 void Retyping::turn(Script& all, Part part) const {
     switch (part) {
+    case Part::release: return release(all);
     case Part::drop: return drop_old(all);
     case Part::rename:
         all.push_back(rename(name_, retype_.parked));
@@ -252,6 +252,7 @@ void Retyping::turn(Script& all, Part part) const {
 // later.
 void Retyping::turn_back(Script& all, Part part) const {
     switch (part) {
+    case Part::release: return release(all);
     case Part::drop: return drop_new(all);
     case Part::rename:
         all.push_back(rename(name_, shadow_));
@@ -260,11 +261,15 @@ void Retyping::turn_back(Script& all, Part part) const {
     }
 }
 
-// Without the trigger: what the old column forbids goes.
-void Retyping::drop_old(Script& all) const {
+// A foreign key goes before the key that it rests on, which may be that of another column.
+void Retyping::release(Script& all) const {
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) drop_constraint(all, key);
     for (const auto& check : retype_.checks) drop_constraint(all, check);
+}
+
+// Without the trigger: what the old column forbids goes.
+void Retyping::drop_old(Script& all) const {
     drop_primaries(all);
     if (is_identity()) {
         all.push_back(keep_value(rename_.identity.sequence));
@@ -302,9 +307,6 @@ void Retyping::add_new(Script& all) const {
 }
 
 void Retyping::drop_new(Script& all) const {
-    for (const auto& publication : rename_.publications) all.push_back(publication.drop);
-    for (const auto& key : retype_.keys) drop_constraint(all, key);
-    for (const auto& check : retype_.checks) drop_constraint(all, check);
     drop_primaries(all);
     if (!not_null_.empty())
         all.push_back(alter(table_) + "RENAME CONSTRAINT " + rename_.not_null_name + " TO " +

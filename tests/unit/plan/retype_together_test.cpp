@@ -60,6 +60,7 @@ std::vector<std::string> names(const RetypeColumn& retype) {
     for (const auto& one : retype.copies.indexes) all.push_back(one.name);
     for (const auto& one : retype.copies.constraints) all.push_back(one.name);
     for (const auto& one : retype.copies.statistics) all.push_back(one.name);
+    for (const auto& one : retype.copies.publications) all.push_back(one.name);
     return all;
 }
 
@@ -78,9 +79,12 @@ TEST(RetypeTogether, OfWhatHangsOnBothTheLaterKeepsIt) {
                             constraint(kUsers, "b_ok", "")};
     b.checks = {{0, "old both"}, {1, "old b"}};
     b.copies.statistics = {{"both_st", "public", "of both", "", {}}, {"a_st", "other", "", "", {}}};
+    a.copies.publications = {{"both_sent", "", ""}, {"a_sent", "", ""}};
+    b.copies.publications = {{"both_sent", "", ""}, {"b_sent", "", ""}};
     share({a, kUsers}, {b, kUsers});
-    EXPECT_EQ(names(a), (Lines{"mine", "a_ok", "b_ok", "a_st"}));
-    EXPECT_EQ(names(b), (Lines{"both", "both_key", "both_ok", "b_ok", "both_st", "a_st"}));
+    EXPECT_EQ(names(a), (Lines{"mine", "a_ok", "b_ok", "a_st", "a_sent"}));
+    EXPECT_EQ(names(b), (Lines{"both", "both_key", "both_ok", "b_ok", "both_st", "a_st",
+                               "both_sent", "b_sent"}));
     EXPECT_TRUE(a.primaries.empty());
     ASSERT_EQ(a.checks.size(), 1u);
     EXPECT_EQ(a.checks[0].copy, 0u);
@@ -130,6 +134,7 @@ TEST(RetypeTogether, TheTableThatIsReferredToKeepsAForeignKey) {
     buyer.copies.constraints = {foreign_key(kOrders, "fk", "zdm_buyer_new, zdm_id_new", false)};
     share({id, kUsers}, {buyer, kOrders});
     EXPECT_EQ(id.copies.constraints.at(0).definition, "zdm_buyer_new, zdm_id_new");
+    EXPECT_TRUE(id.copies.constraints.at(0).both);
     EXPECT_EQ(id.keys.size(), 1u);
     EXPECT_EQ(id.tied, (std::vector<std::size_t>{kOrders}));
     EXPECT_TRUE(buyer.copies.constraints.empty());
@@ -146,10 +151,35 @@ TEST(RetypeTogether, AlsoWhenItComesLater) {
     id.copies.constraints = {foreign_key(kOrders, "fk", "zdm_buyer_new, zdm_id_new", true)};
     id.keys = {{0, "old"}};
     share({buyer, kOrders}, {id, kUsers});
+    EXPECT_TRUE(id.copies.constraints.at(0).both);
     EXPECT_EQ(names(buyer), (Lines{"buyer_ok"}));
     EXPECT_EQ(buyer.given_away, (Lines{"fk"}));
     EXPECT_EQ(id.tied, (std::vector<std::size_t>{kOrders}));
     EXPECT_EQ(id.copies.constraints.at(0).definition, "zdm_buyer_new, zdm_id_new");
+}
+
+// None of its columns may miss it in the switch.
+TEST(RetypeTogether, AForeignKeyOfTwoColumnsIsGivenAwayByTheTable) {
+    RetypeColumn id = of("id");
+    RetypeColumn buyer = of("buyer");
+    RetypeColumn shop = of("shop");
+    const CopiedConstraint outgoing = foreign_key(kOrders, "fk", "", false);
+    shop.copies.constraints = buyer.copies.constraints = {outgoing};
+    id.copies.constraints = {foreign_key(kOrders, "fk", "", true)};
+    id.keys = {{0, "old"}};
+    share({shop, kOrders}, {buyer, kOrders});
+    share({shop, kOrders}, {id, kUsers});
+    share({buyer, kOrders}, {id, kUsers});
+    const std::vector<Retyped> all = {{shop, kOrders}, {buyer, kOrders}, {id, kUsers}};
+    EXPECT_EQ(given_away(all, kOrders), (Lines{"fk"}));
+    EXPECT_TRUE(given_away(all, kUsers).empty());
+    // Of the table that is referred to another column may keep it in the end.
+    RetypeColumn other = of("other");
+    other.copies.constraints = {foreign_key(kOrders, "fk", "", true)};
+    other.keys = {{0, "old"}};
+    share({id, kUsers}, {other, kUsers});
+    EXPECT_TRUE(id.copies.constraints.empty());
+    EXPECT_TRUE(other.copies.constraints.at(0).both);
 }
 
 const Step& turning(const Plan& plan, const std::string& relation) {
@@ -221,6 +251,22 @@ TEST(RetypeTogether, OfAllColumnsWhatForbidsGoesFirst) {
     // Both are proved before anything changes hands.
     ASSERT_EQ(turn.undo.size(), 7u);
     EXPECT_EQ(turn.undo[6].kind, StepKind::sync);
+}
+
+TEST(RetypeTogether, AForeignKeyGoesBeforeTheKeyOfAnotherColumn) {
+    RetypeColumn id = of("id");
+    RetypeColumn boss = of("boss");
+    id.copies.indexes = {primary_key("pkey", "USING btree (zdm_id_new)")};
+    id.primaries = {{0, "USING btree (id)", {}, {"id"}, "PRIMARY KEY (id)"}};
+    boss.copies.constraints = {foreign_key(kUsers, "fk", "", true)};
+    boss.keys = {{0, "old"}};
+    const Plan plan = plan_of({act(kUsers, id), act(kUsers, boss)});
+    const std::string drop =
+        "ALTER TABLE public.users DROP CONSTRAINT fk; ALTER TABLE public.users DROP CONSTRAINT "
+        "pkey; ";
+    const Step& turn = turning(plan, "public.users");
+    EXPECT_EQ(turn.parameters.at("turn").find(drop), 0u);
+    EXPECT_EQ(turn_back(turn).find(drop), 0u);
 }
 
 TEST(RetypeTogether, TheTableThatIsReferredToIsFirstWhateverTheFileSays) {
