@@ -160,9 +160,12 @@ void RetypeReader::name_others(bool privately) const {
         const auto* const other = std::get_if<RetypeColumn>(&action.detail);
         if (other == nullptr) continue;
         const RenameColumn& copies = other->copies;
-        alter_clone(r_.clones_.relation(action.table),
-                    "RENAME COLUMN " + (privately ? copies.column : copies.renamed) + " TO " +
-                        (privately ? copies.renamed : copies.column));
+        const std::string& from = privately ? copies.column : copies.renamed;
+        const std::string& to = privately ? copies.renamed : copies.column;
+        const Relation& owner = r_.clones_.relation(action.table);
+        // A statement in between that takes it away is refused with the whole plan.
+        if (owner.clone == 0 || !describe_column(owner.clone, unquoted(from))) continue;
+        alter_clone(owner, "RENAME COLUMN " + from + " TO " + to);
     }
 }
 

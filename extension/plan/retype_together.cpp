@@ -95,6 +95,11 @@ void share_constraints(RetypeColumn& earlier, RetypeColumn& later) {
     }
 }
 
+void give_away(RetypeColumn& retype, const CopiedConstraint& key) {
+    retype.given_away.push_back(key.name);
+    retype.led = retype.led || key.writes;
+}
+
 // The table that is referred to keeps a foreign key.
 void share_keys(Retyped earlier, Retyped later) {
     auto& copies = later.retype.copies.constraints;
@@ -104,14 +109,14 @@ void share_keys(Retyped earlier, Retyped later) {
         if (copies[i].incoming) {
             copies[i].both = true;
             later.retype.tied.push_back(earlier.table);
-            earlier.retype.given_away.push_back(copies[i].name);
+            give_away(earlier.retype, copies[i]);
             leave_out_constraint(earlier.retype, place);
         } else {
             CopiedConstraint& kept = earlier.retype.copies.constraints[place];
             kept.definition = copies[i].definition;
             kept.both = true;
             earlier.retype.tied.push_back(later.table);
-            later.retype.given_away.push_back(copies[i].name);
+            give_away(later.retype, copies[i]);
             leave_out_constraint(later.retype, i);
         }
     }

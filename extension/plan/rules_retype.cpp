@@ -20,6 +20,11 @@ bool has(const std::vector<std::string>& columns, const std::string& column) {
     return std::find(columns.begin(), columns.end(), column) != columns.end();
 }
 
+// Whether a foreign key wrote to the new column, or nothing wrote NULL to the old one.
+std::string may_lead(const RenameColumn& copies) {
+    return copies.renamed + " IS NULL OR " + copies.column + " IS NOT NULL";
+}
+
 // Whether an INSERT put a value into the old column, which has no default any more and stands where
 // the new one would: both may have come from a row that had both.
 std::string put_there(const RetypeColumn& retype) {
@@ -108,8 +113,20 @@ void Retyping::copy() {
     helper_ = composer_.private_name(retype_.parked, "not_null");
 }
 
+// While the table that a foreign key refers to has its new column, and this one not yet, CASCADE
+// and SET NULL reach the private column alone.
 std::vector<std::string> Retyping::forward() const {
-    return {unquoted(shadow_), "step", retype_.up, std::string{}};
+    std::vector<std::string> rules;
+    if (is_led()) rules = {unquoted(name_), "step", retype_.down_before, may_lead(rename_)};
+    for (const auto& part : {unquoted(shadow_), std::string{"step"}, retype_.up, std::string{}})
+        rules.push_back(part);
+    return rules;
+}
+
+bool Retyping::is_led() const {
+    for (const auto* other : retyped_columns(composer_.facts(), action_.table))
+        if (std::get<RetypeColumn>(other->detail).led) return true;
+    return false;
 }
 
 std::vector<std::string> Retyping::turned() const {
@@ -244,6 +261,7 @@ void Retyping::turn(Script& all, Part part) const {
     case Part::rename:
         all.push_back(rename(name_, retype_.parked));
         return all.push_back(rename(shadow_, name_));
+    case Part::key: return key_new(all);
     case Part::add: return add_new(all);
     }
 }
@@ -257,6 +275,7 @@ void Retyping::turn_back(Script& all, Part part) const {
     case Part::rename:
         all.push_back(rename(name_, shadow_));
         return all.push_back(rename(retype_.parked, name_));
+    case Part::key: return key_old(all);
     case Part::add: return add_old(all);
     }
 }
@@ -278,7 +297,8 @@ void Retyping::drop_old(Script& all) const {
     if (!retype_.old_default.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
 }
 
-void Retyping::add_new(Script& all) const {
+// The rows must be known by another index before a column of this one may be NULL.
+void Retyping::key_new(Script& all) const {
     if (!rename_.default_text.empty())
         all.push_back(column(name_) + "SET DEFAULT " + rename_.default_text + ";");
     own_sequences(all, rename_.type);
@@ -289,6 +309,9 @@ void Retyping::add_new(Script& all) const {
     for (const auto& primary : retype_.primaries) add_primary(all, primary);
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
         if (!is_primary(i)) identify(all, i, true);
+}
+
+void Retyping::add_new(Script& all) const {
     if (rename_.not_null) {
         all.push_back(column(retype_.parked) + "DROP NOT NULL;");
         free_partitions(all, retype_.parked);
@@ -318,11 +341,14 @@ void Retyping::drop_new(Script& all) const {
     if (!rename_.default_text.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
 }
 
-void Retyping::add_old(Script& all) const {
+void Retyping::key_old(Script& all) const {
     forbid_null(all);
     for (std::size_t i = 0; i < retype_.primaries.size(); ++i) add_old_primary(all, i);
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
         if (!is_primary(i)) identify(all, i, false);
+}
+
+void Retyping::add_old(Script& all) const {
     // Else it would outlive the trigger that fills the column.
     if (!not_null_.empty() && table_.is_tree()) {
         all.push_back(column(shadow_) + "DROP NOT NULL;");

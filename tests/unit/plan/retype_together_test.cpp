@@ -236,13 +236,14 @@ TEST(RetypeTogether, OfAllColumnsWhatForbidsGoesFirst) {
     b.primaries = {{0, "USING btree (a, b)", {}, {"a", "b"}, "PRIMARY KEY (a, b)"}};
     const Plan plan = plan_of({act(kUsers, a), act(kUsers, b)});
     const Step& turn = turning(plan, "public.users");
-    EXPECT_EQ(turn.parameters.at("turn"),
-              "ALTER TABLE public.users DROP CONSTRAINT pkey; ALTER TABLE public.users RENAME "
-              "COLUMN a TO zdm_a_old; ALTER TABLE public.users RENAME COLUMN zdm_a_new TO a; ALTER "
-              "TABLE public.users RENAME COLUMN b TO zdm_b_old; ALTER TABLE public.users RENAME "
-              "COLUMN zdm_b_new TO b; ALTER TABLE public.users ALTER COLUMN zdm_a_old DROP NOT "
-              "NULL; ALTER TABLE public.users ADD CONSTRAINT pkey PRIMARY KEY USING INDEX "
-              "zdm_pkey_copy; ALTER TABLE public.users ALTER COLUMN zdm_b_old DROP NOT NULL;");
+    EXPECT_EQ(
+        turn.parameters.at("turn"),
+        "ALTER TABLE public.users DROP CONSTRAINT pkey; ALTER TABLE public.users RENAME "
+        "COLUMN a TO zdm_a_old; ALTER TABLE public.users RENAME COLUMN zdm_a_new TO a; ALTER "
+        "TABLE public.users RENAME COLUMN b TO zdm_b_old; ALTER TABLE public.users RENAME "
+        "COLUMN zdm_b_new TO b; ALTER TABLE public.users ADD CONSTRAINT pkey PRIMARY KEY USING "
+        "INDEX zdm_pkey_copy; ALTER TABLE public.users ALTER COLUMN zdm_a_old DROP NOT NULL; "
+        "ALTER TABLE public.users ALTER COLUMN zdm_b_old DROP NOT NULL;");
     EXPECT_EQ(turn_back(turn).substr(turn_back(turn).find("ALTER TABLE public.users ALTER")),
               "ALTER TABLE public.users ALTER COLUMN a SET NOT NULL; ALTER TABLE public.users DROP "
               "CONSTRAINT zdm_zdm_a_old_not_null; ALTER TABLE public.users ALTER COLUMN b SET NOT "
@@ -251,6 +252,19 @@ TEST(RetypeTogether, OfAllColumnsWhatForbidsGoesFirst) {
     // Both are proved before anything changes hands.
     ASSERT_EQ(turn.undo.size(), 7u);
     EXPECT_EQ(turn.undo[6].kind, StepKind::sync);
+}
+
+TEST(RetypeTogether, TheReplicaIdentityChangesBeforeAColumnOfItMayBeNull) {
+    RetypeColumn a = of("a");
+    RetypeColumn b = of("b");
+    a.copies.not_null = b.copies.not_null = true;
+    b.copies.indexes = {index("both", "")};
+    b.copies.indexes[0].unique = b.copies.indexes[0].replica_identity = true;
+    const Plan plan = plan_of({act(kUsers, a), act(kUsers, b)});
+    const std::string turn = turning(plan, "public.users").parameters.at("turn");
+    EXPECT_LT(turn.find("REPLICA IDENTITY USING INDEX zdm_both_copy"), turn.find("DROP NOT NULL"));
+    const std::string back = turn_back(turning(plan, "public.users"));
+    EXPECT_LT(back.find("b SET NOT NULL"), back.find("REPLICA IDENTITY USING INDEX both"));
 }
 
 TEST(RetypeTogether, AForeignKeyGoesBeforeTheKeyOfAnotherColumn) {
@@ -291,6 +305,40 @@ TEST(RetypeTogether, TheTableThatIsReferredToIsFirstWhateverTheFileSays) {
     EXPECT_EQ(lines(plan).back(),
               "contract unsync: DROP TRIGGER zz_zdm_sync ON public.orders; ALTER TABLE "
               "public.orders DROP COLUMN zdm_buyer_old;");
+}
+
+// CASCADE and SET NULL reach the private column alone while the other table has changed already.
+TEST(RetypeTogether, AForeignKeyThatWritesLeadsTheOldColumnToo) {
+    RetypeColumn id = of("id");
+    RetypeColumn buyer = of("buyer");
+    CopiedConstraint key = foreign_key(kOrders, "fk", "", true);
+    id.keys = {{0, "old"}};
+    for (const bool writes : {false, true}) {
+        for (const bool referenced_first : {false, true}) {
+            key.writes = writes;
+            key.incoming = true;
+            id.copies.constraints = {key};
+            key.incoming = false;
+            buyer.copies.constraints = {key};
+            buyer.led = false;
+            const Retyped users{id, kUsers};
+            const Retyped orders{buyer, kOrders};
+            share(referenced_first ? users : orders, referenced_first ? orders : users);
+            EXPECT_EQ(buyer.led, writes);
+            EXPECT_FALSE(id.led);
+        }
+    }
+    const Plan plan = plan_of({act(kOrders, buyer)});
+    const std::string led =
+        "'buyer', 'step', 'small(zdm_buyer_new)', 'zdm_buyer_new IS NULL OR buyer IS NOT NULL', "
+        "'zdm_buyer_new', 'step', 'buyer', '')";
+    EXPECT_NE(lines(plan).at(1).find(led), std::string::npos) << lines(plan).at(1);
+    const Step& turn = turning(plan, "public.orders");
+    EXPECT_EQ(turn.command.find("'small(zdm_buyer_new)'"), std::string::npos);
+    const auto leads = [&](const auto& part) {
+        return part.kind == StepKind::sync && part.command.find(led) != std::string::npos;
+    };
+    EXPECT_TRUE(std::any_of(turn.undo.begin(), turn.undo.end(), leads));
 }
 
 TEST(RetypeTogether, ACircleOfTablesIsRefused) {
