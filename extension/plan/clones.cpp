@@ -310,14 +310,16 @@ void Clones::rename_constraint(const std::string& table, const std::string& from
 
 void Clones::park(std::size_t index) {
     Relation& relation = relations_[index];
-    const auto next = [&] { return "zdm_parked_" + std::to_string(++parked_names_); };
+    const auto next = [&] { return "zdm_parked_" + std::to_string(++parked_); };
     for (const auto& row : ask(kIndexNames, {std::int64_t{relation.clone}}).rows) {
-        parked_indexes_[static_cast<std::uint32_t>(row.number(0))] = row.text(1);
-        rename("INDEX", row.text(1), next());
+        const std::string name = next();
+        parked_names_[name] = row.text(1);
+        rename("INDEX", row.text(1), name);
     }
     for (const auto& row : ask(kConstraintNames, {std::int64_t{relation.clone}}).rows) {
-        parked_constraints_[static_cast<std::uint32_t>(row.number(0))] = row.text(1);
-        rename_constraint(relation.clone_name, row.text(1), next());
+        const std::string name = next();
+        parked_names_[name] = row.text(1);
+        rename_constraint(relation.clone_name, row.text(1), name);
     }
     const std::string name = next();
     rename(relation.view ? "VIEW" : "TABLE", relation.clone_name, name);
@@ -328,13 +330,13 @@ void Clones::park(std::size_t index) {
 void Clones::unpark(std::size_t index) {
     Relation& relation = relations_[index];
     for (const auto& row : ask(kIndexNames, {std::int64_t{relation.clone}}).rows) {
-        const auto old = parked_indexes_.find(static_cast<std::uint32_t>(row.number(0)));
-        if (old != parked_indexes_.end() && old->second != row.text(1) && !taken(old->second))
+        const auto old = parked_names_.find(row.text(1));
+        if (old != parked_names_.end() && !taken(old->second))
             rename("INDEX", row.text(1), old->second);
     }
     for (const auto& row : ask(kConstraintNames, {std::int64_t{relation.clone}}).rows) {
-        const auto old = parked_constraints_.find(static_cast<std::uint32_t>(row.number(0)));
-        if (old != parked_constraints_.end() && old->second != row.text(1))
+        const auto old = parked_names_.find(row.text(1));
+        if (old != parked_names_.end())
             rename_constraint(relation.clone_name, row.text(1), old->second);
     }
     relation.parked = false;

@@ -94,10 +94,10 @@ private:
     std::vector<Relation> relations_;
     std::vector<Table> tables_;
     std::vector<Redirection> redirections_;
-    int parked_names_ = 0;
-    // The names that parked indexes and constraints get back.
-    std::map<std::uint32_t, std::string> parked_indexes_;
-    std::map<std::uint32_t, std::string> parked_constraints_;
+    int parked_ = 0;
+    // The names that parked indexes and constraints get back: a change of type makes them anew
+    // under the names that they have.
+    std::map<std::string, std::string> parked_names_;
 };
 
 }  // namespace zdm::plan

@@ -21,7 +21,8 @@ constexpr auto kConstraints =
     " pg_catalog.to_jsonb(c) ->> 'conperiod', pg_catalog.to_jsonb(c) ->> 'conenforced',"
     " 0 = ANY (c.conkey), c.confrelid = $1::oid AND $2::int2 = ANY (c.confkey),"
     " c.contype = 'f' AND (c.confupdtype = 'd' OR c.confdeltype = 'd'), c.convalidated,"
-    " c.connoinherit, pg_catalog.obj_description(c.oid, 'pg_constraint'), c.oid, c.coninhcount"
+    " c.connoinherit, pg_catalog.obj_description(c.oid, 'pg_constraint'), c.oid, c.coninhcount,"
+    " c.confupdtype IN ('c', 'n', 'd') OR c.confdeltype IN ('n', 'd')"
     " FROM pg_catalog.pg_constraint c WHERE c.conparentid = 0"
     " AND ((c.conrelid = $1::oid AND ($2::int2 = ANY (c.conkey)"
     "   OR (c.contype = 'c' AND 0 = ANY (c.conkey))))"
@@ -228,6 +229,7 @@ void RenameReader::read_constraint(RenameColumn& rename, Seen& seen, const pg::R
         copy.foreign_key = true;
         copy.referenced = table_of(static_cast<std::uint32_t>(row.number(3)), name);
         copy.incoming = row.flag(8);
+        copy.writes = row.flag(15);
         copy.late = copy.incoming && table().partitioned;
         if (table().partitioned && !copy.incoming) read_foreign_key_parts(copy, row);
         for (const std::size_t peer : {copy.table, copy.referenced})

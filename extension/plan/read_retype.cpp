@@ -162,23 +162,31 @@ void RetypeReader::name_others(bool privately) const {
         const auto* const other = std::get_if<RetypeColumn>(&action.detail);
         if (other == nullptr) continue;
         const RenameColumn& copies = other->copies;
-        alter_clone(r_.clones_.relation(action.table),
-                    "RENAME COLUMN " + (privately ? copies.column : copies.renamed) + " TO " +
-                        (privately ? copies.renamed : copies.column));
+        const std::string& from = privately ? copies.column : copies.renamed;
+        const std::string& to = privately ? copies.renamed : copies.column;
+        const Relation& owner = r_.clones_.relation(action.table);
+        // A statement in between that takes it away is refused with the whole plan.
+        if (owner.clone == 0 || !describe_column(owner.clone, unquoted(from))) continue;
+        alter_clone(owner, "RENAME COLUMN " + from + " TO " + to);
     }
 }
 
 void RetypeReader::share_with_others(RetypeColumn& retype) const {
-    for (auto& action : r_.actions()) {
-        auto* const other = std::get_if<RetypeColumn>(&action.detail);
-        if (other == nullptr) continue;
-        share({*other, action.table}, {retype, table_});
-        if (!other->given_away.empty())
-            other->copies.hanging = read_hanging(r_.clones_.relation(action.table).oid,
-                                                 unquoted(other->copies.column), other->given_away);
-    }
-    if (!retype.given_away.empty())
-        retype.copies.hanging = read_hanging(relation().oid, old_, retype.given_away);
+    std::vector<Retyped> all;
+    for (auto& action : r_.actions())
+        if (auto* const other = std::get_if<RetypeColumn>(&action.detail))
+            all.push_back({*other, action.table});
+    const Retyped own{retype, table_};
+    for (const auto& other : all) share(other, own);
+    all.push_back(own);
+    for (const auto& one : all) leave_out_of_hanging(one, given_away(all, one.table));
+}
+
+void RetypeReader::leave_out_of_hanging(const Retyped& one, const Statements& keys) const {
+    if (keys.empty()) return;
+    RenameColumn& copies = one.retype.copies;
+    copies.hanging =
+        read_hanging(r_.clones_.relation(one.table).oid, unquoted(copies.column), keys);
 }
 
 // What the statement makes of the column; the clone stays as it was.

@@ -13,6 +13,7 @@ struct Node;
 namespace zdm::plan {
 
 class Expressions;
+struct Retyped;
 
 class RetypeReader : public RenameReader {
 public:
@@ -52,6 +53,7 @@ private:
     void refuse_again() const;
     void name_others(bool privately) const;
     void share_with_others(RetypeColumn& retype) const;
+    void leave_out_of_hanging(const Retyped& one, const Statements& keys) const;
     std::string clone() const;
     void on_clone(const std::string& command) const;
 

@@ -31,6 +31,8 @@ struct CopiedConstraint {
     std::size_t referenced = 0;  // of a foreign key
     bool incoming = false;       // it refers to the column, and must go before it
     bool late = false;           // it has no copy, as the new column has no key before the switch
+    bool writes = false;         // an action of it gives columns other values
+    bool both = false;           // columns at both of its ends change their types
     bool valid = true;
     Statements after;                    // comments, once the copy has the name
     std::vector<CopiedPart> parts = {};  // of a partitioned table's foreign key, parents first

@@ -57,6 +57,7 @@ struct RetypeColumn {
     // column, which change after it; and those that hang on it and that another column keeps.
     std::vector<std::size_t> tied;
     Statements given_away;
+    bool led = false;  // one of those gives the new column values, when tables change one by one
     std::vector<Statements> triggers;  // whose functions name the column: made anew for its type
 
     // Whether a sequence (qualified) that the column owns gets this type with it.

@@ -60,6 +60,15 @@ void share_indexes(RetypeColumn& earlier, const RetypeColumn& later) {
     }
 }
 
+void share_publications(RetypeColumn& earlier, const RetypeColumn& later) {
+    auto& all = earlier.copies.publications;
+    for (const auto& publication : later.copies.publications) {
+        const std::size_t place =
+            find(all, [&](const ChangedPublication& one) { return one.name == publication.name; });
+        if (place < all.size()) take_out(all, place);
+    }
+}
+
 void share_statistics(RetypeColumn& earlier, const RetypeColumn& later) {
     auto& all = earlier.copies.statistics;
     for (const auto& statistics : later.copies.statistics) {
@@ -76,6 +85,7 @@ void share_constraints(RetypeColumn& earlier, RetypeColumn& later) {
         CopiedConstraint& copy = later.copies.constraints[i];
         const std::size_t place = find_constraint(earlier, copy);
         if (place == earlier.copies.constraints.size()) continue;
+        copy.both = copy.both || earlier.copies.constraints[place].both;
         const OldConstraint* const key = old_key(earlier, place);
         if (key != nullptr && old_key(later, i) == nullptr) {
             copy.incoming = true;
@@ -85,6 +95,11 @@ void share_constraints(RetypeColumn& earlier, RetypeColumn& later) {
     }
 }
 
+void give_away(RetypeColumn& retype, const CopiedConstraint& key) {
+    retype.given_away.push_back(key.name);
+    retype.led = retype.led || key.writes;
+}
+
 // The table that is referred to keeps a foreign key.
 void share_keys(Retyped earlier, Retyped later) {
     auto& copies = later.retype.copies.constraints;
@@ -92,13 +107,16 @@ void share_keys(Retyped earlier, Retyped later) {
         const std::size_t place = find_constraint(earlier.retype, copies[i]);
         if (place == earlier.retype.copies.constraints.size()) continue;
         if (copies[i].incoming) {
+            copies[i].both = true;
             later.retype.tied.push_back(earlier.table);
-            earlier.retype.given_away.push_back(copies[i].name);
+            give_away(earlier.retype, copies[i]);
             leave_out_constraint(earlier.retype, place);
         } else {
-            earlier.retype.copies.constraints[place].definition = copies[i].definition;
+            CopiedConstraint& kept = earlier.retype.copies.constraints[place];
+            kept.definition = copies[i].definition;
+            kept.both = true;
             earlier.retype.tied.push_back(later.table);
-            later.retype.given_away.push_back(copies[i].name);
+            give_away(later.retype, copies[i]);
             leave_out_constraint(later.retype, i);
         }
     }
@@ -109,8 +127,17 @@ void share_keys(Retyped earlier, Retyped later) {
 void share(Retyped earlier, Retyped later) {
     if (earlier.table != later.table) return share_keys(earlier, later);
     share_indexes(earlier.retype, later.retype);
+    share_publications(earlier.retype, later.retype);
     share_statistics(earlier.retype, later.retype);
     share_constraints(earlier.retype, later.retype);
+}
+
+Statements given_away(const std::vector<Retyped>& all, std::size_t table) {
+    Statements keys;
+    for (const auto& one : all)
+        if (one.table == table)
+            keys.insert(keys.end(), one.retype.given_away.begin(), one.retype.given_away.end());
+    return keys;
 }
 
 }  // namespace zdm::plan

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "plan/retype.hpp"
 
@@ -17,5 +18,8 @@ struct Retyped {
 // Of what both have one keeps it. The copies of `later` were read when the other column had its
 // private name.
 void share(Retyped earlier, Retyped later);
+
+// Foreign keys of the table that others keep: they go before its columns change hands.
+Statements given_away(const std::vector<Retyped>& all, std::size_t table);
 
 }  // namespace zdm::plan

@@ -39,8 +39,8 @@ public:
     Going goes_again() const;
 
     // The transaction of the switch, and that of the way back: of each column the first part, then
-    // of each the second, then the third.
-    enum class Part { drop, rename, add };
+    // of each the second, and so on.
+    enum class Part { release, drop, rename, key, add };
     void turn(Script& all, Part part) const;
     void turn_back(Script& all, Part part) const;
     void add_locks(std::vector<TableLock>& locks) const;
@@ -67,6 +67,7 @@ private:
     void refuse_company() const;
     void refuse_reading(const RetypeColumn& other) const;
     void refuse_late() const;
+    bool is_led() const;
     void add_own_columns();
     void build_second();
     void forbid_null(Script& all) const;
@@ -80,9 +81,12 @@ private:
     void own_sequences(Script& all, const std::string& type) const;
     // Either the copies of indexes are the replica identity, or the originals.
     void identify(Script& all, std::size_t i, bool by_copies) const;
+    void release(Script& all) const;
     void drop_old(Script& all) const;
+    void key_new(Script& all) const;
     void add_new(Script& all) const;
     void drop_new(Script& all) const;
+    void key_old(Script& all) const;
     void add_old(Script& all) const;
     Undo validate(const OldConstraint& old) const;
     std::string what_is_lost() const;

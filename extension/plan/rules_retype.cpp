@@ -20,6 +20,11 @@ bool has(const std::vector<std::string>& columns, const std::string& column) {
     return std::find(columns.begin(), columns.end(), column) != columns.end();
 }
 
+// Whether a foreign key wrote to the new column, or nothing wrote NULL to the old one.
+std::string may_lead(const RenameColumn& copies) {
+    return copies.renamed + " IS NULL OR " + copies.column + " IS NOT NULL";
+}
+
 // Whether an INSERT put a value into the old column, which has no default any more and stands where
 // the new one would: both may have come from a row that had both.
 std::string put_there(const RetypeColumn& retype) {
@@ -87,9 +92,8 @@ void Retyping::add_own_columns() {
 
 // Its definition would name columns of two times.
 void Retyping::refuse_late() const {
-    if (retype_.tied.empty()) return;
     for (const auto& constraint : rename_.constraints)
-        if (constraint.late)
+        if (constraint.late && constraint.both)
             refuse(action_.at, "ZD105", pg::state::kFeatureNotSupported,
                    "both columns of foreign key " + constraint.name +
                        ", which refers to the partitioned table " + table_.qualified +
@@ -109,8 +113,20 @@ void Retyping::copy() {
     helper_ = composer_.private_name(retype_.parked, "not_null");
 }
 
+// While the table that a foreign key refers to has its new column, and this one not yet, CASCADE
+// and SET NULL reach the private column alone.
 std::vector<std::string> Retyping::forward() const {
-    return {unquoted(shadow_), "step", retype_.up, std::string{}};
+    std::vector<std::string> rules;
+    if (is_led()) rules = {unquoted(name_), "step", retype_.down_before, may_lead(rename_)};
+    for (const auto& part : {unquoted(shadow_), std::string{"step"}, retype_.up, std::string{}})
+        rules.push_back(part);
+    return rules;
+}
+
+bool Retyping::is_led() const {
+    for (const auto* other : retyped_columns(composer_.facts(), action_.table))
+        if (std::get<RetypeColumn>(other->detail).led) return true;
+    return false;
 }
 
 std::vector<std::string> Retyping::turned() const {
@@ -240,10 +256,12 @@ void Retyping::identify(Script& all, std::size_t i, bool by_copies) const {
 // Lists of columns know them by number, so they are told which one has the name now.
 void Retyping::turn(Script& all, Part part) const {
     switch (part) {
+    case Part::release: return release(all);
     case Part::drop: return drop_old(all);
     case Part::rename:
         all.push_back(rename(name_, retype_.parked));
         return all.push_back(rename(shadow_, name_));
+    case Part::key: return key_new(all);
     case Part::add: return add_new(all);
     }
 }
@@ -252,19 +270,25 @@ void Retyping::turn(Script& all, Part part) const {
 // later.
 void Retyping::turn_back(Script& all, Part part) const {
     switch (part) {
+    case Part::release: return release(all);
     case Part::drop: return drop_new(all);
     case Part::rename:
         all.push_back(rename(name_, shadow_));
         return all.push_back(rename(retype_.parked, name_));
+    case Part::key: return key_old(all);
     case Part::add: return add_old(all);
     }
 }
 
-// Without the trigger: what the old column forbids goes.
-void Retyping::drop_old(Script& all) const {
+// A foreign key goes before the key that it rests on, which may be that of another column.
+void Retyping::release(Script& all) const {
     for (const auto& publication : rename_.publications) all.push_back(publication.drop);
     for (const auto& key : retype_.keys) drop_constraint(all, key);
     for (const auto& check : retype_.checks) drop_constraint(all, check);
+}
+
+// Without the trigger: what the old column forbids goes.
+void Retyping::drop_old(Script& all) const {
     drop_primaries(all);
     if (is_identity()) {
         all.push_back(keep_value(rename_.identity.sequence));
@@ -273,7 +297,8 @@ void Retyping::drop_old(Script& all) const {
     if (!retype_.old_default.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
 }
 
-void Retyping::add_new(Script& all) const {
+// The rows must be known by another index before a column of this one may be NULL.
+void Retyping::key_new(Script& all) const {
     if (!rename_.default_text.empty())
         all.push_back(column(name_) + "SET DEFAULT " + rename_.default_text + ";");
     own_sequences(all, rename_.type);
@@ -284,6 +309,9 @@ void Retyping::add_new(Script& all) const {
     for (const auto& primary : retype_.primaries) add_primary(all, primary);
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
         if (!is_primary(i)) identify(all, i, true);
+}
+
+void Retyping::add_new(Script& all) const {
     if (rename_.not_null) {
         all.push_back(column(retype_.parked) + "DROP NOT NULL;");
         free_partitions(all, retype_.parked);
@@ -302,9 +330,6 @@ void Retyping::add_new(Script& all) const {
 }
 
 void Retyping::drop_new(Script& all) const {
-    for (const auto& publication : rename_.publications) all.push_back(publication.drop);
-    for (const auto& key : retype_.keys) drop_constraint(all, key);
-    for (const auto& check : retype_.checks) drop_constraint(all, check);
     drop_primaries(all);
     if (!not_null_.empty())
         all.push_back(alter(table_) + "RENAME CONSTRAINT " + rename_.not_null_name + " TO " +
@@ -316,11 +341,14 @@ void Retyping::drop_new(Script& all) const {
     if (!rename_.default_text.empty()) all.push_back(column(name_) + "DROP DEFAULT;");
 }
 
-void Retyping::add_old(Script& all) const {
+void Retyping::key_old(Script& all) const {
     forbid_null(all);
     for (std::size_t i = 0; i < retype_.primaries.size(); ++i) add_old_primary(all, i);
     for (std::size_t i = 0; i < rename_.indexes.size(); ++i)
         if (!is_primary(i)) identify(all, i, false);
+}
+
+void Retyping::add_old(Script& all) const {
     // Else it would outlive the trigger that fills the column.
     if (!not_null_.empty() && table_.is_tree()) {
         all.push_back(column(shadow_) + "DROP NOT NULL;");

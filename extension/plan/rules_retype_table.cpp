@@ -43,7 +43,8 @@ public:
 
 private:
     using Part = Retyping::Part;
-    static constexpr Part kParts[] = {Part::drop, Part::rename, Part::add};
+    static constexpr Part kParts[] = {Part::release, Part::drop, Part::rename, Part::key,
+                                      Part::add};
 
     const Action& action() const { return columns_.front().action(); }
     template <class Function>

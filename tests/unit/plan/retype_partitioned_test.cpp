@@ -402,7 +402,7 @@ TEST(PlanRetypePartitioned, AKeyThatRefersToItIsMadeInTheSwitchAndValidatedAfter
 
     retype.copies.constraints[0].valid = false;
     EXPECT_EQ(plan_retype(retype).steps.size(), plan.steps.size() - 1);
-    retype.tied = {kOrders};
+    retype.copies.constraints[0].both = true;
     EXPECT_THROW(plan_retype(retype), pg::Error);
 }
 

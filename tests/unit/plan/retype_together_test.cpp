@@ -60,6 +60,7 @@ std::vector<std::string> names(const RetypeColumn& retype) {
     for (const auto& one : retype.copies.indexes) all.push_back(one.name);
     for (const auto& one : retype.copies.constraints) all.push_back(one.name);
     for (const auto& one : retype.copies.statistics) all.push_back(one.name);
+    for (const auto& one : retype.copies.publications) all.push_back(one.name);
     return all;
 }
 
@@ -78,9 +79,12 @@ TEST(RetypeTogether, OfWhatHangsOnBothTheLaterKeepsIt) {
                             constraint(kUsers, "b_ok", "")};
     b.checks = {{0, "old both"}, {1, "old b"}};
     b.copies.statistics = {{"both_st", "public", "of both", "", {}}, {"a_st", "other", "", "", {}}};
+    a.copies.publications = {{"both_sent", "", ""}, {"a_sent", "", ""}};
+    b.copies.publications = {{"both_sent", "", ""}, {"b_sent", "", ""}};
     share({a, kUsers}, {b, kUsers});
-    EXPECT_EQ(names(a), (Lines{"mine", "a_ok", "b_ok", "a_st"}));
-    EXPECT_EQ(names(b), (Lines{"both", "both_key", "both_ok", "b_ok", "both_st", "a_st"}));
+    EXPECT_EQ(names(a), (Lines{"mine", "a_ok", "b_ok", "a_st", "a_sent"}));
+    EXPECT_EQ(names(b), (Lines{"both", "both_key", "both_ok", "b_ok", "both_st", "a_st",
+                               "both_sent", "b_sent"}));
     EXPECT_TRUE(a.primaries.empty());
     ASSERT_EQ(a.checks.size(), 1u);
     EXPECT_EQ(a.checks[0].copy, 0u);
@@ -130,6 +134,7 @@ TEST(RetypeTogether, TheTableThatIsReferredToKeepsAForeignKey) {
     buyer.copies.constraints = {foreign_key(kOrders, "fk", "zdm_buyer_new, zdm_id_new", false)};
     share({id, kUsers}, {buyer, kOrders});
     EXPECT_EQ(id.copies.constraints.at(0).definition, "zdm_buyer_new, zdm_id_new");
+    EXPECT_TRUE(id.copies.constraints.at(0).both);
     EXPECT_EQ(id.keys.size(), 1u);
     EXPECT_EQ(id.tied, (std::vector<std::size_t>{kOrders}));
     EXPECT_TRUE(buyer.copies.constraints.empty());
@@ -146,10 +151,35 @@ TEST(RetypeTogether, AlsoWhenItComesLater) {
     id.copies.constraints = {foreign_key(kOrders, "fk", "zdm_buyer_new, zdm_id_new", true)};
     id.keys = {{0, "old"}};
     share({buyer, kOrders}, {id, kUsers});
+    EXPECT_TRUE(id.copies.constraints.at(0).both);
     EXPECT_EQ(names(buyer), (Lines{"buyer_ok"}));
     EXPECT_EQ(buyer.given_away, (Lines{"fk"}));
     EXPECT_EQ(id.tied, (std::vector<std::size_t>{kOrders}));
     EXPECT_EQ(id.copies.constraints.at(0).definition, "zdm_buyer_new, zdm_id_new");
+}
+
+// None of its columns may miss it in the switch.
+TEST(RetypeTogether, AForeignKeyOfTwoColumnsIsGivenAwayByTheTable) {
+    RetypeColumn id = of("id");
+    RetypeColumn buyer = of("buyer");
+    RetypeColumn shop = of("shop");
+    const CopiedConstraint outgoing = foreign_key(kOrders, "fk", "", false);
+    shop.copies.constraints = buyer.copies.constraints = {outgoing};
+    id.copies.constraints = {foreign_key(kOrders, "fk", "", true)};
+    id.keys = {{0, "old"}};
+    share({shop, kOrders}, {buyer, kOrders});
+    share({shop, kOrders}, {id, kUsers});
+    share({buyer, kOrders}, {id, kUsers});
+    const std::vector<Retyped> all = {{shop, kOrders}, {buyer, kOrders}, {id, kUsers}};
+    EXPECT_EQ(given_away(all, kOrders), (Lines{"fk"}));
+    EXPECT_TRUE(given_away(all, kUsers).empty());
+    // Of the table that is referred to another column may keep it in the end.
+    RetypeColumn other = of("other");
+    other.copies.constraints = {foreign_key(kOrders, "fk", "", true)};
+    other.keys = {{0, "old"}};
+    share({id, kUsers}, {other, kUsers});
+    EXPECT_TRUE(id.copies.constraints.empty());
+    EXPECT_TRUE(other.copies.constraints.at(0).both);
 }
 
 const Step& turning(const Plan& plan, const char* relation) {
@@ -206,13 +236,14 @@ TEST(RetypeTogether, OfAllColumnsWhatForbidsGoesFirst) {
     b.primaries = {{0, "USING btree (a, b)", {}, {"a", "b"}, "PRIMARY KEY (a, b)"}};
     const Plan plan = plan_of({act(kUsers, a), act(kUsers, b)});
     const Step& turn = turning(plan, "public.users");
-    EXPECT_EQ(turn.parameters.at("turn"),
-              "ALTER TABLE public.users DROP CONSTRAINT pkey; ALTER TABLE public.users RENAME "
-              "COLUMN a TO zdm_a_old; ALTER TABLE public.users RENAME COLUMN zdm_a_new TO a; ALTER "
-              "TABLE public.users RENAME COLUMN b TO zdm_b_old; ALTER TABLE public.users RENAME "
-              "COLUMN zdm_b_new TO b; ALTER TABLE public.users ALTER COLUMN zdm_a_old DROP NOT "
-              "NULL; ALTER TABLE public.users ADD CONSTRAINT pkey PRIMARY KEY USING INDEX "
-              "zdm_pkey_copy; ALTER TABLE public.users ALTER COLUMN zdm_b_old DROP NOT NULL;");
+    EXPECT_EQ(
+        turn.parameters.at("turn"),
+        "ALTER TABLE public.users DROP CONSTRAINT pkey; ALTER TABLE public.users RENAME "
+        "COLUMN a TO zdm_a_old; ALTER TABLE public.users RENAME COLUMN zdm_a_new TO a; ALTER "
+        "TABLE public.users RENAME COLUMN b TO zdm_b_old; ALTER TABLE public.users RENAME "
+        "COLUMN zdm_b_new TO b; ALTER TABLE public.users ADD CONSTRAINT pkey PRIMARY KEY USING "
+        "INDEX zdm_pkey_copy; ALTER TABLE public.users ALTER COLUMN zdm_a_old DROP NOT NULL; "
+        "ALTER TABLE public.users ALTER COLUMN zdm_b_old DROP NOT NULL;");
     EXPECT_EQ(turn_back(turn).substr(turn_back(turn).find("ALTER TABLE public.users ALTER")),
               "ALTER TABLE public.users ALTER COLUMN a SET NOT NULL; ALTER TABLE public.users DROP "
               "CONSTRAINT zdm_zdm_a_old_not_null; ALTER TABLE public.users ALTER COLUMN b SET NOT "
@@ -221,6 +252,35 @@ TEST(RetypeTogether, OfAllColumnsWhatForbidsGoesFirst) {
     // Both are proved before anything changes hands.
     ASSERT_EQ(turn.undo.size(), 7u);
     EXPECT_EQ(turn.undo[6].kind, StepKind::sync);
+}
+
+TEST(RetypeTogether, TheReplicaIdentityChangesBeforeAColumnOfItMayBeNull) {
+    RetypeColumn a = of("a");
+    RetypeColumn b = of("b");
+    a.copies.not_null = b.copies.not_null = true;
+    b.copies.indexes = {index("both", "")};
+    b.copies.indexes[0].unique = b.copies.indexes[0].replica_identity = true;
+    const Plan plan = plan_of({act(kUsers, a), act(kUsers, b)});
+    const std::string turn = turning(plan, "public.users").parameters.at("turn");
+    EXPECT_LT(turn.find("REPLICA IDENTITY USING INDEX zdm_both_copy"), turn.find("DROP NOT NULL"));
+    const std::string back = turn_back(turning(plan, "public.users"));
+    EXPECT_LT(back.find("b SET NOT NULL"), back.find("REPLICA IDENTITY USING INDEX both"));
+}
+
+TEST(RetypeTogether, AForeignKeyGoesBeforeTheKeyOfAnotherColumn) {
+    RetypeColumn id = of("id");
+    RetypeColumn boss = of("boss");
+    id.copies.indexes = {primary_key("pkey", "USING btree (zdm_id_new)")};
+    id.primaries = {{0, "USING btree (id)", {}, {"id"}, "PRIMARY KEY (id)"}};
+    boss.copies.constraints = {foreign_key(kUsers, "fk", "", true)};
+    boss.keys = {{0, "old"}};
+    const Plan plan = plan_of({act(kUsers, id), act(kUsers, boss)});
+    const std::string drop =
+        "ALTER TABLE public.users DROP CONSTRAINT fk; ALTER TABLE public.users DROP CONSTRAINT "
+        "pkey; ";
+    const Step& turn = turning(plan, "public.users");
+    EXPECT_EQ(turn.parameters.at("turn").find(drop), 0u);
+    EXPECT_EQ(turn_back(turn).find(drop), 0u);
 }
 
 TEST(RetypeTogether, TheTableThatIsReferredToIsFirstWhateverTheFileSays) {
@@ -245,6 +305,40 @@ TEST(RetypeTogether, TheTableThatIsReferredToIsFirstWhateverTheFileSays) {
     EXPECT_EQ(lines(plan).back(),
               "contract unsync: DROP TRIGGER zz_zdm_sync ON public.orders; ALTER TABLE "
               "public.orders DROP COLUMN zdm_buyer_old;");
+}
+
+// CASCADE and SET NULL reach the private column alone while the other table has changed already.
+TEST(RetypeTogether, AForeignKeyThatWritesLeadsTheOldColumnToo) {
+    RetypeColumn id = of("id");
+    RetypeColumn buyer = of("buyer");
+    CopiedConstraint key = foreign_key(kOrders, "fk", "", true);
+    id.keys = {{0, "old"}};
+    for (const bool writes : {false, true}) {
+        for (const bool referenced_first : {false, true}) {
+            key.writes = writes;
+            key.incoming = true;
+            id.copies.constraints = {key};
+            key.incoming = false;
+            buyer.copies.constraints = {key};
+            buyer.led = false;
+            const Retyped users{id, kUsers};
+            const Retyped orders{buyer, kOrders};
+            share(referenced_first ? users : orders, referenced_first ? orders : users);
+            EXPECT_EQ(buyer.led, writes);
+            EXPECT_FALSE(id.led);
+        }
+    }
+    const Plan plan = plan_of({act(kOrders, buyer)});
+    const std::string led =
+        "'buyer', 'step', 'small(zdm_buyer_new)', 'zdm_buyer_new IS NULL OR buyer IS NOT NULL', "
+        "'zdm_buyer_new', 'step', 'buyer', '')";
+    EXPECT_NE(lines(plan).at(1).find(led), std::string::npos) << lines(plan).at(1);
+    const Step& turn = turning(plan, "public.orders");
+    EXPECT_EQ(turn.command.find("'small(zdm_buyer_new)'"), std::string::npos);
+    const auto leads = [&](const auto& part) {
+        return part.kind == StepKind::sync && part.command.find(led) != std::string::npos;
+    };
+    EXPECT_TRUE(std::any_of(turn.undo.begin(), turn.undo.end(), leads));
 }
 
 TEST(RetypeTogether, ACircleOfTablesIsRefused) {
