@@ -1,5 +1,5 @@
 # RENAME COLUMN and ALTER COLUMN TYPE of a partitioned table, of a column that is in its primary key and one that is not, and ALTER COLUMN TYPE of an
-# inheritance tree, with kill -9 in the steps that do something for each table and in those that hand everything over, forward and back: it ends as
+# inheritance tree, and of two tables together, with kill -9 in the steps that do something for each table and in those that hand everything over, forward and back: it ends as
 # without a crash.
 use strict;
 use warnings;
@@ -30,6 +30,8 @@ CREATE TABLE tree_1 (n int CONSTRAINT tree_n_not_null NOT NULL DEFAULT 7, extra 
 ALTER TABLE tree_1 ADD PRIMARY KEY (n);
 CREATE TABLE tree_10 (m int, n int CONSTRAINT tree_n_not_null NOT NULL DEFAULT 7 CONSTRAINT tree_n_check CHECK (n > 0)) INHERITS (tree_1);
 CREATE INDEX tree_10_own ON tree_10 (n, extra);
+CREATE TABLE one (id int PRIMARY KEY, v int);
+CREATE TABLE two (id int REFERENCES one ON DELETE SET NULL ON UPDATE CASCADE, w int);
 SQL
 my $rows = <<'SQL';
 SET search_path = shop;
@@ -38,6 +40,8 @@ INSERT INTO item SELECT g, 1 + g % 2, 1 + g % 60 FROM generate_series(1, 2000) g
 INSERT INTO tree SELECT g, g FROM generate_series(1, 500) g;
 INSERT INTO tree_1 (n, m) SELECT g, g FROM generate_series(501, 1000) g;
 INSERT INTO tree_10 (n, m) SELECT g, g FROM generate_series(1001, 1500) g;
+INSERT INTO one SELECT g, g FROM generate_series(1, 500) g;
+INSERT INTO two SELECT g, g FROM generate_series(1, 500) g;
 SQL
 $node->safe_psql('postgres', 'CREATE ROLE app LOGIN; CREATE DATABASE base');
 $node->safe_psql('base', $tables);
@@ -49,6 +53,7 @@ my %change = (
     other => { sql => 'ALTER TABLE item RENAME COLUMN n TO amount;', end => 'ready' },
     retype => { sql => 'ALTER TABLE item ALTER COLUMN k TYPE bigint;', end => 'switched' },
     retype_other => { sql => 'ALTER TABLE item ALTER COLUMN n TYPE bigint;', end => 'switched' },
+    both => { sql => 'ALTER TABLE two ALTER id TYPE bigint; ALTER TABLE one ALTER id TYPE bigint, ALTER v TYPE bigint;', end => 'switched' },
     tree => { sql => 'ALTER TABLE tree ALTER COLUMN n TYPE bigint;', end => 'switched' },
 );
 for my $name (sort keys %change) {
@@ -57,7 +62,8 @@ for my $name (sort keys %change) {
     $change{$name}{plain} = dump_of("plain_$name");
 }
 my $before = dump_of('base');
-my $sums = 'SELECT sum(%s::numeric * %s * shard), count(*) FROM shop.item UNION ALL SELECT sum(n::numeric * m), count(n) FROM shop.tree';
+my $sums = 'SELECT sum(%s::numeric * %s * shard), count(*) FROM shop.item UNION ALL SELECT sum(n::numeric * m), count(n) FROM shop.tree'
+    . ' UNION ALL SELECT sum(id::numeric * v * w), count(*) FROM shop.one JOIN shop.two USING (id)';
 my $sum = $node->safe_psql('base', sprintf $sums, 'k', 'n');
 
 sub dump_of { return columns_sorted(schema_dump($node, $_[0], '-n', 'shop')) }
@@ -132,9 +138,12 @@ forward('retype', $_, 'k', 'n') for share(2, qw(index:after_commit#3 sync:before
 forward('retype_other', $_, 'k', 'n') for share(3, qw(sync:before_commit#2 unsync:after_commit#1));
 # Each table of the tree has its trigger before the switch.
 forward('tree', $_, 'k', 'n') for share(8, qw(sync:before_commit#4 sync:after_commit#4 unsync:before_commit#1));
+# The triggers of both tables come before, and the one that is referred to is the first.
+forward('both', $_, 'k', 'n') for share(10, qw(sync:before_commit#3 sync:after_commit#3 unsync:before_commit#2));
 back('rename', $_) for share(4, qw(undo_drop_index:before_mark#1 undo_ddl:before_commit#2));
 back('other', $_) for share(5, qw(undo_ddl:after_commit#3 undo_drop_index:before_mark#2));
 back('retype', $_) for share(6, qw(undo_sync:before_commit#1 undo_sync:after_commit#1 undo_ddl:before_commit#1));
 back('retype_other', $_) for share(7, qw(undo_sync:before_commit#1 undo_ddl:before_commit#1));
 back('tree', $_) for share(9, qw(undo_sync:before_commit#1 undo_sync:after_commit#1 undo_unsync:after_commit#2));
+back('both', $_) for share(11, qw(undo_sync:before_commit#1 undo_sync:after_commit#1 undo_sync:before_commit#2));
 done_testing();
