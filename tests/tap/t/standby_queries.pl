@@ -51,7 +51,7 @@ sub hot_percent {
 }
 
 # Until it has ended and its worker has gone. Whoever reads zdm's own tables then cleans up there, as readers do, so
-# that is for later; and asked of the standby, where nobody does.
+# that is for when the query has ended; and asked of the standby, where nobody does.
 sub ends {
     my ($name) = @_;
     ok(poll_until($standby, "SELECT state IN ('done', 'failed') FROM zdm.migration WHERE name = '$name'"), "$name ends");
@@ -69,8 +69,8 @@ value($primary, qq{SET ROLE grace_owner; SELECT zdm_backfill('zdm', 'c = id', 'c
 ends('zdm');
 is(conflicts(), 0, 'the query survives a backfill of an equal table as well');
 is($reader->query_safe('SELECT count(*) FROM zdm WHERE c IS NULL'), $rows, 'and sees what it saw');
-is(migration_state($primary, 'zdm'), 'done', 'which is done');
 $reader->quit;
+is(migration_state($primary, 'zdm'), 'done', 'which is done');
 is(value($standby, 'SELECT count(*) FROM zdm WHERE c = id'), $rows, 'while others see all rows filled');
 like(events('zdm'), qr/no page rounds, .* because standby reader gives no hot_standby_feedback \(standby_grace is 30000 ms\)/,
     'an event says why there were no rounds');
@@ -82,17 +82,17 @@ value($primary, qq{SELECT zdm_backfill('many', 'c = id', 'c IS NULL', 'many', '{
 ends('many');
 is(conflicts(), 0, 'a query survives that, too');
 is($reader->query_safe('SELECT count(*) FROM many WHERE c IS NULL'), 12000, 'and sees what it saw');
+$reader->quit;
 is(value($primary, q{SELECT rows_done, pages_done = pages FROM zdm.progress WHERE migration = 'many' AND kind = 'backfill'}),
     '12000|t', 'its progress adds up');
-$reader->quit;
 
 # --- a DELETE ---
 $reader = long_query();
 value($primary, q{BEGIN; SELECT zdm_create('purge', 'DELETE FROM purged WHERE id % 2 = 0'); SELECT zdm_start('purge', 'done'); COMMIT});
 ends('purge');
 is(conflicts(), 0, 'a query survives a batched DELETE');
-is(migration_state($primary, 'purge'), 'done', 'which is done');
 $reader->quit;
+is(migration_state($primary, 'purge'), 'done', 'which is done');
 
 # --- an estimate knows ---
 like(value($primary, q{SELECT e FROM zdm_estimate('short', 'c = id', 'c IS NULL') e}), qr/Standby reader gives no hot_standby_feedback/, 'an estimate says it before');
