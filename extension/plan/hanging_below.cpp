@@ -7,7 +7,8 @@ namespace zdm::plan {
 namespace {
 
 // $1 the table. Parts of indexes and keys, and checks that are inherited, are the
-// table's; NOT NULL, from 18 on a constraint, and what bears a private name are zdm's to change.
+// table's; NOT NULL, from 18 on a constraint, and what bears a name of the plan, $3, are zdm's to
+// change.
 // Triggers and defaults are looked at by themselves.
 #define ZDM_BELOW(columns)                                                                        \
     "WITH RECURSIVE tree (oid) AS (SELECT inhrelid FROM pg_catalog.pg_inherits"                   \
@@ -35,7 +36,8 @@ namespace {
     "   OR d.classid IN ('pg_catalog.pg_rewrite'::pg_catalog.regclass,"                           \
     "    'pg_catalog.pg_policy'::pg_catalog.regclass,"                                            \
     "    'pg_catalog.pg_publication_rel'::pg_catalog.regclass))"                                  \
-    "  AND NOT pg_catalog.starts_with(coalesce(k.conname, c.relname, s.stxname, ''), 'zdm_'))"
+    "  AND NOT pg_catalog.quote_ident(coalesce(k.conname, c.relname, s.stxname, ''))"             \
+    "   = ANY (pg_catalog.string_to_array($3, E'\\n')))"
 
 constexpr auto kRead = ZDM_BELOW("$2")
     " SELECT pg_catalog.to_json($2::text)::text || ': ' || coalesce("
@@ -57,12 +59,13 @@ constexpr auto kChanged = ZDM_BELOW("SELECT pg_catalog.jsonb_object_keys($2::jso
 }  // namespace
 
 std::string read_hanging_below(std::uint32_t table, const std::string& column) {
-    return ask(kRead, {std::int64_t{table}, column}).front().text(0);
+    return ask(kRead, {std::int64_t{table}, column, std::string{}}).front().text(0);
 }
 
-std::vector<std::string> changed_below(std::uint32_t table, const std::string& planned) {
+std::vector<std::string> changed_below(std::uint32_t table, const std::string& planned,
+                                       const std::string& own) {
     std::vector<std::string> all;
-    for (const auto& row : ask(kChanged, {std::int64_t{table}, planned}).rows)
+    for (const auto& row : ask(kChanged, {std::int64_t{table}, planned, own}).rows)
         all.push_back(row.text(0));
     return all;
 }

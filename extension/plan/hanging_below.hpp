@@ -11,8 +11,9 @@ namespace zdm::plan {
 // Of all tables below it, as a member of a JSON object: the column, and for each such table what it
 // has, with a hash of its definition.
 std::string read_hanging_below(std::uint32_t table, const std::string& column);
-// What has come, gone or changed since, each with its name; `planned` has the members. Tables that
-// have left don't count.
-std::vector<std::string> changed_below(std::uint32_t table, const std::string& planned);
+// What has come, gone or changed since, each with its name; `planned` has the members, `own` the
+// names of what zdm made itself, quoted, one a line. Tables that have left don't count.
+std::vector<std::string> changed_below(std::uint32_t table, const std::string& planned,
+                                       const std::string& own);
 
 }  // namespace zdm::plan

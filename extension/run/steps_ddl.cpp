@@ -34,9 +34,13 @@ void run_text(const Context& context, const StoredStep& stored, const std::strin
 void require_as_planned(const StoredStep& stored) {
     const auto& parameters = stored.step.parameters;
     auto changed = plan::changed_since(stored.step.relation_oid, parameters);
-    if (const auto below = parameters.find("below"); below != parameters.end())
-        for (const auto& thing : plan::changed_below(stored.step.relation_oid, below->second))
+    if (const auto below = parameters.find("below"); below != parameters.end()) {
+        const auto own = parameters.find("own");
+        for (const auto& thing :
+             plan::changed_below(stored.step.relation_oid, below->second,
+                                 own == parameters.end() ? std::string{} : own->second))
             changed.push_back(thing);
+    }
     if (changed.empty()) return;
     const std::string keep = parameters.count("places") == 0
                                  ? ""
