@@ -1,6 +1,6 @@
 // ALTER COLUMN TYPE of a table from which others inherit: what children have by themselves, their
 // triggers, and what is left where one has left.
-#include "facts.hpp"
+#include "retyped.hpp"
 
 namespace zdm::plan {
 namespace {
@@ -23,22 +23,6 @@ Facts with_children() {
     lower.parent = kUpper;
     users.partitions = {upper, lower};
     return facts;
-}
-
-RetypeColumn wider() {
-    RetypeColumn retype;
-    retype.copies.column = "n";
-    retype.copies.renamed = "zdm_n_new";
-    retype.copies.type = retype.copies.definition = "bigint";
-    retype.parked = "zdm_n_old";
-    retype.old_type = "integer";
-    retype.up = "n";
-    retype.up_again = "zdm_n_old";
-    retype.down = "small(n)";
-    retype.down_before = "small(zdm_n_new)";
-    retype.reads = {"n"};
-    retype.reads_again = {"zdm_n_old"};
-    return retype;
 }
 
 CopiedConstraint check() {
@@ -75,7 +59,7 @@ const Undo& turning_back(const Step& turning) {
 }
 
 TEST(PlanRetypeChildren, TheTriggersOfAllChangeInOneTransaction) {
-    const Plan plan = plan_retype(wider());
+    const Plan plan = plan_retype(retyped());
     const auto syncs = steps_of(plan, StepKind::sync, Phase::expand);
     ASSERT_EQ(syncs.size(), 3u);
     for (const auto& sync : syncs) EXPECT_EQ(sync.locks.size(), 1u) << sync.command;
@@ -95,7 +79,7 @@ TEST(PlanRetypeChildren, TheTriggersOfAllChangeInOneTransaction) {
 
 // Under its private name at each time.
 TEST(PlanRetypeChildren, OneThatHasLeftLosesThePrivateColumn) {
-    const Plan plan = plan_retype(wider());
+    const Plan plan = plan_retype(retyped());
     const Step turning = steps_of(plan, StepKind::sync, Phase::switch_).front();
     EXPECT_EQ(turning.parameters.at("private"), "zdm_n_new");
     EXPECT_EQ(turning_back(turning).parameters.at("private"), "zdm_n_old");
@@ -106,7 +90,7 @@ TEST(PlanRetypeChildren, OneThatHasLeftLosesThePrivateColumn) {
 }
 
 TEST(PlanRetypeChildren, WhatOneHasByItselfAsWellComesFromTheLowestUp) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     retype.own_columns = {kUpper, kLower};
     retype.copies.constraints = {check()};
     retype.copies.constraints[0].own = {kUpper, kLower};
@@ -133,7 +117,7 @@ TEST(PlanRetypeChildren, WhatOneHasByItselfAsWellComesFromTheLowestUp) {
 // They go with the column, or stay where it has the name: as what inherits from it may have them
 // from there, they could not be dropped one by one.
 TEST(PlanRetypeChildren, CopiesStayWithOneThatHasLeft) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     CopiedIndex own;
     own.name = "own";
     own.schema = "public";
@@ -153,7 +137,7 @@ TEST(PlanRetypeChildren, CopiesStayWithOneThatHasLeft) {
 }
 
 TEST(PlanRetypeChildren, EachKeyComesBackFromItsSecondIndex) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     CopiedIndex key;
     key.name = "kid_pkey";
     key.schema = "public";

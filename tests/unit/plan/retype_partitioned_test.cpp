@@ -1,7 +1,7 @@
 // ALTER COLUMN TYPE of a partitioned table: what changes hands in partitions, in the switch and on
 // the way back.
-#include "facts.hpp"
 #include "plan/text.hpp"
+#include "retyped.hpp"
 
 namespace zdm::plan {
 namespace {
@@ -29,24 +29,8 @@ Facts partitioned() {
     return facts;
 }
 
-RetypeColumn wider() {
-    RetypeColumn retype;
-    retype.copies.column = "n";
-    retype.copies.renamed = "zdm_n_new";
-    retype.copies.type = retype.copies.definition = "bigint";
-    retype.parked = "zdm_n_old";
-    retype.old_type = "integer";
-    retype.up = "n";
-    retype.up_again = "zdm_n_old";
-    retype.down = "small(n)";
-    retype.down_before = "small(zdm_n_new)";
-    retype.reads = {"n"};
-    retype.reads_again = {"zdm_n_old"};
-    return retype;
-}
-
 RetypeColumn of_key() {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     retype.copies.not_null = true;
     CopiedIndex key;
     key.name = "users_pkey";
@@ -95,7 +79,7 @@ const Undo& turning_back(const Plan& plan) {
 }
 
 TEST(PlanRetypePartitioned, AllPartitionsAreLockedTogether) {
-    const Plan plan = plan_retype(wider());
+    const Plan plan = plan_retype(retyped());
     EXPECT_EQ(step_of(plan, StepKind::ddl).locks.size(), 4u);
     EXPECT_EQ(step_of(plan, StepKind::sync).locks.size(), 4u);
     EXPECT_EQ(step_of(plan, StepKind::sync).locks[1].mode, LockMode::share_row_exclusive);
@@ -166,7 +150,7 @@ TEST(PlanRetypePartitioned, PrimaryKeyComesBackFromTheSecondIndexes) {
 }
 
 TEST(PlanRetypePartitioned, ChecksOfALeafGoAndComeWithTheNames) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     CopiedConstraint check;
     check.table = kUsers;
     check.name = "own";
@@ -222,7 +206,7 @@ Lines locked(const Step& step) {
 }
 
 TEST(PlanRetypePartitioned, UniqueIsAConstraintBeforeTheSwitch) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     retype.copies.indexes = {key_of_all()};
     const Plan plan = plan_retype(retype);
     Lines made;
@@ -254,7 +238,7 @@ TEST(PlanRetypePartitioned, UniqueIsAConstraintBeforeTheSwitch) {
 }
 
 TEST(PlanRetypePartitioned, DeferrableUniqueIsMadeWhileTheColumnIsEmpty) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     retype.copies.indexes = {key_of_all()};
     retype.copies.indexes[0].deferrable = " DEFERRABLE";
     const Plan plan = plan_retype(retype);
@@ -268,7 +252,7 @@ TEST(PlanRetypePartitioned, DeferrableUniqueIsMadeWhileTheColumnIsEmpty) {
 }
 
 TEST(PlanRetypePartitioned, PlainIndexesTakeTheirNamesPartByPart) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     retype.copies.indexes = {key_of_all()};
     CopiedIndex& index = retype.copies.indexes[0];
     index.unique = false;
@@ -287,7 +271,7 @@ TEST(PlanRetypePartitioned, PlainIndexesTakeTheirNamesPartByPart) {
 }
 
 TEST(PlanRetypePartitioned, CheckOfTheTableLocksAllPartitions) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     CopiedConstraint check;
     check.table = kUsers;
     check.name = "c";
@@ -303,7 +287,7 @@ TEST(PlanRetypePartitioned, CheckOfTheTableLocksAllPartitions) {
 }
 
 TEST(PlanRetypePartitioned, ForeignKeyIsTakenOverFromTheLeaves) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     CopiedConstraint key;
     key.table = kUsers;
     key.name = "fk";
@@ -335,7 +319,7 @@ TEST(PlanRetypePartitioned, ForeignKeyIsTakenOverFromTheLeaves) {
 }
 
 TEST(PlanRetypePartitioned, ReplicaIdentityOfAPartitionChangesHandsToo) {
-    RetypeColumn retype = wider();
+    RetypeColumn retype = retyped();
     CopiedIndex index;
     index.name = "users_n";
     index.schema = "public";

@@ -1,23 +1,12 @@
 // ALTER COLUMN TYPE: a shadow column until the switch, and the old one behind it until contract.
-#include "facts.hpp"
 #include "plan/trial.hpp"
+#include "retyped.hpp"
 
 namespace zdm::plan {
 namespace {
 
 RetypeColumn wider() {
-    RetypeColumn retype;
-    retype.copies.column = "n";
-    retype.copies.renamed = "zdm_n_new";
-    retype.copies.type = retype.copies.definition = "bigint";
-    retype.parked = "zdm_n_old";
-    retype.old_type = "integer";
-    retype.up = "n";
-    retype.up_again = "zdm_n_old";
-    retype.down = "small(n)";
-    retype.down_before = "small(zdm_n_new)";
-    retype.reads = {"n"};
-    retype.reads_again = {"zdm_n_old"};
+    RetypeColumn retype = retyped();
     retype.partial = true;
     return retype;
 }

@@ -1,26 +1,10 @@
 // Several columns that get other types in one migration: what hangs on two of them, and how tables
 // and columns change hands together.
-#include "facts.hpp"
 #include "plan/retype_together.hpp"
+#include "retyped.hpp"
 
 namespace zdm::plan {
 namespace {
-
-RetypeColumn of(const std::string& column) {
-    RetypeColumn retype;
-    retype.copies.column = column;
-    retype.copies.renamed = "zdm_" + column + "_new";
-    retype.copies.type = retype.copies.definition = "bigint";
-    retype.parked = "zdm_" + column + "_old";
-    retype.old_type = "integer";
-    retype.up = column;
-    retype.up_again = retype.parked;
-    retype.down = "small(" + column + ")";
-    retype.down_before = "small(" + retype.copies.renamed + ")";
-    retype.reads = {column};
-    retype.reads_again = {retype.parked};
-    return retype;
-}
 
 CopiedIndex index(const std::string& name, const std::string& tail = {}) {
     CopiedIndex made;
@@ -65,8 +49,8 @@ std::vector<std::string> names(const RetypeColumn& retype) {
 }
 
 TEST(RetypeTogether, OfWhatHangsOnBothTheLaterKeepsIt) {
-    RetypeColumn a = of("a");
-    RetypeColumn b = of("b");
+    RetypeColumn a = retyped("a");
+    RetypeColumn b = retyped("b");
     a.copies.indexes = {index("both"), primary_key("both_key", ""), index("mine")};
     a.primaries = {{1, "tail", {}, {}, {}}};
     a.copies.constraints = {constraint(kUsers, "both_ok", ""), constraint(kUsers, "a_ok", ""),
@@ -95,8 +79,8 @@ TEST(RetypeTogether, OfWhatHangsOnBothTheLaterKeepsIt) {
 }
 
 TEST(RetypeTogether, TheKeyOfOthersMovesUpWithItsIndex) {
-    RetypeColumn a = of("a");
-    RetypeColumn b = of("b");
+    RetypeColumn a = retyped("a");
+    RetypeColumn b = retyped("b");
     a.copies.indexes = {index("both"), primary_key("a_key", "")};
     a.primaries = {{1, "tail", {}, {}, {}}};
     b.copies.indexes = {index("both")};
@@ -108,8 +92,8 @@ TEST(RetypeTogether, TheKeyOfOthersMovesUpWithItsIndex) {
 // It goes in the switch, as the key that it rests on does.
 TEST(RetypeTogether, AForeignKeyWithinTheTableIsOneThatRefersToIt) {
     for (const bool referenced_first : {true, false}) {
-        RetypeColumn id = of("id");
-        RetypeColumn boss = of("boss");
+        RetypeColumn id = retyped("id");
+        RetypeColumn boss = retyped("boss");
         id.copies.constraints = {foreign_key(kUsers, "fk", "boss, zdm_id_new", true)};
         id.keys = {{0, "old"}};
         boss.copies.constraints = {constraint(kUsers, "boss_ok", ""),
@@ -127,8 +111,8 @@ TEST(RetypeTogether, AForeignKeyWithinTheTableIsOneThatRefersToIt) {
 }
 
 TEST(RetypeTogether, TheTableThatIsReferredToKeepsAForeignKey) {
-    RetypeColumn id = of("id");
-    RetypeColumn buyer = of("buyer");
+    RetypeColumn id = retyped("id");
+    RetypeColumn buyer = retyped("buyer");
     id.copies.constraints = {foreign_key(kOrders, "fk", "buyer, zdm_id_new", true)};
     id.keys = {{0, "old"}};
     buyer.copies.constraints = {foreign_key(kOrders, "fk", "zdm_buyer_new, zdm_id_new", false)};
@@ -143,8 +127,8 @@ TEST(RetypeTogether, TheTableThatIsReferredToKeepsAForeignKey) {
 }
 
 TEST(RetypeTogether, AlsoWhenItComesLater) {
-    RetypeColumn id = of("id");
-    RetypeColumn buyer = of("buyer");
+    RetypeColumn id = retyped("id");
+    RetypeColumn buyer = retyped("buyer");
     buyer.copies.constraints = {constraint(kOrders, "buyer_ok", ""),
                                 foreign_key(kOrders, "fk", "zdm_buyer_new, id", false)};
     buyer.checks = {{0, "old"}};
@@ -160,9 +144,9 @@ TEST(RetypeTogether, AlsoWhenItComesLater) {
 
 // None of its columns may miss it in the switch.
 TEST(RetypeTogether, AForeignKeyOfTwoColumnsIsGivenAwayByTheTable) {
-    RetypeColumn id = of("id");
-    RetypeColumn buyer = of("buyer");
-    RetypeColumn shop = of("shop");
+    RetypeColumn id = retyped("id");
+    RetypeColumn buyer = retyped("buyer");
+    RetypeColumn shop = retyped("shop");
     const CopiedConstraint outgoing = foreign_key(kOrders, "fk", "", false);
     shop.copies.constraints = buyer.copies.constraints = {outgoing};
     id.copies.constraints = {foreign_key(kOrders, "fk", "", true)};
@@ -174,7 +158,7 @@ TEST(RetypeTogether, AForeignKeyOfTwoColumnsIsGivenAwayByTheTable) {
     EXPECT_EQ(given_away(all, kOrders), (Lines{"fk"}));
     EXPECT_TRUE(given_away(all, kUsers).empty());
     // Of the table that is referred to another column may keep it in the end.
-    RetypeColumn other = of("other");
+    RetypeColumn other = retyped("other");
     other.copies.constraints = {foreign_key(kOrders, "fk", "", true)};
     other.keys = {{0, "old"}};
     share({id, kUsers}, {other, kUsers});
@@ -197,7 +181,7 @@ std::string turn_back(const Step& step) {
 }
 
 TEST(RetypeTogether, ColumnsOfATableAreFilledComparedAndTurnedTogether) {
-    const Plan plan = plan_of({act(kUsers, of("a")), act(kUsers, of("b"))});
+    const Plan plan = plan_of({act(kUsers, retyped("a")), act(kUsers, retyped("b"))});
     const Lines all = lines(plan);
     ASSERT_EQ(all.size(), 11u);
     EXPECT_EQ(all[1], "expand ddl: ALTER TABLE public.users ADD COLUMN zdm_b_new bigint;");
@@ -229,8 +213,8 @@ TEST(RetypeTogether, ColumnsOfATableAreFilledComparedAndTurnedTogether) {
 
 // What one of them lets go must be gone before the other one's NOT NULL is.
 TEST(RetypeTogether, OfAllColumnsWhatForbidsGoesFirst) {
-    RetypeColumn a = of("a");
-    RetypeColumn b = of("b");
+    RetypeColumn a = retyped("a");
+    RetypeColumn b = retyped("b");
     a.copies.not_null = b.copies.not_null = true;
     b.copies.indexes = {primary_key("pkey", "USING btree (zdm_a_new, zdm_b_new)")};
     b.primaries = {{0, "USING btree (a, b)", {}, {"a", "b"}, "PRIMARY KEY (a, b)"}};
@@ -255,8 +239,8 @@ TEST(RetypeTogether, OfAllColumnsWhatForbidsGoesFirst) {
 }
 
 TEST(RetypeTogether, TheReplicaIdentityChangesBeforeAColumnOfItMayBeNull) {
-    RetypeColumn a = of("a");
-    RetypeColumn b = of("b");
+    RetypeColumn a = retyped("a");
+    RetypeColumn b = retyped("b");
     a.copies.not_null = b.copies.not_null = true;
     b.copies.indexes = {index("both", "")};
     b.copies.indexes[0].unique = b.copies.indexes[0].replica_identity = true;
@@ -268,8 +252,8 @@ TEST(RetypeTogether, TheReplicaIdentityChangesBeforeAColumnOfItMayBeNull) {
 }
 
 TEST(RetypeTogether, AForeignKeyGoesBeforeTheKeyOfAnotherColumn) {
-    RetypeColumn id = of("id");
-    RetypeColumn boss = of("boss");
+    RetypeColumn id = retyped("id");
+    RetypeColumn boss = retyped("boss");
     id.copies.indexes = {primary_key("pkey", "USING btree (zdm_id_new)")};
     id.primaries = {{0, "USING btree (id)", {}, {"id"}, "PRIMARY KEY (id)"}};
     boss.copies.constraints = {foreign_key(kUsers, "fk", "", true)};
@@ -284,14 +268,14 @@ TEST(RetypeTogether, AForeignKeyGoesBeforeTheKeyOfAnotherColumn) {
 }
 
 TEST(RetypeTogether, TheTableThatIsReferredToIsFirstWhateverTheFileSays) {
-    RetypeColumn id = of("id");
+    RetypeColumn id = retyped("id");
     id.copies.constraints = {foreign_key(kOrders, "fk",
                                          "FOREIGN KEY (zdm_buyer_new) REFERENCES public.users "
                                          "(zdm_id_new)",
                                          true)};
     id.keys = {{0, "FOREIGN KEY (buyer) REFERENCES public.users (id)"}};
     id.tied = {kOrders};
-    RetypeColumn buyer = of("buyer");
+    RetypeColumn buyer = retyped("buyer");
     buyer.given_away = {"fk"};
     const Plan plan = plan_of({act(kOrders, buyer), act(kUsers, id)});
     const Step& users = turning(plan, "public.users");
@@ -309,8 +293,8 @@ TEST(RetypeTogether, TheTableThatIsReferredToIsFirstWhateverTheFileSays) {
 
 // CASCADE and SET NULL reach the private column alone while the other table has changed already.
 TEST(RetypeTogether, AForeignKeyThatWritesLeadsTheOldColumnToo) {
-    RetypeColumn id = of("id");
-    RetypeColumn buyer = of("buyer");
+    RetypeColumn id = retyped("id");
+    RetypeColumn buyer = retyped("buyer");
     CopiedConstraint key = foreign_key(kOrders, "fk", "", true);
     id.keys = {{0, "old"}};
     for (const bool writes : {false, true}) {
@@ -342,39 +326,39 @@ TEST(RetypeTogether, AForeignKeyThatWritesLeadsTheOldColumnToo) {
 }
 
 TEST(RetypeTogether, ACircleOfTablesIsRefused) {
-    RetypeColumn one = of("a");
+    RetypeColumn one = retyped("a");
     one.tied = {kOrders};
-    RetypeColumn other = of("b");
+    RetypeColumn other = retyped("b");
     other.tied = {kUsers};
     EXPECT_EQ(refusal({act(kUsers, one), act(kOrders, other)}).find("ZD105"), 0u);
 }
 
 TEST(RetypeTogether, NoneReadsAnotherOne) {
-    RetypeColumn a = of("a");
+    RetypeColumn a = retyped("a");
     a.up = "a + b";
     a.reads = {"a", "b"};
-    EXPECT_NE(refusal({act(kUsers, a), act(kUsers, of("b"))}).find("USING of column a"),
+    EXPECT_NE(refusal({act(kUsers, a), act(kUsers, retyped("b"))}).find("USING of column a"),
               std::string::npos);
     // Of another table it reads nothing.
-    EXPECT_NO_THROW(plan_of({act(kUsers, a), act(kOrders, of("b"))}));
-    RetypeColumn given = of("a");
+    EXPECT_NO_THROW(plan_of({act(kUsers, a), act(kOrders, retyped("b"))}));
+    RetypeColumn given = retyped("a");
     given.given = Down{};
     given.given->immutable = true;
     given.given->reads = {"b"};
-    EXPECT_NE(refusal({act(kUsers, given), act(kUsers, of("b"))}).find("-- zdm: down of"),
+    EXPECT_NE(refusal({act(kUsers, given), act(kUsers, retyped("b"))}).find("-- zdm: down of"),
               std::string::npos);
 }
 
 TEST(RetypeTogether, ASequenceChangesItsTypeWithTheColumnThatOwnsIt) {
-    RetypeColumn serial = of("id");
+    RetypeColumn serial = retyped("id");
     serial.copies.sequences = {"public.s"};
     EXPECT_FALSE(serial.changes_sequence("public.s", "bigint"));
     serial.sequence_type = "integer";
     EXPECT_TRUE(serial.changes_sequence("public.s", "bigint"));
     EXPECT_FALSE(serial.changes_sequence("public.s", "smallint"));
     EXPECT_FALSE(serial.changes_sequence("public.other", "bigint"));
-    EXPECT_FALSE(of("id").changes_sequence("", "bigint"));
-    RetypeColumn identity = of("id");
+    EXPECT_FALSE(retyped("id").changes_sequence("", "bigint"));
+    RetypeColumn identity = retyped("id");
     identity.copies.identity = {"public.i", "GENERATED ALWAYS AS IDENTITY"};
     EXPECT_TRUE(identity.changes_sequence("public.i", "bigint"));
 }
